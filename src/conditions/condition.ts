@@ -1,0 +1,76 @@
+import type { NeighbourNetwork, ParentFacts } from "../lib/facts.ts";
+import type { LinkKind, Subnet } from "../lib/request.ts";
+
+/**
+ * A condition is something that can be wrong with a host, a parent or a network. It is a pure function of
+ * facts that are handed in; the same one refuses a create, shows in `status` and explains itself.
+ */
+
+export type Severity = "fail" | "warn" | "info";
+export type Confidence = "certain" | "likely" | "possible";
+
+export interface Evidence {
+  /** Where it was read: `RTM_GETLINK IFLA_MASTER of eth0`. */
+  readonly source: string;
+  readonly value: string;
+}
+
+export interface Fix {
+  readonly say: string;
+  /** A command that exists and parses. */
+  readonly run?: string;
+}
+
+export interface Subject {
+  readonly kind: "host" | "parent" | "network" | "endpoint";
+  readonly name: string;
+}
+
+export interface Finding {
+  readonly id: string;
+  readonly title: string;
+  readonly severity: Severity;
+  readonly confidence: Confidence;
+  readonly subject: Subject;
+  /** What is wrong; at most 100 characters where names allow it. */
+  readonly message: string;
+  readonly evidence: readonly Evidence[];
+  readonly fix: readonly Fix[];
+}
+
+/** The attachment that is judged: a network about to be made, or one that exists. */
+export interface Judged {
+  /** Name for the network in messages: what the owner key says. */
+  readonly network: string;
+  readonly kind: LinkKind;
+  readonly mode: string;
+  readonly mtu?: number;
+  readonly ipv6: boolean;
+  readonly internal: boolean;
+  readonly subnets: readonly Subnet[];
+  readonly parent: ParentFacts;
+  /** Other networks of ours on this parent. */
+  readonly neighbours: readonly NeighbourNetwork[];
+  readonly endpoints: readonly { readonly name: string; readonly publishes: readonly string[] }[];
+}
+
+export interface Condition {
+  /** `UL-P06`. */
+  readonly id: string;
+  readonly title: string;
+  readonly severity: Severity;
+  /** Whether a create is refused when it holds. */
+  readonly refuses: boolean;
+  /** A certain one cannot be overridden by `-o allow=ID`. */
+  readonly confidence: Confidence;
+  /** Two or three sentences for `doctor --explain`. */
+  readonly explain: string;
+  judge(judged: Judged): readonly Judgement[];
+}
+
+export interface Judgement {
+  readonly subject: Subject;
+  readonly message: string;
+  readonly evidence: readonly Evidence[];
+  readonly fix: readonly Fix[];
+}

@@ -1,0 +1,76 @@
+import type { Finding } from "../conditions/condition.ts";
+import type { Attachment, EndpointRequest, NetworkRequest, Subnet } from "../lib/request.ts";
+
+/**
+ * What the engine offers to adapters, the admin API and the reconcile loop. No verb of any protocol appears here;
+ * every one is idempotent and keyed by an opaque owner.
+ */
+export interface Engine {
+  readonly networks: {
+    /**
+     * Makes the network, or does nothing when the same one exists.
+     * Throws `invalid_option` (all problems at once), `refused` (conditions), `not_yet`, `conflict` (exists and differs).
+     */
+    ensure(request: NetworkRequest): Promise<void>;
+    /** Forgets the network and its endpoints; an unknown one is success. */
+    remove(owner: string): Promise<void>;
+    list(): NetworkView[];
+  };
+  readonly endpoints: {
+    /** Records the endpoint and chooses its MAC. Throws `not_found` for an unknown network. */
+    declare(request: EndpointRequest): Promise<EndpointView>;
+    /** Makes its link in the daemon's netns. Throws `not_found`, `refused`, `kernel`. */
+    provision(owner: string): Promise<Attachment>;
+    /** Deletes the link, when it is still there, and the record. An unknown owner is success. */
+    forget(owner: string): Promise<void>;
+    list(): EndpointView[];
+  };
+  /** Replays intents and drops what nobody can use any more. With `dryRun` it only tells. */
+  reconcile(options: { readonly dryRun: boolean }): Promise<ReconcileReport>;
+  /** What is wrong now, over all networks. */
+  findings(): Finding[];
+}
+
+export type NetworkState = "intent" | "active" | "removing";
+/** `declared` → `provisioned` → `removing`. */
+export type EndpointState = "declared" | "provisioned" | "removing";
+
+export interface NetworkView {
+  readonly owner: string;
+  readonly kind: string;
+  readonly state: NetworkState;
+  /** False while its parent is missing; containers cannot start on it. */
+  readonly healthy: boolean;
+  readonly parent: string;
+  readonly mode: string;
+  readonly mtu: number | undefined;
+  readonly internal: boolean;
+  readonly ipv6: boolean;
+  readonly subnets: readonly Subnet[];
+  readonly options: Readonly<Record<string, string>>;
+  readonly endpoints: number;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  readonly findings: readonly Finding[];
+}
+
+export interface EndpointView {
+  readonly owner: string;
+  readonly network: string;
+  readonly state: EndpointState;
+  readonly addresses: readonly string[];
+  readonly mac: string;
+  readonly linkName: string;
+  readonly createdAt: string;
+}
+
+export interface ReconcileReport {
+  readonly dryRun: boolean;
+  readonly actions: readonly ReconcileAction[];
+}
+
+export interface ReconcileAction {
+  readonly what: "drop-endpoint" | "delete-link" | "drop-network" | "suspect-endpoint";
+  readonly subject: string;
+  readonly why: string;
+}

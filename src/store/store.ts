@@ -1,0 +1,34 @@
+/**
+ * Durable records with versions. The store knows ids, versions and JSON bodies; what a body means is the engine's
+ * business. Several processes may have the same database open.
+ */
+
+export interface Row<Body> {
+  readonly id: string;
+  /** 1 when made, one more with every change. */
+  readonly version: number;
+  readonly body: Body;
+}
+
+/** `full`: on disk before the promise resolves. `normal`: survives a kill, may lose the last commits in a power cut. */
+export type Durability = "full" | "normal";
+
+export interface Table<Body> {
+  get(id: string): Row<Body> | undefined;
+  list(): Row<Body>[];
+  /**
+   * Writes the body if the stored version is still `expected` (0 = must not exist yet).
+   * Throws `conflict` when it is not, `state` when the database cannot be written (disk full, read-only, damaged).
+   */
+  put(id: string, body: Body, expected: number): Promise<Row<Body>>;
+  /** Deleting what is not there is success. */
+  delete(id: string): Promise<void>;
+}
+
+export interface Store {
+  /** `networks` commits with `full`, `endpoints` with `normal`. */
+  table<Body>(name: "networks" | "endpoints"): Table<Body>;
+  /** 16 random bytes as hex, made with the database: the seed of derived MAC addresses on this host. */
+  readonly seed: string;
+  close(): void;
+}
