@@ -1,4 +1,5 @@
 import { sha256, toBase32 } from "./bytes.ts";
+import { quote } from "./quote.ts";
 
 /** IFNAMSIZ of `<linux/if.h>` less the final NUL. */
 export const MAX_IFNAME = 15;
@@ -6,9 +7,10 @@ export const MAX_IFNAME = 15;
 /** What the kernel's dev_valid_name() refuses, in words; undefined when the name is fine. */
 export function ifnameProblem(name: string): string | undefined {
   if (name === "") return "a link name cannot be empty";
-  if (Buffer.byteLength(name) > MAX_IFNAME) return `link name "${name}" is longer than ${MAX_IFNAME} bytes`;
-  if (name === "." || name === "..") return `"${name}" is not a link name`;
-  if (/[/:\s\0]/.test(name)) return `link name "${name}" has a slash, colon, NUL or white space in it`;
+  if (Buffer.byteLength(name) > MAX_IFNAME)
+    return `link name ${quote(name)} is longer than ${MAX_IFNAME} bytes`;
+  if (name === "." || name === "..") return `${quote(name)} is not a link name`;
+  if (/[/:\s\0]/.test(name)) return `link name ${quote(name)} has a slash, colon, NUL or white space in it`;
   return undefined;
 }
 
