@@ -1,0 +1,84 @@
+import type { Cidr } from "../lib/ip.ts";
+import { attr } from "./attribute.ts";
+import { binary, ipAddress, struct, text, u8, u32 } from "./codec.ts";
+import type { Conversation } from "./conversation.ts";
+import type { Request } from "./failure.ts";
+import { type Body, decodeBody, encodeBody, NLM_F } from "./message.ts";
+
+/** Addresses of links: `<linux/if_addr.h>`, rtnetlink(7). */
+
+export const RTM_ADDR = { RTM_NEWADDR: 20, RTM_DELADDR: 21, RTM_GETADDR: 22 } as const;
+
+export const AF = { AF_UNSPEC: 0, AF_INET: 2, AF_INET6: 10 } as const;
+
+export function addressFamily(family: 4 | 6): number {
+  return family === 4 ? AF.AF_INET : AF.AF_INET6;
+}
+
+/** IPv6 only: no duplicate address detection. */
+export const IFA_F = {
+  IFA_F_NODAD: 0x02,
+  IFA_F_DADFAILED: 0x08,
+  IFA_F_TENTATIVE: 0x40,
+  IFA_F_PERMANENT: 0x80,
+} as const;
+
+export const ifaddrmsg = struct({ family: u8, prefixlen: u8, flags: u8, scope: u8, index: u32 });
+
+export const addressTable = {
+  address: attr(1, "IFA_ADDRESS", ipAddress),
+  local: attr(2, "IFA_LOCAL", ipAddress),
+  label: attr(3, "IFA_LABEL", text),
+  broadcast: attr(4, "IFA_BROADCAST", ipAddress),
+  cacheinfo: attr(6, "IFA_CACHEINFO", binary),
+  flags: attr(8, "IFA_FLAGS", u32),
+} as const;
+
+export const addressFormat = { header: ifaddrmsg, table: addressTable } as const;
+
+export type Address = Body<(typeof ifaddrmsg)["members"], typeof addressTable>;
+
+/** IFA_LOCAL is the interface's own address; IFA_ADDRESS differs from it only on point-to-point links. IPv6 has no IFA_LOCAL. */
+function addressBody(ifindex: number, { ip, prefix }: Cidr, flags: number): Uint8Array {
+  const header = { family: addressFamily(ip.family), prefixlen: prefix, index: ifindex };
+  return encodeBody(addressFormat, header, { local: ip, address: ip, ...(flags !== 0 && { flags }) });
+}
+
+export function addAddressRequest(ifindex: number, cidr: Cidr, flags = 0): Request {
+  return {
+    what: `add an address to link #${ifindex}`,
+    type: RTM_ADDR.RTM_NEWADDR,
+    flags: NLM_F.NLM_F_CREATE | NLM_F.NLM_F_EXCL,
+    body: addressBody(ifindex, cidr, flags),
+    format: addressFormat,
+  };
+}
+
+export function deleteAddressRequest(ifindex: number, cidr: Cidr): Request {
+  return {
+    what: `delete an address of link #${ifindex}`,
+    type: RTM_ADDR.RTM_DELADDR,
+    flags: 0,
+    body: addressBody(ifindex, cidr, 0),
+    format: addressFormat,
+  };
+}
+
+/** The interface addresses of one link, or of all links when no index is given. */
+export async function listAddresses(
+  conversation: Conversation,
+  ifindex = 0,
+): Promise<{ ifindex: number; cidr: Cidr }[]> {
+  const messages = await conversation.dump({
+    what: "list addresses",
+    type: RTM_ADDR.RTM_GETADDR,
+    flags: 0,
+    body: encodeBody(addressFormat, { index: ifindex }, {}),
+    format: addressFormat,
+  });
+  return messages.flatMap((message) => {
+    const { header, attrs } = decodeBody(addressFormat, message.body);
+    const ip = attrs.local ?? attrs.address;
+    return ip ? [{ ifindex: header.index, cidr: { ip, prefix: header.prefixlen } }] : [];
+  });
+}

@@ -1,0 +1,127 @@
+import { concatBytes } from "../lib/bytes.ts";
+import { type Codec, malformed, viewOf } from "./codec.ts";
+
+/**
+ * Attribute spaces are declared as tables, one line an attribute with its kernel symbol. `struct nlattr` of
+ * `<linux/netlink.h>`: length u16 (header included), type u16, payload, padded to four bytes.
+ */
+
+const HEADER = 4;
+const TYPE_MASK = 0x3fff; // NLA_TYPE_MASK: without NLA_F_NESTED and NLA_F_NET_BYTEORDER
+
+export interface Attr<T> {
+  readonly type: number;
+  readonly codec: Codec<T>;
+  /** Its name in the kernel header, which the ABI test compares with `type`. */
+  readonly symbol: string;
+}
+
+export type AttrTable = Readonly<Record<string, Attr<unknown>>>;
+
+export interface RawAttr {
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
+
+/** What a table decodes to: every known attribute may be absent, and the unknown ones are kept. */
+export type Attrs<T extends AttrTable> = {
+  readonly [K in keyof T]?: T[K] extends Attr<infer V> ? V : never;
+} & { readonly other?: readonly RawAttr[] };
+
+export function attr<T>(type: number, symbol: string, codec: Codec<T>): Attr<T> {
+  return { type, symbol, codec };
+}
+
+export function align4(length: number): number {
+  return (length + 3) & ~3;
+}
+
+export function encodeAttr(type: number, payload: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(align4(HEADER + payload.length));
+  const view = viewOf(bytes);
+  view.setUint16(0, HEADER + payload.length, true);
+  view.setUint16(2, type, true);
+  bytes.set(payload, HEADER);
+  return bytes;
+}
+
+/** Attributes in the order of the value's keys; unknown ones, when there are any, last. */
+export function encodeAttrs<T extends AttrTable>(table: T, values: Attrs<T>): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const [name, value] of Object.entries(values)) {
+    const known = table[name];
+    if (known && value !== undefined) parts.push(encodeAttr(known.type, known.codec.encode(value)));
+  }
+  for (const raw of values.other ?? []) parts.push(encodeAttr(raw.type, raw.payload));
+  return concatBytes(parts);
+}
+
+interface Placed extends RawAttr {
+  /** Offset of the attribute's header. */
+  readonly at: number;
+}
+
+/** Splits bytes into attributes. Fewer than four bytes at the end are padding. */
+export function* eachAttr(bytes: Uint8Array): Generator<Placed> {
+  const view = viewOf(bytes);
+  let at = 0;
+  while (bytes.length - at >= HEADER) {
+    const length = view.getUint16(at, true);
+    if (length < HEADER || length > bytes.length - at) {
+      throw malformed(`an attribute of length ${length} in ${bytes.length - at} bytes`);
+    }
+    const type = view.getUint16(at + 2, true) & TYPE_MASK;
+    yield { at, type, payload: bytes.subarray(at + HEADER, at + length) };
+    at += align4(length);
+  }
+}
+
+export function decodeAttrs<T extends AttrTable>(table: T, bytes: Uint8Array): Attrs<T> {
+  const byType = namesByType(table);
+  const values: Record<string, unknown> = {};
+  const other: RawAttr[] = [];
+  for (const { type, payload } of eachAttr(bytes)) {
+    const name = byType.get(type);
+    const known = name === undefined ? undefined : table[name];
+    if (name === undefined || !known) other.push({ type, payload: payload.slice() });
+    else values[name] = known.codec.decode(payload);
+  }
+  if (other.length > 0) values["other"] = other;
+  return values as Attrs<T>;
+}
+
+function namesByType(table: AttrTable): Map<number, string> {
+  return new Map(Object.entries(table).map(([name, { type }]) => [type, name]));
+}
+
+/** Names from a table down to the byte at `offset`, the way an extended ACK points at it. */
+export function attrPath(table: AttrTable, bytes: Uint8Array, offset: number): string[] {
+  const byType = namesByType(table);
+  for (const { at, type, payload } of eachAttr(bytes)) {
+    if (offset < at || offset >= at + HEADER + payload.length) continue;
+    const name = byType.get(type) ?? `#${type}`;
+    const inner = table[name]?.codec.path?.(payload, offset - at - HEADER) ?? [];
+    return [name, ...inner];
+  }
+  return [];
+}
+
+/** A payload that is itself a row of attributes. */
+export function nested<T extends AttrTable>(table: T): Codec<Attrs<T>> {
+  return {
+    encode: (values) => encodeAttrs(table, values),
+    decode: (bytes) => decodeAttrs(table, bytes),
+    path: (bytes, offset) => attrPath(table, bytes, offset),
+  };
+}
+
+/** A payload that repeats one attribute. Other types in it are passed over. */
+export function listOf<T>(item: Attr<T>): Codec<readonly T[]> {
+  return {
+    encode: (values) => concatBytes(values.map((value) => encodeAttr(item.type, item.codec.encode(value)))),
+    decode: (bytes) =>
+      [...eachAttr(bytes)]
+        .filter(({ type }) => type === item.type)
+        .map(({ payload }) => item.codec.decode(payload)),
+  };
+}

@@ -1,0 +1,112 @@
+import { concatBytes } from "../lib/bytes.ts";
+import { UnderlayError } from "../lib/errors.ts";
+import { failureOf, isErrno, type Request } from "./failure.ts";
+import { eachMessage, encodeMessage, isTerminal, type Message, NLM_F, NLMSG } from "./message.ts";
+import type { Transport } from "./transport.ts";
+
+/** Sees each frame; `UNDERLAY_DEBUG=netlink` prints them. */
+export type FrameTrace = (direction: "sent" | "received", bytes: Uint8Array) => void;
+
+/** A dump that other processes keep interrupting is given up after so many tries. */
+const DUMP_TRIES = 10;
+
+export type Outcome =
+  | { readonly ok: true; readonly messages: readonly Message[]; readonly interrupted: boolean }
+  | { readonly ok: false; readonly error: UnderlayError };
+
+/**
+ * Requests and their answers over one transport: sequence numbers, ACKs, multipart answers, extended ACKs,
+ * dumps that are repeated when a change interrupted them. Exchanges are sent one after another.
+ */
+export class Conversation {
+  readonly #transport: Transport;
+  readonly #trace: FrameTrace | undefined;
+  #sequence = 0;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(transport: Transport, trace?: FrameTrace) {
+    this.#transport = transport;
+    this.#trace = trace;
+  }
+
+  /** Several requests in one send. Each has its own outcome; a failed one does not keep the later ones from running. */
+  async settle(requests: readonly Request[]): Promise<Outcome[]> {
+    const first = this.#sequence + 1;
+    this.#sequence += requests.length;
+    const bytes = concatBytes(
+      requests.map(({ type, flags, body }, i) =>
+        encodeMessage({ type, flags: flags | NLM_F.NLM_F_REQUEST | NLM_F.NLM_F_ACK, seq: first + i, body }),
+      ),
+    );
+    const datagrams = await this.#exchange(bytes);
+    const answers: Message[][] = requests.map(() => []);
+    const errors: (UnderlayError | undefined)[] = [];
+    const interrupted = new Set<number>();
+    for (const datagram of datagrams) {
+      for (const message of eachMessage(datagram)) {
+        const index = message.seq - first;
+        const request = requests[index];
+        if (!request) continue;
+        if (message.type !== NLMSG.NLMSG_ERROR && message.flags & NLM_F.NLM_F_DUMP_INTR)
+          interrupted.add(index);
+        if (isTerminal(message)) errors[index] = failureOf(request, message);
+        else answers[index]?.push(message);
+      }
+    }
+    return answers.map((messages, i) => {
+      const error = errors[i];
+      return error ? { ok: false, error } : { ok: true, messages, interrupted: interrupted.has(i) };
+    });
+  }
+
+  /** One request; throws what the kernel says against it. */
+  async request(request: Request): Promise<readonly Message[]> {
+    return (await this.#one(request)).messages;
+  }
+
+  async #one(request: Request): Promise<Extract<Outcome, { ok: true }>> {
+    const [outcome] = await this.settle([request]);
+    if (!outcome) throw new UnderlayError("internal", `${request.what}: no answer`);
+    if (!outcome.ok) throw outcome.error;
+    return outcome;
+  }
+
+  /** All objects that match; repeated from the start when the kernel says that a change fell into it. */
+  async dump(request: Request): Promise<readonly Message[]> {
+    for (let tries = 1; tries <= DUMP_TRIES; tries++) {
+      const messages = await this.#dumpOnce(request);
+      if (messages) return messages;
+    }
+    throw new UnderlayError("kernel", `${request.what}: changes interrupted the dump ${DUMP_TRIES} times`, {
+      errno: "EINTR",
+    });
+  }
+
+  async #dumpOnce(request: Request): Promise<readonly Message[] | undefined> {
+    try {
+      const { messages, interrupted } = await this.#one({
+        ...request,
+        flags: request.flags | NLM_F.NLM_F_DUMP,
+      });
+      return interrupted ? undefined : messages;
+    } catch (error) {
+      if (isErrno(error, "EINTR", "ENOBUFS")) return undefined;
+      throw error;
+    }
+  }
+
+  #exchange(bytes: Uint8Array): Promise<Uint8Array[]> {
+    const turn = this.#tail.then(async () => {
+      this.#trace?.("sent", bytes);
+      const datagrams = await this.#transport.exchange(bytes);
+      if (this.#trace) for (const datagram of datagrams) this.#trace("received", datagram);
+      return datagrams;
+    });
+    this.#tail = turn.catch(() => undefined);
+    return turn;
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+}

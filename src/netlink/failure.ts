@@ -1,0 +1,55 @@
+import { type ErrorDetails, type Inputs, UnderlayError } from "../lib/errors.ts";
+import { errnoName } from "../sys/errno.ts";
+import { type AttrTable, attr, decodeAttrs } from "./attribute.ts";
+import { text, u32 } from "./codec.ts";
+import { bodyPath, type Message, NLM_F, NLMSG, nlmsgerrCode, nlmsghdr } from "./message.ts";
+
+/** Extended ACK, `enum nlmsgerr_attrs` of `<linux/netlink.h>`. */
+export const extAckTable = {
+  message: attr(1, "NLMSGERR_ATTR_MSG", text),
+  offset: attr(2, "NLMSGERR_ATTR_OFFS", u32),
+} as const;
+
+/** A request as the conversation sends it. */
+export interface Request {
+  readonly type: number;
+  /** Flags of the verb; NLM_F_REQUEST and NLM_F_ACK are added. */
+  readonly flags: number;
+  readonly body: Uint8Array;
+  /** How to name attributes that the kernel complains of. */
+  readonly format: { readonly header: { readonly size: number }; readonly table: AttrTable };
+  /** For the error: "create macvlan ul-…". */
+  readonly what: string;
+  readonly inputs?: Inputs;
+}
+
+/** The failure that a terminal message tells, or undefined when it tells success. */
+export function failureOf(request: Request, message: Message): UnderlayError | undefined {
+  const code = message.body.length >= 4 ? nlmsgerrCode.decode(message.body.subarray(0, 4)) : 0;
+  if (code === 0) return undefined;
+  const errno = errnoName(-code);
+  const extra = message.type === NLMSG.NLMSG_ERROR ? extAckOf(message) : {};
+  const path = extra.offset === undefined ? "" : bodyPath(request.format, request.body, extra.offset);
+  const words = [path, extra.message, errno].filter((part) => part !== undefined && part !== "");
+  const details: ErrorDetails = { errno, ...(request.inputs && { inputs: request.inputs }) };
+  const kind = errno === "EPERM" || errno === "EACCES" ? "permission" : "kernel";
+  return new UnderlayError(kind, `${request.what}: ${words.join(": ")}`, details);
+}
+
+/** TLVs stand behind the echoed request, which is only its header when NETLINK_CAP_ACK is on. */
+function extAckOf(message: Message): { message?: string; offset?: number } {
+  if ((message.flags & NLM_F.NLM_F_ACK_TLVS) === 0) return {};
+  const echoed = message.body.subarray(4);
+  if (echoed.length < nlmsghdr.size) return {};
+  const capped = (message.flags & NLM_F.NLM_F_CAPPED) !== 0;
+  const length = capped ? nlmsghdr.size : nlmsghdr.decode(echoed).len;
+  if (length > echoed.length) return {};
+  return decodeAttrs(extAckTable, echoed.subarray((length + 3) & ~3));
+}
+
+export function isErrno(error: unknown, ...names: readonly string[]): boolean {
+  return error instanceof UnderlayError && error.errno !== undefined && names.includes(error.errno);
+}
+
+/** What "already gone" looks like: success for whoever wanted it gone, and only for him. */
+export const GONE = ["ENODEV", "ENOENT", "ESRCH", "ENXIO"] as const;

@@ -1,0 +1,89 @@
+import {
+  type Attrs,
+  type AttrTable,
+  attr,
+  decodeAttrs,
+  eachAttr,
+  encodeAttrs,
+  type RawAttr,
+} from "./attribute.ts";
+import { binary, type Codec, text } from "./codec.ts";
+import { ipvlanTable } from "./kinds/ipvlan.ts";
+import { macvlanTable } from "./kinds/macvlan.ts";
+
+/** The kinds whose IFLA_INFO_DATA has a table. A new kind is one line here and one file in `kinds/`. */
+export const KIND_TABLES = {
+  macvlan: macvlanTable,
+  macvtap: macvlanTable,
+  ipvlan: ipvlanTable,
+  ipvtap: ipvlanTable,
+} as const;
+
+export type KnownKind = keyof typeof KIND_TABLES;
+
+/** `IFLA_LINKINFO`. */
+export const linkInfoTable = {
+  kind: attr(1, "IFLA_INFO_KIND", text),
+  data: attr(2, "IFLA_INFO_DATA", binary),
+  xstats: attr(3, "IFLA_INFO_XSTATS", binary),
+  slaveKind: attr(4, "IFLA_INFO_SLAVE_KIND", text),
+  slaveData: attr(5, "IFLA_INFO_SLAVE_DATA", binary),
+} as const;
+
+type KnownInfo = {
+  readonly [K in KnownKind]: { readonly kind: K; readonly data?: Attrs<(typeof KIND_TABLES)[K]> };
+}[KnownKind];
+
+/** A kind with a table has typed data; any other keeps its bytes. `kind` is absent on a slave that has none itself. */
+export type LinkInfo = (KnownInfo | { readonly kind?: string; readonly rawData?: Uint8Array }) & {
+  readonly slaveKind?: string;
+  readonly other?: readonly RawAttr[];
+};
+
+export function isKnownKind(kind: string | undefined): kind is KnownKind {
+  return kind !== undefined && Object.hasOwn(KIND_TABLES, kind);
+}
+
+export const linkInfo: Codec<LinkInfo> = {
+  encode(info) {
+    const data =
+      "data" in info && info.data !== undefined && isKnownKind(info.kind)
+        ? encodeAttrs<AttrTable>(KIND_TABLES[info.kind], info.data)
+        : "rawData" in info
+          ? info.rawData
+          : undefined;
+    return encodeAttrs(linkInfoTable, {
+      ...(info.kind !== undefined && { kind: info.kind }),
+      ...(data && { data }),
+      ...(info.slaveKind !== undefined && { slaveKind: info.slaveKind }),
+    });
+  },
+  decode(bytes) {
+    const { kind, data, slaveKind } = decodeAttrs(linkInfoTable, bytes);
+    const slave = slaveKind === undefined ? {} : { slaveKind };
+    if (!isKnownKind(kind)) {
+      return { ...(kind !== undefined && { kind }), ...(data && { rawData: data }), ...slave };
+    }
+    const decoded = data && decodeAttrs<AttrTable>(KIND_TABLES[kind], data);
+    return { kind, ...(decoded && { data: decoded }), ...slave } as LinkInfo;
+  },
+  path(bytes, offset) {
+    const { kind } = decodeAttrs(linkInfoTable, bytes);
+    for (const { at, type, payload } of eachAttr(bytes)) {
+      if (offset < at || offset >= at + 4 + payload.length) continue;
+      if (type !== linkInfoTable.data.type) return [type === linkInfoTable.kind.type ? "kind" : `#${type}`];
+      return ["data", ...dataPath(kind, payload, offset - at - 4)];
+    }
+    return [];
+  },
+};
+
+function dataPath(kind: string | undefined, payload: Uint8Array, offset: number): string[] {
+  if (!isKnownKind(kind)) return [];
+  const table: AttrTable = KIND_TABLES[kind];
+  for (const { at, type, payload: value } of eachAttr(payload)) {
+    if (offset < at || offset >= at + 4 + value.length) continue;
+    return [Object.entries(table).find(([, entry]) => entry.type === type)?.[0] ?? `#${type}`];
+  }
+  return [];
+}

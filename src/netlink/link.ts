@@ -1,0 +1,176 @@
+import type { Mac } from "../lib/mac.ts";
+import { type Attrs, attr, listOf } from "./attribute.ts";
+import { i32, linkAddress, struct, text, u8, u16, u32 } from "./codec.ts";
+import type { Conversation } from "./conversation.ts";
+import { GONE, isErrno, type Request } from "./failure.ts";
+import { type LinkInfo, linkInfo } from "./link-info.ts";
+import { type Body, decodeBody, encodeBody, type Message, NLM_F } from "./message.ts";
+
+/** Links: `<linux/rtnetlink.h>`, `<linux/if_link.h>`, rtnetlink(7). */
+
+export const RTM_LINK = { RTM_NEWLINK: 16, RTM_DELLINK: 17, RTM_GETLINK: 18, RTM_SETLINK: 19 } as const;
+
+/** `<linux/if.h>`. */
+export const IFF = { IFF_UP: 0x1, IFF_LOOPBACK: 0x8, IFF_RUNNING: 0x40, IFF_LOWER_UP: 0x10000 } as const;
+
+export const ifinfomsg = struct({ family: u8, pad: u8, type: u16, index: i32, flags: u32, change: u32 });
+
+const altIfname = attr(53, "IFLA_ALT_IFNAME", text);
+
+export const linkTable = {
+  address: attr(1, "IFLA_ADDRESS", linkAddress),
+  name: attr(3, "IFLA_IFNAME", text),
+  mtu: attr(4, "IFLA_MTU", u32),
+  link: attr(5, "IFLA_LINK", u32),
+  master: attr(10, "IFLA_MASTER", u32),
+  txqlen: attr(13, "IFLA_TXQLEN", u32),
+  operstate: attr(16, "IFLA_OPERSTATE", u8),
+  info: attr(18, "IFLA_LINKINFO", linkInfo),
+  netnsPid: attr(19, "IFLA_NET_NS_PID", u32),
+  alias: attr(20, "IFLA_IFALIAS", text),
+  group: attr(27, "IFLA_GROUP", u32),
+  netnsFd: attr(28, "IFLA_NET_NS_FD", u32),
+  extMask: attr(29, "IFLA_EXT_MASK", u32),
+  promiscuity: attr(30, "IFLA_PROMISCUITY", u32),
+  carrier: attr(33, "IFLA_CARRIER", u8),
+  linkNetnsid: attr(37, "IFLA_LINK_NETNSID", i32),
+  newNetnsid: attr(45, "IFLA_NEW_NETNSID", i32),
+  newIfindex: attr(49, "IFLA_NEW_IFINDEX", i32),
+  minMtu: attr(50, "IFLA_MIN_MTU", u32),
+  maxMtu: attr(51, "IFLA_MAX_MTU", u32),
+  altNames: attr(52, "IFLA_PROP_LIST", listOf(altIfname)),
+  altName: altIfname,
+  permAddress: attr(54, "IFLA_PERM_ADDRESS", linkAddress),
+} as const;
+
+export const linkFormat = { header: ifinfomsg, table: linkTable } as const;
+
+export type Link = Body<(typeof ifinfomsg)["members"], typeof linkTable>;
+export type LinkAttrs = Attrs<typeof linkTable>;
+
+/** Which link: by its index, or by name or altname. */
+export type LinkRef = { readonly ifindex: number } | { readonly name: string };
+
+/** What a link is born with, in the order in which it is sent. */
+export interface NewLink {
+  readonly name: string;
+  /** Index of the parent, in the netns that the conversation's socket belongs to. */
+  readonly parent?: number;
+  readonly mac?: Mac;
+  readonly mtu?: number;
+  readonly group?: number;
+  readonly up?: boolean;
+  /** Where it is born; absent = the socket's netns. */
+  readonly netnsFd?: number;
+  readonly info: LinkInfo;
+}
+
+export interface LinkChanges {
+  readonly up?: boolean;
+  readonly name?: string;
+  readonly mtu?: number;
+  readonly mac?: Mac;
+  readonly group?: number;
+  readonly alias?: string;
+  readonly master?: number;
+}
+
+export function decodeLink(message: Message): Link {
+  return decodeBody(linkFormat, message.body);
+}
+
+function request(what: string, type: number, flags: number, body: Uint8Array): Request {
+  return { what, type, flags, body, format: linkFormat };
+}
+
+function refText(ref: LinkRef): string {
+  return "name" in ref ? ref.name : `#${ref.ifindex}`;
+}
+
+/** Header and attribute for a reference. Names go as IFNAME up to 15 bytes, longer ones can only be altnames. */
+function refParts(ref: LinkRef): { index: number; attrs: LinkAttrs } {
+  if ("ifindex" in ref) return { index: ref.ifindex, attrs: {} };
+  const attrs = Buffer.byteLength(ref.name) > 15 ? { altName: ref.name } : { name: ref.name };
+  return { index: 0, attrs };
+}
+
+/** The message that makes a link, always NLM_F_CREATE and NLM_F_EXCL: EEXIST when the name is taken. */
+export function newLinkRequest(link: NewLink): Request {
+  const up = link.up ? IFF.IFF_UP : 0;
+  const body = encodeBody(
+    linkFormat,
+    { flags: up, change: up },
+    {
+      name: link.name,
+      ...(link.parent !== undefined && { link: link.parent }),
+      ...(link.mac !== undefined && { address: link.mac }),
+      ...(link.mtu !== undefined && { mtu: link.mtu }),
+      ...(link.group !== undefined && { group: link.group }),
+      ...(link.netnsFd !== undefined && { netnsFd: link.netnsFd }),
+      info: link.info,
+    },
+  );
+  const what = `create ${link.info.kind ?? "link"} ${link.name}`;
+  return request(what, RTM_LINK.RTM_NEWLINK, NLM_F.NLM_F_CREATE | NLM_F.NLM_F_EXCL, body);
+}
+
+/** RTM_NEWLINK rather than RTM_SETLINK: it alone takes every attribute, IFLA_IFALIAS and IFLA_GROUP among them. */
+export function setLinkRequest(ref: LinkRef, changes: LinkChanges): Request {
+  const { index, attrs } = refParts(ref);
+  const { up, mac, ...rest } = changes;
+  const body = encodeBody(
+    linkFormat,
+    { index, ...(up !== undefined && { flags: up ? IFF.IFF_UP : 0, change: IFF.IFF_UP }) },
+    { ...attrs, ...rest, ...(mac !== undefined && { address: mac }) },
+  );
+  return request(`change link ${refText(ref)}`, RTM_LINK.RTM_NEWLINK, 0, body);
+}
+
+export function deleteLinkRequest(ref: LinkRef): Request {
+  const { index, attrs } = refParts(ref);
+  return request(
+    `delete link ${refText(ref)}`,
+    RTM_LINK.RTM_DELLINK,
+    0,
+    encodeBody(linkFormat, { index }, attrs),
+  );
+}
+
+/** Deletes every link of the group in the socket's netns. The caller has made sure that all are ours; never group 0. */
+export function deleteGroupRequest(group: number): Request {
+  if (group === 0) throw new RangeError("group 0 is everybody's");
+  return request(
+    `delete link group ${group}`,
+    RTM_LINK.RTM_DELLINK,
+    0,
+    encodeBody(linkFormat, {}, { group }),
+  );
+}
+
+/** All links of the socket's netns, or those of one kind: the kernel filters. Throws `kernel`. */
+export async function listLinks(conversation: Conversation, filter: { kind?: string } = {}): Promise<Link[]> {
+  const attrs: LinkAttrs = filter.kind === undefined ? {} : { info: { kind: filter.kind } };
+  const body = encodeBody(linkFormat, {}, attrs);
+  const messages = await conversation.dump(request("list links", RTM_LINK.RTM_GETLINK, 0, body));
+  return messages.map(decodeLink);
+}
+
+/** The link, or undefined when there is none. Any other failure throws. */
+export async function getLink(conversation: Conversation, ref: LinkRef): Promise<Link | undefined> {
+  const { index, attrs } = refParts(ref);
+  const byName = "name" in ref && attrs.altName === undefined ? { altName: ref.name } : attrs;
+  const body = encodeBody(linkFormat, { index }, byName);
+  try {
+    const [message] = await conversation.request(
+      request(`look up link ${refText(ref)}`, RTM_LINK.RTM_GETLINK, 0, body),
+    );
+    return message && decodeLink(message);
+  } catch (error) {
+    if (isErrno(error, ...GONE)) return undefined;
+    throw error;
+  }
+}
+
+export function isUp(link: Link): boolean {
+  return (link.header.flags & IFF.IFF_UP) !== 0;
+}

@@ -1,0 +1,108 @@
+import { concatBytes } from "../lib/bytes.ts";
+import { type Attrs, type AttrTable, align4, attrPath, decodeAttrs, encodeAttrs } from "./attribute.ts";
+import { i32, malformed, type StructCodec, struct, u16, u32 } from "./codec.ts";
+
+/** Framing: `struct nlmsghdr` of `<linux/netlink.h>`, followed by a family's struct and its attributes. */
+
+export const nlmsghdr = struct({ len: u32, type: u16, flags: u16, seq: u32, pid: u32 });
+
+export const NLMSG = { NLMSG_NOOP: 1, NLMSG_ERROR: 2, NLMSG_DONE: 3, NLMSG_OVERRUN: 4 } as const;
+
+/** Header flags. Some share a bit: their meaning depends on the verb. */
+export const NLM_F = {
+  NLM_F_REQUEST: 0x01,
+  NLM_F_MULTI: 0x02,
+  NLM_F_ACK: 0x04,
+  NLM_F_DUMP_INTR: 0x10,
+  NLM_F_CAPPED: 0x100,
+  NLM_F_ACK_TLVS: 0x200,
+  NLM_F_DUMP: 0x300,
+  NLM_F_REPLACE: 0x100,
+  NLM_F_EXCL: 0x200,
+  NLM_F_CREATE: 0x400,
+  NLM_F_APPEND: 0x800,
+} as const;
+
+export interface Message {
+  readonly type: number;
+  readonly flags: number;
+  readonly seq: number;
+  /** Family struct and attributes. */
+  readonly body: Uint8Array;
+}
+
+export function encodeMessage(message: Message): Uint8Array {
+  const len = nlmsghdr.size + message.body.length;
+  const bytes = new Uint8Array(align4(len));
+  bytes.set(nlmsghdr.encode({ len, type: message.type, flags: message.flags, seq: message.seq, pid: 0 }));
+  bytes.set(message.body, nlmsghdr.size);
+  return bytes;
+}
+
+/** The messages of one datagram. A last message without its padding is valid. */
+export function* eachMessage(datagram: Uint8Array): Generator<Message> {
+  let at = 0;
+  while (datagram.length - at >= nlmsghdr.size) {
+    const { len, type, flags, seq } = nlmsghdr.decode(datagram.subarray(at, at + nlmsghdr.size));
+    if (len < nlmsghdr.size || len > datagram.length - at) {
+      throw malformed(`a message of length ${len} in ${datagram.length - at} bytes`);
+    }
+    yield { type, flags, seq, body: datagram.subarray(at + nlmsghdr.size, at + len) };
+    at += align4(len);
+  }
+}
+
+type Members = Parameters<typeof struct>[0];
+
+/** How an object of a family stands in a message body: its struct, then its attributes. */
+export interface BodyFormat<M extends Members, T extends AttrTable> {
+  readonly header: StructCodec<M>;
+  readonly table: T;
+}
+
+export interface Body<M extends Members, T extends AttrTable> {
+  readonly header: { readonly [K in keyof M]: number };
+  readonly attrs: Attrs<T>;
+}
+
+export function encodeBody<M extends Members, T extends AttrTable>(
+  format: BodyFormat<M, T>,
+  header: Partial<{ readonly [K in keyof M]: number }>,
+  attrs: Attrs<T>,
+): Uint8Array {
+  const zeros = Object.fromEntries(Object.keys(format.header.members).map((name) => [name, 0]));
+  const filled = { ...zeros, ...header } as { [K in keyof M]: number };
+  return concatBytes([format.header.encode(filled), encodeAttrs(format.table, attrs)]);
+}
+
+export function decodeBody<M extends Members, T extends AttrTable>(
+  format: BodyFormat<M, T>,
+  bytes: Uint8Array,
+): Body<M, T> {
+  const header = format.header.decode(bytes);
+  return { header, attrs: decodeAttrs(format.table, bytes.subarray(align4(format.header.size))) };
+}
+
+/** The attribute path at an offset counted from the start of the message, as NLMSGERR_ATTR_OFFS does. */
+export function bodyPath(
+  format: { readonly header: { readonly size: number }; readonly table: AttrTable },
+  body: Uint8Array,
+  messageOffset: number,
+): string {
+  const start = align4(format.header.size);
+  const offset = messageOffset - nlmsghdr.size - start;
+  return offset < 0 ? "" : attrPath(format.table, body.subarray(start), offset).join(".");
+}
+
+/** Payload of NLMSG_ERROR: `struct nlmsgerr`, whose error is a negative errno or 0. NLMSG_DONE begins the same way. */
+export const nlmsgerrCode = i32;
+
+/** The sequence numbers in a buffer of requests, in order. */
+export function sequencesOf(requests: Uint8Array): number[] {
+  return [...eachMessage(requests)].map(({ seq }) => seq);
+}
+
+/** Whether a message ends the answer to its request. */
+export function isTerminal(message: Message): boolean {
+  return message.type === NLMSG.NLMSG_ERROR || message.type === NLMSG.NLMSG_DONE;
+}

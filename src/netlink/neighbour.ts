@@ -1,0 +1,74 @@
+import type { Ip } from "../lib/ip.ts";
+import type { Mac } from "../lib/mac.ts";
+import { addressFamily } from "./address.ts";
+import { attr } from "./attribute.ts";
+import { binary, i32, ipAddress, linkAddress, struct, u8, u16, u32 } from "./codec.ts";
+import type { Conversation } from "./conversation.ts";
+import type { Request } from "./failure.ts";
+import { type Body, decodeBody, encodeBody, NLM_F } from "./message.ts";
+
+/** Neighbours (ARP and ND entries): `<linux/neighbour.h>`, rtnetlink(7). */
+
+export const RTM_NEIGH = { RTM_NEWNEIGH: 28, RTM_DELNEIGH: 29, RTM_GETNEIGH: 30 } as const;
+
+export const NUD = {
+  NUD_INCOMPLETE: 0x01,
+  NUD_REACHABLE: 0x02,
+  NUD_STALE: 0x04,
+  NUD_FAILED: 0x20,
+  NUD_PERMANENT: 0x80,
+} as const;
+
+export const ndmsg = struct({
+  family: u8,
+  pad1: u8,
+  pad2: u16,
+  ifindex: i32,
+  state: u16,
+  flags: u8,
+  type: u8,
+});
+
+export const neighbourTable = {
+  destination: attr(1, "NDA_DST", ipAddress),
+  linkAddress: attr(2, "NDA_LLADDR", linkAddress),
+  cacheinfo: attr(3, "NDA_CACHEINFO", binary),
+  probes: attr(4, "NDA_PROBES", u32),
+} as const;
+
+export const neighbourFormat = { header: ndmsg, table: neighbourTable } as const;
+
+export type Neighbour = Body<(typeof ndmsg)["members"], typeof neighbourTable>;
+
+/** A permanent entry, made or replaced. */
+export function setNeighbourRequest(ifindex: number, ip: Ip, mac: Mac): Request {
+  const header = { family: addressFamily(ip.family), ifindex, state: NUD.NUD_PERMANENT };
+  return {
+    what: `set a neighbour of link #${ifindex}`,
+    type: RTM_NEIGH.RTM_NEWNEIGH,
+    flags: NLM_F.NLM_F_CREATE | NLM_F.NLM_F_REPLACE,
+    body: encodeBody(neighbourFormat, header, { destination: ip, linkAddress: mac }),
+    format: neighbourFormat,
+  };
+}
+
+export function deleteNeighbourRequest(ifindex: number, ip: Ip): Request {
+  return {
+    what: `delete a neighbour of link #${ifindex}`,
+    type: RTM_NEIGH.RTM_DELNEIGH,
+    flags: 0,
+    body: encodeBody(neighbourFormat, { family: addressFamily(ip.family), ifindex }, { destination: ip }),
+    format: neighbourFormat,
+  };
+}
+
+export async function listNeighbours(conversation: Conversation, family: 4 | 6): Promise<Neighbour[]> {
+  const messages = await conversation.dump({
+    what: "list neighbours",
+    type: RTM_NEIGH.RTM_GETNEIGH,
+    flags: 0,
+    body: encodeBody(neighbourFormat, { family: addressFamily(family) }, {}),
+    format: neighbourFormat,
+  });
+  return messages.map((message) => decodeBody(neighbourFormat, message.body));
+}

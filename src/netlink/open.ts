@@ -1,0 +1,32 @@
+import type { Libc } from "../sys/libc.ts";
+import { type Netns, withNetns } from "../sys/netns.ts";
+import { type NetlinkSocket, openNetlinkSocket } from "../sys/socket.ts";
+
+/** Protocols and socket options of `<linux/netlink.h>`. */
+export const NETLINK_ROUTE = 0;
+export const NETLINK_GENERIC = 16;
+
+const REQUEST_OPTIONS = [
+  { option: 10, name: "NETLINK_CAP_ACK" },
+  { option: 11, name: "NETLINK_EXT_ACK" },
+  { option: 12, name: "NETLINK_GET_STRICT_CHK" },
+] as const;
+
+/** `<linux/rtnetlink.h>`: bit of RTNLGRP_LINK. */
+export const RTMGRP_LINK = 1;
+
+/** A link event has about 1.5 kB; this holds the burst of some thousands while the reader is busy. */
+const EVENT_BUFFER = 8 * 1024 * 1024;
+
+/** A socket for requests, in this netns or in the given one. */
+export function openRequestSocket(libc: Libc, protocol: number, netns?: Netns): NetlinkSocket {
+  const open = () => openNetlinkSocket(libc, { protocol, enable: REQUEST_OPTIONS });
+  return netns ? withNetns(libc, netns, open) : open();
+}
+
+/** A socket that hears of every link change, in this netns or in the given one. */
+export function openLinkEventSocket(libc: Libc, netns?: Netns): NetlinkSocket {
+  const open = () =>
+    openNetlinkSocket(libc, { protocol: NETLINK_ROUTE, groups: RTMGRP_LINK, receiveBuffer: EVENT_BUFFER });
+  return netns ? withNetns(libc, netns, open) : open();
+}

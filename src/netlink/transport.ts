@@ -1,0 +1,50 @@
+import { UnderlayError } from "../lib/errors.ts";
+import type { NetlinkSocket } from "../sys/socket.ts";
+import { eachMessage, isTerminal, sequencesOf } from "./message.ts";
+
+/**
+ * The seam below the messages: bytes out, datagrams back. A socket in this thread, a socket in a worker and a
+ * script in a test all have this shape, so everything above is the same code everywhere.
+ */
+export interface Transport {
+  /**
+   * Sends a buffer of one or more requests and resolves with the datagrams of their answers, when each request has
+   * had its NLMSG_ERROR or NLMSG_DONE. One exchange at a time is under way.
+   */
+  exchange(requests: Uint8Array): Promise<Uint8Array[]>;
+  close(): void;
+}
+
+/** A dump of 4,094 VLANs has some hundred datagrams; a socket that gives more than this without an end is broken. */
+const MAX_DATAGRAMS = 100_000;
+
+/** One exchange over a socket, blocking this thread. Answers to a request that was given up earlier are dropped. */
+export function exchangeOver(socket: NetlinkSocket, requests: Uint8Array): Uint8Array[] {
+  const open = new Set(sequencesOf(requests));
+  const known = new Set(open);
+  const datagrams: Uint8Array[] = [];
+  socket.send(requests);
+  while (open.size > 0) {
+    const datagram = socket.receive();
+    let concerns = false;
+    for (const message of eachMessage(datagram)) {
+      if (!known.has(message.seq)) continue;
+      concerns = true;
+      if (isTerminal(message)) open.delete(message.seq);
+    }
+    if (concerns) datagrams.push(datagram);
+    if (datagrams.length > MAX_DATAGRAMS) throw new UnderlayError("kernel", "a netlink answer has no end");
+  }
+  return datagrams;
+}
+
+/** For programs that may block: the CNI process, the CLI, tests. */
+export function inlineTransport(socket: NetlinkSocket): Transport {
+  return {
+    exchange: (requests) =>
+      new Promise((resolve) => {
+        resolve(exchangeOver(socket, requests));
+      }),
+    close: () => socket.close(),
+  };
+}

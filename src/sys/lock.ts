@@ -1,0 +1,16 @@
+import { closeSync, openSync } from "node:fs";
+import { errnoName } from "./errno.ts";
+import { errnoError, type Libc } from "./libc.ts";
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/** An exclusive flock(2) on a file that is made when missing (mode 0600), or undefined when another process holds it. */
+export function tryLock(libc: Libc, path: string): { release(): void } | undefined {
+  const fd = openSync(path, "a", 0o600);
+  if (libc.call.flock(fd, LOCK_EX | LOCK_NB) === 0) return { release: () => closeSync(fd) };
+  const errno = libc.errno();
+  closeSync(fd);
+  if (errnoName(errno) === "EAGAIN") return undefined;
+  throw errnoError(`lock ${path}`, errno);
+}

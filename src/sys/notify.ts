@@ -1,0 +1,31 @@
+import { ptr } from "bun:ffi";
+import { checked, type Libc } from "./libc.ts";
+
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const SUN_PATH_SIZE = 108;
+
+/**
+ * sd_notify(3): one datagram of KEY=VALUE lines to the manager's socket. `socketPath` is $NOTIFY_SOCKET;
+ * a leading @ means the abstract name space.
+ */
+export function notifyManager(libc: Libc, socketPath: string, state: readonly string[]): void {
+  const path = Buffer.from(socketPath);
+  if (path.length === 0 || path.length >= SUN_PATH_SIZE) return;
+  if (path[0] === 0x40) path[0] = 0;
+  const address = new Uint8Array(2 + path.length);
+  new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+  address.set(path, 2);
+  const message = new Uint8Array(Buffer.from(state.join("\n")));
+  const fd = checked(libc, "open the notify socket", libc.call.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  try {
+    checked(
+      libc,
+      "notify the service manager",
+      libc.call.sendto(fd, ptr(message), message.length, 0, ptr(address), address.length),
+    );
+  } finally {
+    libc.call.close(fd);
+  }
+}
