@@ -10,6 +10,9 @@ export type FrameTrace = (direction: "sent" | "received", bytes: Uint8Array) => 
 /** A dump that other processes keep interrupting is given up after so many tries. */
 const DUMP_TRIES = 10;
 
+/** All ACKs of a send wait in the socket's receive buffer; some 270 fill the default one and the rest are lost. */
+const MOST_IN_A_SEND = 64;
+
 export type Outcome =
   | { readonly ok: true; readonly messages: readonly Message[]; readonly interrupted: boolean }
   | { readonly ok: false; readonly error: UnderlayError };
@@ -31,6 +34,14 @@ export class Conversation {
 
   /** Several requests in one send. Each has its own outcome; a failed one does not keep the later ones from running. */
   async settle(requests: readonly Request[]): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    for (let at = 0; at < requests.length; at += MOST_IN_A_SEND) {
+      outcomes.push(...(await this.#settleChunk(requests.slice(at, at + MOST_IN_A_SEND))));
+    }
+    return outcomes;
+  }
+
+  async #settleChunk(requests: readonly Request[]): Promise<Outcome[]> {
     const first = this.#sequence + 1;
     this.#sequence += requests.length;
     const bytes = concatBytes(

@@ -1,0 +1,69 @@
+import { linkNameOf } from "../lib/ifname.ts";
+import { formatCidr, formatIp, type Ip, parseCidr, parseIp } from "../lib/ip.ts";
+import type { Mac } from "../lib/mac.ts";
+import type { LinkKind, Subnet } from "../lib/request.ts";
+import type { LinkSpec } from "../links/driver.ts";
+import type { ParentMemory } from "../links/parent/parents.ts";
+import type { EndpointState, NetworkState } from "./engine.ts";
+
+/**
+ * What is kept of networks and endpoints. Records are intent: written before the side effect they speak of.
+ * Everything in them is JSON as it stands, addresses as text.
+ */
+
+export interface SubnetRecord {
+  readonly pool: string;
+  readonly gateway?: string;
+  readonly aux: Readonly<Record<string, string>>;
+}
+
+export interface NetworkRecord {
+  readonly owner: string;
+  readonly kind: LinkKind;
+  readonly state: NetworkState;
+  readonly options: Readonly<Record<string, string>>;
+  readonly spec: LinkSpec;
+  readonly allow: readonly string[];
+  readonly parent: ParentMemory;
+  readonly subnets: readonly SubnetRecord[];
+  readonly internal: boolean;
+  readonly ipv6: boolean;
+  readonly createdAt: string;
+}
+
+export interface EndpointRecord {
+  readonly owner: string;
+  readonly network: string;
+  readonly state: EndpointState;
+  readonly addresses: readonly string[];
+  readonly mac: Mac;
+  readonly macChosenByUser: boolean;
+  readonly ifname?: string;
+  readonly publishes: readonly string[];
+  readonly bootId: string;
+  readonly createdAt: string;
+}
+
+export function linkNameOfEndpoint(record: EndpointRecord): string {
+  return linkNameOf(record.owner);
+}
+
+export function subnetRecord(subnet: Subnet): SubnetRecord {
+  return {
+    pool: formatCidr(subnet.pool),
+    ...(subnet.gateway && { gateway: formatIp(subnet.gateway) }),
+    aux: Object.fromEntries(Object.entries(subnet.aux).map(([name, ip]) => [name, formatIp(ip)])),
+  };
+}
+
+/** The subnets of a record; text that does not parse was never written by us and is left out. */
+export function subnetsOf(record: Pick<NetworkRecord, "subnets">): Subnet[] {
+  return record.subnets.flatMap(({ pool, gateway, aux }) => {
+    const cidr = parseCidr(pool);
+    if (!cidr) return [];
+    const ip = gateway === undefined ? undefined : parseIp(gateway);
+    const kept = Object.entries(aux).map(([name, text]): [string, Ip | undefined] => [name, parseIp(text)]);
+    const known = kept.filter((entry): entry is [string, Ip] => entry[1] !== undefined);
+    return [{ pool: cidr, ...(ip && { gateway: ip }), aux: Object.fromEntries(known) }];
+  });
+}

@@ -1,0 +1,55 @@
+import { OUR_LINK_GROUP } from "../../lib/ifname.ts";
+import type { Conversation } from "../../netlink/conversation.ts";
+import { isErrno } from "../../netlink/failure.ts";
+import { MACVLAN_MODE } from "../../netlink/kinds/macvlan.ts";
+import { deleteLinkRequest, getLink, type Link, newLinkRequest, setLinkRequest } from "../../netlink/link.ts";
+import type { Birth, LinkDriver } from "../driver.ts";
+import { type MacvlanDefaults, parseMacvlan } from "./spec.ts";
+
+/** Links of kind macvlan, made in the netns of the conversation's socket. */
+export function macvlanDriver(conversation: Conversation, defaults: MacvlanDefaults): LinkDriver {
+  async function make(birth: Birth): Promise<void> {
+    // The kernel ignores IFLA_IFALIAS at creation, so the alias is a second message of the same send.
+    const outcomes = await conversation.settle([
+      newLinkRequest({
+        name: birth.name,
+        parent: birth.parentIfindex,
+        mac: birth.mac,
+        ...(birth.spec.mtu !== undefined && { mtu: birth.spec.mtu }),
+        group: OUR_LINK_GROUP,
+        info: { kind: "macvlan", data: { mode: MACVLAN_MODE[birth.spec.mode] } },
+      }),
+      setLinkRequest({ name: birth.name }, { alias: birth.alias }),
+    ]);
+    const failed = outcomes.find((outcome) => !outcome.ok);
+    if (failed && !failed.ok) throw failed.error;
+  }
+
+  return {
+    kind: "macvlan",
+    parse: (options, families) => parseMacvlan(options, defaults, families),
+    mode: (spec) => spec.mode,
+    async create(birth) {
+      try {
+        await make(birth);
+      } catch (error) {
+        if (!isErrno(error, "EEXIST")) throw error;
+        const found = await getLink(conversation, { name: birth.name });
+        if (found && isWanted(found, birth)) return;
+        await conversation.settle([deleteLinkRequest({ name: birth.name })]);
+        await make(birth);
+      }
+    },
+  };
+}
+
+function isWanted({ attrs }: Link, birth: Birth): boolean {
+  const { info } = attrs;
+  const mode = info && "data" in info && info.kind === "macvlan" ? info.data?.mode : undefined;
+  return (
+    attrs.link === birth.parentIfindex &&
+    attrs.address === birth.mac &&
+    mode === MACVLAN_MODE[birth.spec.mode] &&
+    (birth.spec.mtu === undefined || attrs.mtu === birth.spec.mtu)
+  );
+}

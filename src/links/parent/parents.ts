@@ -1,0 +1,34 @@
+import type { LinkFacts, ParentFacts, TrialFacts } from "../../lib/facts.ts";
+import type { Mac } from "../../lib/mac.ts";
+import type { LinkSpec } from "../driver.ts";
+import type { ParentRef } from "./ref.ts";
+
+/** What a network remembers of its parent, to know it again when its name is gone. */
+export interface ParentMemory {
+  /** Name at the time, after `auto` was resolved. */
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mac?: Mac;
+  /** An ifindex means nothing after a reboot. */
+  readonly bootId: string;
+}
+
+/** Parents of links: how they are found, judged and used. Shared by all kinds that hang on one. */
+export interface Parents {
+  /** All that conditions want to know, children in every reachable netns included. Throws `kernel`. */
+  facts(ref: ParentRef, memory?: ParentMemory): Promise<ParentFacts>;
+  /** Makes one link of the spec on the parent in a scratch netns and deletes it again. */
+  trial(parent: LinkFacts, spec: LinkSpec): Promise<TrialFacts>;
+  /**
+   * The parent as it is now, quickly: by the name asked for, else by the remembered index in the same boot
+   * (it was renamed). Undefined when it is missing.
+   */
+  find(ref: ParentRef, memory: ParentMemory): Promise<FoundParent | undefined>;
+  bringUp(ifindex: number): Promise<void>;
+}
+
+export interface FoundParent {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly up: boolean;
+}

@@ -1,0 +1,65 @@
+import type { UnderlayError } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
+import { decodeLink, isUp, type Link, RTM_LINK } from "../netlink/link.ts";
+import { eachMessage } from "../netlink/message.ts";
+
+/** A change of a link in the netns that is watched. A link that moves away to another netns is `gone` here, too. */
+export type LinkEvent =
+  | { readonly kind: "gone"; readonly name: string; readonly ifindex: number }
+  | { readonly kind: "changed"; readonly name: string; readonly ifindex: number; readonly up: boolean }
+  /** The kernel dropped events: whatever was known must be read again. */
+  | { readonly kind: "overrun" };
+
+export type LinkListener = (event: LinkEvent) => void;
+
+/** Hands link events on to whoever listens. */
+export interface LinkWatch {
+  subscribe(listener: LinkListener): { unsubscribe(): void };
+}
+
+/** The end that is fed with datagrams of an event socket. */
+export interface LinkWatchSource extends LinkWatch {
+  onEvent(datagram: Uint8Array): void;
+  onOverrun(): void;
+  onError(error: UnderlayError): void;
+}
+
+export function linkWatch(log: Log): LinkWatchSource {
+  const listeners = new Set<LinkListener>();
+  const tell = (event: LinkEvent) => {
+    for (const listener of [...listeners]) listener(event);
+  };
+  return {
+    subscribe(listener) {
+      listeners.add(listener);
+      return { unsubscribe: () => void listeners.delete(listener) };
+    },
+    onEvent(datagram) {
+      for (const event of eventsOf(datagram)) tell(event);
+    },
+    onOverrun() {
+      log("warn", "link events were lost; reading all links again");
+      tell({ kind: "overrun" });
+    },
+    onError(error) {
+      log("error", "link events are not heard any more", { error: error.message });
+      tell({ kind: "overrun" });
+    },
+  };
+}
+
+function eventsOf(datagram: Uint8Array): LinkEvent[] {
+  return [...eachMessage(datagram)]
+    .filter(({ type }) => type === RTM_LINK.RTM_NEWLINK || type === RTM_LINK.RTM_DELLINK)
+    .map((message) => linkEvent(message.type, decodeLink(message)));
+}
+
+/** AF_BRIDGE: a bridge telling that a port left it, which is not the end of the link. */
+const AF_BRIDGE = 7;
+
+function linkEvent(type: number, link: Link): LinkEvent {
+  const { index: ifindex, family } = link.header;
+  const name = link.attrs.name ?? "";
+  if (type === RTM_LINK.RTM_DELLINK && family !== AF_BRIDGE) return { kind: "gone", name, ifindex };
+  return { kind: "changed", name, ifindex, up: isUp(link) };
+}
