@@ -1,0 +1,38 @@
+# The verbs of this repository. Each one installs what it needs and says what it cannot install.
+
+BUN := node_modules/.bin/bun
+SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts' ! -name '*.golden.ts')
+
+.PHONY: help build check test demo clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make build   dist/underlay, one executable'
+	@echo 'make check   types, lint, architecture and unit tests, in under a minute; needs no root'
+	@echo 'make test    every test there is, on real kernels and dockerds; needs root'
+	@echo 'make demo    two containers on a LAN of their own, shown and torn down; needs root'
+	@echo 'make clean   removes what build made'
+
+build: dist/underlay
+
+# The order-only prerequisite runs every time and does nothing when the lockfile is already installed.
+dist/underlay: $(SOURCES) package.json package-lock.json tools/build.sh | modules
+	@tools/build.sh $@
+
+.PHONY: modules
+modules:
+	@tools/modules.sh
+
+check: modules
+	@$(BUN) tools/check.ts
+
+test: dist/underlay
+	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2 strace:strace cc:gcc python3:python3
+	@$(BUN) tools/test.ts
+
+demo: dist/underlay
+	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2
+	@$(BUN) tools/demo.ts
+
+clean:
+	rm -rf dist

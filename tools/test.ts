@@ -1,0 +1,40 @@
+import { randomUUID } from "node:crypto";
+import { until } from "../test/ground/until.ts";
+import { STATIC_JOBS, testFiles, testJobs } from "./groups.ts";
+import { describeVerdict, runJobs, total, type Verdict } from "./jobs.ts";
+import { leftBehind, RUN_VARIABLE, surroundings } from "./leftovers.ts";
+
+// `make test`: everything, and then a look round whether the tests left something on the machine.
+// Arguments name the groups to run; without any it is all of them, types and lint included.
+const only = process.argv.length > 2 ? process.argv.slice(2) : undefined;
+const runId = randomUUID();
+const before = await surroundings(runId);
+
+const jobs = [...testJobs(testFiles(), only), ...(only === undefined ? STATIC_JOBS : [])];
+const say = (text: string) => process.stdout.write(text);
+const verdicts = await runJobs(jobs, { [RUN_VARIABLE]: runId }, (verdict) => say(describeVerdict(verdict)));
+const tidy = await tidiness();
+say(describeVerdict(tidy));
+
+const { passed, failed, skipped } = total([...verdicts, tidy]);
+const good =
+  failed === 0 && verdicts.some((verdict) => verdict.passed > 0) && !(skipped > 0 && process.env["CI"]);
+say(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
+process.exit(good ? 0 : 1);
+
+/** One more test: nothing of ours is left. The kernel takes a moment to remove the links of a netns that ended. */
+async function tidiness(): Promise<Verdict> {
+  const started = performance.now();
+  const left = async () => leftBehind(before, await surroundings(runId));
+  const clean = await until("nothing is left", async () => (await left()).length === 0, {
+    withinMs: 5000,
+  }).catch(() => false);
+  return {
+    name: "nothing left behind",
+    passed: clean ? 1 : 0,
+    failed: clean ? 0 : 1,
+    skipped: 0,
+    seconds: (performance.now() - started) / 1000,
+    output: clean ? "" : `left behind:\n  ${(await left()).join("\n  ")}\n`,
+  };
+}
