@@ -1,0 +1,164 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { removeCgroup } from "./cgroup.ts";
+import type { DockerEngine } from "./engines.ts";
+import { must, type Output, type RunOptions, run } from "./run.ts";
+
+const REPOSITORY = resolve(import.meta.dir, "../..");
+
+/**
+ * A host of our own: pid, mount and net namespaces with a Debian root under a tmpfs. Nothing of it can be seen from the
+ * machine's own namespaces, and nothing of it outlives the process that made it.
+ *
+ * Its LAN is a veth pair: `lan0` is the host's NIC, `lan1` is in the netns `router` and plays the LAN's router.
+ */
+export interface PrivateHost extends AsyncDisposable {
+  readonly engine: DockerEngine;
+  /** Its init, as a pid of the machine. */
+  readonly pid: number;
+  /** Parent of all cgroups that are made inside: `/underlay-test-…`. */
+  readonly cgroup: string;
+  /** Runs a program inside to its end. */
+  run(argv: readonly string[], options?: RunOptions): Promise<Output>;
+  /** The same for a program that has to succeed; answers its standard output. */
+  must(argv: readonly string[], options?: RunOptions): Promise<string>;
+  /** The same in the netns of the LAN's router. */
+  router(argv: readonly string[], options?: RunOptions): Promise<string>;
+  /** Starts a long-running program inside. */
+  start(argv: readonly string[], env?: Readonly<Record<string, string>>): Promise<Running>;
+  /** The same file as seen from the machine's own mount namespace. */
+  outside(path: string): string;
+}
+
+/** A long-running program on a private host. */
+export interface Running {
+  /** As a pid of the machine. */
+  readonly pid: number;
+  readonly lines: readonly string[];
+  /** Exit code; 128 + signal for a signal. */
+  readonly exited: Promise<number>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+export interface HostOptions {
+  readonly engine: DockerEngine;
+  /** Addresses of `lan1`, with prefix length. */
+  readonly routerAddresses?: readonly string[];
+}
+
+export async function startHost(options: HostOptions): Promise<PrivateHost> {
+  const { engine } = options;
+  const cgroup = `/underlay-test-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+  await using undo = new AsyncDisposableStack();
+
+  const outer = Bun.spawn(
+    [
+      ...["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--propagation", "private"],
+      ...["bash", `${REPOSITORY}/test/ground/host.sh`, engine.root, `${REPOSITORY}/dist`],
+    ],
+    { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
+  );
+  undo.defer(async () => {
+    outer.stdin.end();
+    await outer.exited;
+    await removeCgroup(cgroup);
+  });
+  await firstLine(outer.stdout, "ready");
+  const pid = onlyChildOf(outer.pid);
+
+  const environment = (env: Readonly<Record<string, string>> = {}) => ({
+    PATH: engine.path,
+    HOME: "/root",
+    UNDERLAY_TEST_RUN: process.env["UNDERLAY_TEST_RUN"] ?? "",
+    ...env,
+  });
+  const inside = (argv: readonly string[]) => [
+    ...["/usr/bin/nsenter", "--target", String(pid), "--mount", "--net", "--pid", "--", ...argv],
+  ];
+  const host = {
+    engine,
+    pid,
+    cgroup,
+    run: (argv: readonly string[], more: RunOptions = {}) =>
+      run(inside(argv), { ...more, env: environment(more.env) }),
+    must: (argv: readonly string[], more: RunOptions = {}) =>
+      must(inside(argv), { ...more, env: environment(more.env) }),
+    router: (argv: readonly string[], more: RunOptions = {}) =>
+      must(inside(["ip", "netns", "exec", "router", ...argv]), { ...more, env: environment(more.env) }),
+    start: (argv: readonly string[], env?: Readonly<Record<string, string>>) =>
+      startInside(inside(argv), environment(env)),
+    outside: (path: string) => `/proc/${pid}/root${path}`,
+  };
+
+  await host.must(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1", "netns", "router"]);
+  await host.must(["ip", "link", "set", "lan0", "up"]);
+  await host.must(["ip", "-n", "router", "link", "set", "lan1", "up"]);
+  for (const address of options.routerAddresses ?? [])
+    await host.must(["ip", "-n", "router", "address", "add", address, "dev", "lan1", ...noDad(address)]);
+
+  const owned = undo.move();
+  return { ...host, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** A new IPv6 address is unusable for a second while the kernel looks for duplicates; a test LAN has none. */
+function noDad(address: string): string[] {
+  return address.includes(":") ? ["nodad"] : [];
+}
+
+async function startInside(argv: string[], env: Record<string, string>): Promise<Running> {
+  const proxy = Bun.spawn(argv, { stdin: "ignore", stdout: "pipe", stderr: "pipe", env });
+  const lines: string[] = [];
+  void collectLines(proxy.stdout, lines);
+  void collectLines(proxy.stderr, lines);
+  // nsenter forks into the pid namespace and only waits; signals are for its child.
+  const pid = await forkedChild(proxy);
+  return {
+    pid,
+    lines,
+    exited: proxy.exited,
+    kill: (signal) => {
+      if (proxy.exitCode === null && proxy.signalCode === null) process.kill(pid, signal);
+    },
+  };
+}
+
+async function forkedChild(proxy: Bun.Subprocess): Promise<number> {
+  const deadline = performance.now() + 5000;
+  for (;;) {
+    const child = childrenOf(proxy.pid)[0];
+    if (child !== undefined) return child;
+    if (proxy.exitCode !== null)
+      throw new Error(`nsenter ended with ${proxy.exitCode} before its child was seen`);
+    if (performance.now() > deadline) throw new Error("nsenter has not forked within 5 s");
+    await Bun.sleep(1);
+  }
+}
+
+function onlyChildOf(pid: number): number {
+  const child = childrenOf(pid)[0];
+  if (child === undefined) throw new Error(`process ${pid} has no child`);
+  return child;
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return text === "" ? [] : text.split(" ").map(Number);
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>, wanted: string): Promise<void> {
+  const reader = stream.getReader();
+  const { value } = await reader.read();
+  const line = new TextDecoder().decode(value).trim();
+  if (line !== wanted) throw new Error(`a private host did not start: ${line}`);
+}
+
+async function collectLines(stream: ReadableStream<Uint8Array>, into: string[]): Promise<void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    into.push(...parts);
+  }
+  if (rest !== "") into.push(rest);
+}
