@@ -1,0 +1,114 @@
+import { parseDuration } from "../lib/duration.ts";
+import { LOG_LEVELS } from "../lib/log.ts";
+import { quote } from "../lib/quote.ts";
+import { MACVLAN_MODES } from "../links/macvlan/spec.ts";
+import { anyText, oneOf, type Reading } from "../links/options.ts";
+import { parseParent } from "../links/parent/ref.ts";
+
+/**
+ * Every setting of the daemon, once. A row makes a key of the TOML files, an environment variable, a flag, a line
+ * of help and of `config show`.
+ */
+
+export interface Setting<Value> {
+  readonly read: (text: string) => Reading<Value>;
+  /** As one would write it in a file; undefined = unset. */
+  readonly fallback: string | undefined;
+  /** The word for its value in help: DIR. */
+  readonly takes: string;
+  readonly help: string;
+}
+
+function needed<Value>(
+  fallback: string,
+  read: (text: string) => Reading<Value>,
+  takes: string,
+  help: string,
+): Setting<Value> {
+  return { read, fallback, takes, help };
+}
+
+function optional<Value>(
+  read: (text: string) => Reading<Value>,
+  takes: string,
+  help: string,
+): Setting<Value | undefined> {
+  return { read, fallback: undefined, takes, help };
+}
+
+export const LOG_FORMATS = ["auto", "json", "text"] as const;
+
+export const SETTINGS = {
+  state_dir: needed("/var/lib/underlay", absolutePath, "DIR", "where the state database is kept"),
+  run_dir: needed("/run/underlay", socketDirectory, "DIR", "where the admin socket and the locks are"),
+  plugin_dir: needed("/run/docker/plugins", socketDirectory, "DIR", "where Docker looks for plugin sockets"),
+  log_level: needed("info", oneOf(LOG_LEVELS), "LEVEL", `least important messages: ${LOG_LEVELS.join(", ")}`),
+  log_format: needed(
+    "auto",
+    oneOf(LOG_FORMATS),
+    "FORMAT",
+    "json, text, or auto: text when stderr is a terminal",
+  ),
+  reconcile_interval: needed("60s", duration, "DURATION", "how often records are compared with the kernel"),
+  stale_after: needed(
+    "60s",
+    duration,
+    "DURATION",
+    "how long an endpoint's link is missed before it is dropped",
+  ),
+  "macvlan.parent": optional(parent, "LINK", "parent of macvlan networks that name none"),
+  "macvlan.mode": optional(oneOf(MACVLAN_MODES), "MODE", `their mode: ${MACVLAN_MODES.join(", ")}`),
+  "ipvlan.parent": optional(parent, "LINK", "parent of ipvlan networks that name none"),
+  "ipvlan.mode": optional(anyText, "MODE", "their mode"),
+} as const;
+
+export type SettingKey = keyof typeof SETTINGS;
+
+/** All settings by key, read and checked: durations in milliseconds, unset ones undefined. */
+export type Values = {
+  readonly [Key in SettingKey]: (typeof SETTINGS)[Key] extends Setting<infer Value> ? Value : never;
+};
+
+export const SETTING_KEYS = Object.keys(SETTINGS).filter(isSettingKey);
+
+export function isSettingKey(key: string): key is SettingKey {
+  return Object.hasOwn(SETTINGS, key);
+}
+
+/** `macvlan.parent` is `--macvlan-parent` … */
+export function flagOf(key: SettingKey): string {
+  return `--${key.replace(/[._]/g, "-")}`;
+}
+
+/** … and `UNDERLAY_MACVLAN_PARENT`. */
+export function envOf(key: SettingKey): string {
+  return `UNDERLAY_${key.replaceAll(".", "_").toUpperCase()}`;
+}
+
+function absolutePath(text: string): Reading<string> {
+  return text.startsWith("/") && !text.includes("\0")
+    ? { value: text }
+    : { problem: `${quote(text)} is no absolute path` };
+}
+
+/** `sun_path` of unix(7) has 108 bytes with its NUL; our longest socket name is `/underlay-macvlan.sock`. */
+const MOST_SOCKET_DIRECTORY = 80;
+
+function socketDirectory(text: string): Reading<string> {
+  if (Buffer.byteLength(text) <= MOST_SOCKET_DIRECTORY) return absolutePath(text);
+  return {
+    problem: `${quote(text)} is longer than ${MOST_SOCKET_DIRECTORY} bytes, too long for a socket's path`,
+  };
+}
+
+function duration(text: string): Reading<number> {
+  const value = parseDuration(text);
+  return value === undefined || value === 0
+    ? { problem: `${quote(text)} is no duration above zero; write it like 60s, 2m or 500ms` }
+    : { value };
+}
+
+function parent(text: string): Reading<string> {
+  const reading = parseParent(text);
+  return "problem" in reading ? reading : { value: text };
+}
