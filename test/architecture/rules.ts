@@ -65,7 +65,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   docker: {
     may: ["lib", "engine"],
     why: "an adapter translates one protocol and is handed its engine, so that no protocol leaks into another",
-    planned: true,
   },
   cni: { may: ["lib", "engine"], why: "as docker", planned: true },
   netavark: { may: ["lib", "engine"], why: "as docker", planned: true },

@@ -1,0 +1,25 @@
+import { HttpRefusal } from "./errors.ts";
+
+/** Bytes. Ours is the only limit that is met: what Bun refuses by itself it refuses without JSON. */
+export const MAX_BODY = 1 << 20;
+
+/** The whole body. Throws HttpRefusal 413 when it is longer than MAX_BODY; no more than that is kept. */
+export async function readBody(request: Request): Promise<Uint8Array> {
+  const declared = request.headers.get("content-length");
+  if (declared !== null) {
+    if (Number(declared) > MAX_BODY) throw tooLong();
+    return await request.bytes();
+  }
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of request.body ?? []) {
+    length += part.length;
+    if (length > MAX_BODY) throw tooLong();
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+function tooLong(): HttpRefusal {
+  return new HttpRefusal(413, `the body is longer than ${MAX_BODY} bytes`);
+}

@@ -1,0 +1,97 @@
+import { type Problem, problemsError } from "../lib/errors.ts";
+import { ifnameProblem } from "../lib/ifname.ts";
+import { type Cidr, type Family, isUnspecified, parseCidr } from "../lib/ip.ts";
+import { isMulticastMac, isZeroMac, type Mac, parseMac } from "../lib/mac.ts";
+import { didYouMean } from "../lib/nearest.ts";
+import type { EndpointRequest } from "../lib/request.ts";
+import type { CreateEndpoint, PortBinding } from "./messages.ts";
+import { endpointOwner, networkOwner } from "./owners.ts";
+
+const IFNAME = "com.docker.network.endpoint.ifname";
+
+/** What a user may give by `--driver-opt`; sysctls are carried out by dockerd. */
+const FOR_USERS = [IFNAME, "com.docker.network.endpoint.sysctls"];
+
+/** IP protocol numbers (IANA) as `docker run -p` spells them. */
+const PROTOCOLS: Readonly<Record<number, string>> = { 1: "icmp", 6: "tcp", 17: "udp", 132: "sctp" };
+
+/** Throws `invalid_option` with all that is wrong with the addresses and options. */
+export function endpointRequest(message: CreateEndpoint): EndpointRequest {
+  const { Address, AddressIPv6, MacAddress } = message.Interface;
+  const problems: Problem[] = [];
+  const addresses = [addressOf(4, Address, problems), addressOf(6, AddressIPv6, problems)];
+  const mac = macOf(MacAddress, problems);
+  const ifname = message.Options.known[IFNAME];
+  const badName = ifname === "" ? undefined : ifnameProblem(ifname);
+  if (badName !== undefined) problems.push({ subject: IFNAME, message: badName });
+  problems.push(...unknownOptions(message.Options.others));
+  const inputs = { network: message.NetworkID, endpoint: message.EndpointID };
+  if (problems.length > 0) throw problemsError("invalid_option", problems, inputs);
+  return {
+    owner: endpointOwner(message.NetworkID, message.EndpointID),
+    network: networkOwner(message.NetworkID),
+    addresses: addresses.filter((address) => address !== undefined),
+    ...(mac && { mac }),
+    ...(ifname !== "" && { ifname }),
+    publishes: message.Options.known["com.docker.network.portmap"].map(publishOf),
+  };
+}
+
+function addressOf(family: Family, given: string, problems: Problem[]): Cidr | undefined {
+  if (given === "") return undefined;
+  const address = parseCidr(given);
+  if (address?.ip.family === family && !isUnspecified(address.ip)) return address;
+  const subject = family === 4 ? "ip" : "ip6";
+  const wanted = `an IPv${family} address with a prefix length`;
+  problems.push({ subject, message: `address ${JSON.stringify(given)} is not ${wanted}` });
+  return undefined;
+}
+
+function macOf(given: string, problems: Problem[]): Mac | undefined {
+  if (given === "") return undefined;
+  const mac = parseMac(given);
+  const problem = macProblem(given, mac);
+  if (problem !== undefined) problems.push({ subject: "mac-address", message: problem });
+  return mac;
+}
+
+function macProblem(given: string, mac: Mac | undefined): string | undefined {
+  if (mac === undefined)
+    return `MAC address ${JSON.stringify(given)} is not six pairs of hex digits with colons`;
+  if (isMulticastMac(mac))
+    return `MAC address ${mac} is a multicast address: the lowest bit of its first byte must be 0`;
+  if (isZeroMac(mac)) return `MAC address ${mac} is all zero`;
+  return undefined;
+}
+
+/**
+ * An older docker lower-cases the keys of `--network name=…,driver-opt=…`, so case does not count. What a user gives
+ * is always a string; any other value under Docker's own prefix comes from a dockerd newer than this table.
+ */
+function unknownOptions(others: ReadonlyMap<string, unknown>): Problem[] {
+  return [...others]
+    .filter(
+      ([key, value]) => typeof value === "string" || !key.toLowerCase().startsWith("com.docker.network."),
+    )
+    .map(([key]) => ({ subject: key, message: `unknown endpoint option ${key}${suggestion(key)}` }));
+}
+
+/** Also finds the name when only its last word was given: `ifname`. */
+function suggestion(key: string): string {
+  const lastWord = (name: string) => name.slice(name.lastIndexOf(".") + 1);
+  const near = didYouMean(key, FOR_USERS);
+  if (near !== "") return near;
+  const full = FOR_USERS.find((name) => didYouMean(lastWord(key), [lastWord(name)]) !== "");
+  return full === undefined ? `; there are ${FOR_USERS.join(" and ")}` : `, did you mean ${full}?`;
+}
+
+/** As `docker run -p` would say it: `127.0.0.1:8080-8090:80/tcp`; without a host port, `80/tcp`. */
+function publishOf(binding: PortBinding): string {
+  const { HostIP, HostPort, HostPortEnd } = binding;
+  const range = HostPortEnd > HostPort ? `${HostPort}-${HostPortEnd}` : `${HostPort}`;
+  const host = HostIP.includes(":") ? `[${HostIP}]` : HostIP;
+  const where = [...(host === "" ? [] : [host]), ...(HostPort === 0 ? [] : [range])].map(
+    (part) => `${part}:`,
+  );
+  return `${where.join("")}${binding.Port}/${PROTOCOLS[binding.Proto] ?? binding.Proto}`;
+}

@@ -1,0 +1,98 @@
+import type { Problem } from "../lib/errors.ts";
+
+/**
+ * What a JSON value must look like, by the rules of Go's encoding/json, which wrote it: keys match whatever their
+ * case, keys that nobody asked for are ignored, `null` and absence are the zero value, any other type is a problem.
+ * A shape never throws; it notes the problem and answers the zero value.
+ */
+export type Shape<T> = (value: unknown, path: string, problems: Problem[]) => T;
+
+type Fields = Readonly<Record<string, Shape<unknown>>>;
+type Message<F extends Fields> = { readonly [Key in keyof F]: ReturnType<F[Key]> };
+
+export const text: Shape<string> = (value, path, problems) => {
+  if (absent(value)) return "";
+  return typeof value === "string" ? value : wrong("a string", value, path, problems, "");
+};
+
+/** Undefined when absent: some keys tell by their presence which Docker is speaking. */
+export const flag: Shape<boolean | undefined> = (value, path, problems) => {
+  if (absent(value)) return undefined;
+  return typeof value === "boolean" ? value : wrong("true or false", value, path, problems, undefined);
+};
+
+/** uint16 and uint8 of Go: ports, port ranges and IP protocol numbers. */
+export function whole(max: number): Shape<number> {
+  return (value, path, problems) => {
+    if (absent(value)) return 0;
+    const fits = typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max;
+    return fits ? value : wrong(`a whole number from 0 to ${max}`, value, path, problems, 0);
+  };
+}
+
+export function list<T>(item: Shape<T>): Shape<readonly T[]> {
+  return (value, path, problems) => {
+    if (absent(value)) return [];
+    if (!Array.isArray(value)) return wrong("a list", value, path, problems, []);
+    return value.map((element, i) => item(element, `${path}[${i}]`, problems));
+  };
+}
+
+/** A Go map: its keys are data, so their case is kept. */
+export function mapOf<T>(item: Shape<T>): Shape<ReadonlyMap<string, T>> {
+  return (value, path, problems) => {
+    if (absent(value)) return new Map();
+    if (!isObject(value)) return wrong("an object", value, path, problems, new Map());
+    return new Map(
+      Object.entries(value).map(([key, inner]) => [key, item(inner, join(path, key), problems)] as const),
+    );
+  };
+}
+
+/** A Go struct. Of two keys that differ in case only, the last one counts. */
+export function struct<F extends Fields>(fields: F): Shape<Message<F>> {
+  const open = openStruct(fields);
+  return (value, path, problems) => open(value, path, problems).known;
+}
+
+/** A struct whose other keys matter too; those keep their case. */
+export function openStruct<F extends Fields>(
+  fields: F,
+): Shape<{ readonly known: Message<F>; readonly others: ReadonlyMap<string, unknown> }> {
+  const names = new Map(Object.keys(fields).map((name) => [name.toLowerCase(), name]));
+  return (value, path, problems) => {
+    const given = isObject(value) ? Object.entries(value) : [];
+    if (!isObject(value) && !absent(value)) wrong("an object", value, path, problems, undefined);
+    const values = new Map(given.map(([key, inner]) => [names.get(key.toLowerCase()), inner]));
+    const known = Object.entries(fields).map(([name, shape]) => [
+      name,
+      shape(values.get(name), join(path, name), problems),
+    ]);
+    const others = given.filter(([key]) => !names.has(key.toLowerCase()));
+    return { known: Object.fromEntries(known), others: new Map(others) };
+  };
+}
+
+function absent(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function join(path: string, key: string): string {
+  return path === "" ? key : `${path}.${key}`;
+}
+
+function wrong<T>(wanted: string, value: unknown, path: string, problems: Problem[], zero: T): T {
+  const subject = path || "the message";
+  problems.push({ subject, message: `${subject} must be ${wanted}, not ${nameOf(value)}` });
+  return zero;
+}
+
+function nameOf(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "an object";
+  return typeof value === "number" ? String(value) : `a ${typeof value}`;
+}
