@@ -1,5 +1,5 @@
 import type { NeighbourNetwork, ParentFacts } from "../lib/facts.ts";
-import type { LinkKind, Subnet } from "../lib/request.ts";
+import type { Subnet } from "../lib/request.ts";
 
 /**
  * A condition is something that can be wrong with a host, a parent or a network. It is a pure function of
@@ -42,7 +42,8 @@ export interface Finding {
 export interface Judged {
   /** Name for the network in messages: what the owner key says. */
   readonly network: string;
-  readonly kind: LinkKind;
+  /** A link kind; wider than those of today, because a parent may carry others. */
+  readonly kind: string;
   readonly mode: string;
   readonly mtu?: number;
   readonly ipv6: boolean;
@@ -65,6 +66,8 @@ export interface Condition {
   readonly confidence: Confidence;
   /** Two or three sentences for `doctor --explain`. */
   readonly explain: string;
+  /** Ids whose finding explains this one away: one cause gives one finding. */
+  readonly hiddenBy?: readonly string[];
   judge(judged: Judged): readonly Judgement[];
 }
 
@@ -73,4 +76,6 @@ export interface Judgement {
   readonly message: string;
   readonly evidence: readonly Evidence[];
   readonly fix: readonly Fix[];
+  /** When this case is milder than its condition. What is no `fail` never refuses. */
+  readonly severity?: Severity;
 }

@@ -1,0 +1,120 @@
+import type { Judged } from "./condition.ts";
+import { cidr, judged, link, parent, refused, subnet } from "./judged.fixture.ts";
+import { PARENT_CASES } from "./parents.fixture.ts";
+
+/** Requests in which a condition holds, with its message, and near misses in which it does not. */
+export interface Cases {
+  readonly holds: readonly { readonly judged: Judged; readonly message: string }[];
+  readonly not: readonly Judged[];
+}
+
+const busy = refused("EBUSY", "Device or resource busy");
+const invalid = refused("EINVAL", "Invalid argument");
+
+const OTHER_CASES: Readonly<Record<string, Cases>> = {
+  "UL-K01": {
+    holds: [
+      {
+        judged: judged({ parent: parent({ trial: refused("EOPNOTSUPP", "Unknown device type") }) }),
+        message: "this kernel cannot make macvlan links",
+      },
+      {
+        judged: judged({ parent: parent({ trial: refused("ENODEV", "Unknown device type") }) }),
+        message: "this kernel cannot make macvlan links",
+      },
+    ],
+    not: [judged(), judged({ parent: parent({ trial: refused("ENODEV", "No such device") }) })],
+  },
+  "UL-K10": {
+    holds: [
+      {
+        judged: judged({ parent: parent({ trial: busy }) }),
+        message: "no macvlan can be made on eth0: something unseen from here receives the frames of eth0",
+      },
+      {
+        judged: judged({ parent: parent({ trial: invalid }) }),
+        message: "no macvlan can be made on eth0: eth0 is unfit, or held by a passthru link unseen from here",
+      },
+      {
+        judged: judged({ parent: parent({ trial: refused("EPERM") }) }),
+        message: "no macvlan can be made on eth0: this process may not make links",
+      },
+      {
+        judged: judged({ parent: parent({ trial: refused("ENOSPC", "No space left on device") }) }),
+        message: "no macvlan can be made on eth0: No space left on device",
+      },
+    ],
+    not: [judged()],
+  },
+  "UL-I03": {
+    holds: [
+      {
+        judged: judged({ subnets: [subnet("192.168.1.0/24")] }),
+        message: "192.168.1.1 is this LAN's router, and a container can be given its address",
+      },
+      {
+        judged: judged({ subnets: [subnet("192.168.1.0/24", "192.168.1.254")] }),
+        message: "192.168.1.1 is this LAN's router, and a container can be given its address",
+      },
+    ],
+    not: [
+      judged(),
+      judged({ subnets: [subnet("192.168.1.0/24", undefined, { router: "192.168.1.1" })] }),
+      judged({ subnets: [subnet("192.168.1.128/25")] }),
+      judged({ subnets: [] }),
+    ],
+  },
+  "UL-I16": {
+    holds: [
+      {
+        judged: judged({ subnets: [subnet("172.18.0.0/16", "172.18.0.1")] }),
+        message: "172.18.0.0/16 looks like one of Docker's own pools: was --subnet forgotten?",
+      },
+      {
+        judged: judged({
+          subnets: [subnet("192.168.48.0/20")],
+          parent: parent({ link: link({ addresses: [] }) }),
+        }),
+        message: "192.168.48.0/20 looks like one of Docker's own pools: was --subnet forgotten?",
+      },
+    ],
+    not: [
+      judged(),
+      judged({ subnets: [subnet("172.16.0.0/16")] }),
+      judged({ subnets: [subnet("172.32.0.0/16")] }),
+      judged({ subnets: [subnet("172.18.0.0/24")] }),
+      judged({
+        subnets: [subnet("172.18.0.0/16")],
+        parent: parent({ link: link({ addresses: [cidr("172.18.3.4/16")] }) }),
+      }),
+    ],
+  },
+  "UL-I17": {
+    holds: [
+      {
+        judged: judged({ subnets: [subnet("10.9.0.0/24")] }),
+        message: "eth0 has no address in any subnet of the network",
+      },
+    ],
+    not: [
+      judged(),
+      judged({ subnets: [subnet("10.9.0.0/24"), subnet("192.168.1.0/24", "192.168.1.1")] }),
+      judged({ subnets: [] }),
+      judged({
+        subnets: [subnet("10.9.0.0/24")],
+        parent: parent({ link: link({ addresses: [cidr("fe80::1/64")] }) }),
+      }),
+    ],
+  },
+  "UL-R04": {
+    holds: [
+      {
+        judged: judged({ endpoints: [{ name: "docker:abc/def", publishes: ["8080:80/tcp"] }] }),
+        message: "-p 8080:80/tcp has no effect: the container is on the LAN itself",
+      },
+    ],
+    not: [judged({ endpoints: [{ name: "docker:abc/def", publishes: [] }] })],
+  },
+};
+
+export const CASES: Readonly<Record<string, Cases>> = { ...PARENT_CASES, ...OTHER_CASES };

@@ -1,0 +1,118 @@
+import { describe, expect, test } from "bun:test";
+import { findings, refusals } from "./judge.ts";
+import { child, judged, link, parent, subnet } from "./judged.fixture.ts";
+
+const wifi = judged({
+  parent: parent({ link: link({ wireless: { type: "station", fourAddress: false } }) }),
+});
+const bridgePort = judged({
+  parent: parent({
+    link: link({ master: { ifindex: 9, name: "br0", kind: "bridge" } }),
+    trial: { outcome: "failed", errno: "EBUSY", text: "Device or resource busy" },
+  }),
+});
+
+describe("a create is refused", () => {
+  test("with all reasons at once", () => {
+    const error = refusals({ ...bridgePort, mtu: 9000 }, []);
+    expect(error?.code).toBe("refused");
+    expect(error?.problems.map((problem) => problem.subject)).toEqual(["UL-P12", "UL-P06"]);
+    expect(error?.inputs).toEqual({ network: "lan", parent: "eth0" });
+  });
+
+  test("in one line that says what, why and what to do, never a bare errno", () => {
+    expect(refusals(bridgePort, [])?.message).toBe(
+      "UL-P06 eth0 cannot carry macvlan: it is a port of bridge br0 " +
+        "(RTM_GETLINK IFLA_MASTER of eth0: br0 (kind bridge); " +
+        "trial link in a scratch netns: EBUSY: Device or resource busy); to mend it: " +
+        "use the bridge as parent: docker network create -d underlay-macvlan --subnet 192.168.1.0/24 " +
+        "--gateway 192.168.1.1 -o parent=br0 NAME; " +
+        "or take the link out of br0: ip link set dev eth0 nomaster",
+    );
+  });
+
+  test("although it is allowed, when it is certain", () => {
+    const message = refusals(bridgePort, ["UL-P06"])?.message;
+    expect(message).toEndWith("; allow=UL-P06 does not help, because this is certain");
+  });
+});
+
+describe("a create is not refused", () => {
+  test("when nothing is wrong", () => {
+    expect(refusals(judged(), [])).toBeUndefined();
+  });
+
+  test("by warnings", () => {
+    const vepa = judged({ mode: "vepa", parent: parent({ link: link({ up: false }) }) });
+    expect(findings(vepa).map((finding) => finding.id)).toEqual(["UL-P02", "UL-P17"]);
+    expect(refusals(vepa, [])).toBeUndefined();
+  });
+
+  test("when what is only likely is allowed; then it is a warning", () => {
+    expect(refusals(wifi, [])?.code).toBe("refused");
+    expect(refusals(wifi, ["UL-P05"])).toBeUndefined();
+    expect(findings(wifi, ["UL-P05"]).map(({ id, severity }) => [id, severity])).toEqual([
+      ["UL-P05", "warn"],
+    ]);
+  });
+
+  test("for ipvlan on Wi-Fi, which is only warned of", () => {
+    const ipvlan = { ...wifi, kind: "ipvlan", mode: "l2" };
+    expect(refusals(ipvlan, [])).toBeUndefined();
+    expect(findings(ipvlan)[0]?.severity).toBe("warn");
+  });
+});
+
+describe("ids to allow that do not exist", () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ["UL-P99", "allow: no condition UL-P99, did you mean UL-P09?"],
+    ["P05", "allow: no condition P05, did you mean UL-P05?"],
+    ["ul-p05", "allow: no condition ul-p05, did you mean UL-P05?"],
+    ["everything", "allow: no condition everything"],
+    ["a\nb", 'allow: no condition "a\\nb"'],
+  ];
+  test.each(cases)("%p", (id, message) => {
+    const error = refusals(judged(), [id]);
+    expect(error?.code).toBe("invalid_option");
+    expect(error?.problems).toEqual([{ subject: "allow", message }]);
+  });
+
+  test("stand beside what refuses", () => {
+    const error = refusals(bridgePort, ["UL-P5"]);
+    expect(error?.code).toBe("refused");
+    expect(error?.problems.map((problem) => problem.subject)).toEqual(["UL-P06", "allow"]);
+  });
+});
+
+describe("one cause gives one finding", () => {
+  test("a trial that failed is not told again beside its reason", () => {
+    expect(findings(bridgePort).map((finding) => finding.id)).toEqual(["UL-P06"]);
+  });
+
+  test("a pool of Docker's is not also a pool off the LAN", () => {
+    expect(findings(judged({ subnets: [subnet("172.18.0.0/16")] })).map((finding) => finding.id)).toEqual([
+      "UL-I16",
+    ]);
+  });
+
+  test("loopback that is down is only loopback", () => {
+    const lo = link({ name: "lo", loopback: true, hardwareType: 772, up: false });
+    expect(findings(judged({ parent: parent({ link: lo }) })).map((finding) => finding.id)).toEqual([
+      "UL-P04",
+    ]);
+  });
+});
+
+test("the worst comes first", () => {
+  const request = judged({
+    mode: "vepa",
+    parent: parent({ children: [child({ mode: "passthru" })], link: link({ up: false }) }),
+    endpoints: [{ name: "docker:abc/def", publishes: ["80:80/tcp"] }],
+  });
+  expect(findings(request).map(({ id, severity }) => [id, severity])).toEqual([
+    ["UL-P08", "fail"],
+    ["UL-P02", "warn"],
+    ["UL-P17", "warn"],
+    ["UL-R04", "info"],
+  ]);
+});

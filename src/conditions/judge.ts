@@ -1,0 +1,74 @@
+import { type Inputs, type Problem, problemsError, type UnderlayError } from "../lib/errors.ts";
+import { didYouMean } from "../lib/nearest.ts";
+import { word } from "../lib/quote.ts";
+import type { Condition, Finding, Judged, Judgement, Severity } from "./condition.ts";
+import { CONDITIONS } from "./registry.ts";
+import { oneLine } from "./render.ts";
+
+const BY_WEIGHT: readonly Severity[] = ["fail", "warn", "info"];
+
+/**
+ * All that is wrong, worst first, and what one finding explains left out.
+ * `allow`: ids that the user overrides; a refusing condition that is not certain is then a warning.
+ */
+export function findings(judged: Judged, allow: readonly string[] = []): Finding[] {
+  const all = CONDITIONS.flatMap((condition) =>
+    condition.judge(judged).map((judgement) => findingOf(condition, judgement, allow)),
+  );
+  const found = new Set(all.map((finding) => finding.id));
+  const causes = CONDITIONS.filter((condition) => !condition.hiddenBy?.some((id) => found.has(id)));
+  const shown = new Set(causes.map((condition) => condition.id));
+  return all
+    .filter((finding) => shown.has(finding.id))
+    .sort((a, b) => BY_WEIGHT.indexOf(a.severity) - BY_WEIGHT.indexOf(b.severity));
+}
+
+function findingOf(condition: Condition, judgement: Judgement, allow: readonly string[]): Finding {
+  const { id, title, confidence } = condition;
+  const severity = judgement.severity ?? condition.severity;
+  const allowed = condition.refuses && severity === "fail" && isAllowed(condition, allow);
+  return { id, title, confidence, ...judgement, severity: allowed ? "warn" : severity };
+}
+
+function isAllowed(condition: Condition, allow: readonly string[]): boolean {
+  return condition.confidence !== "certain" && allow.includes(condition.id);
+}
+
+/**
+ * The error that a create gets: `refused` with every refusing finding as a problem, together with what is wrong with
+ * `allow` itself (`invalid_option` when that is all). Undefined when nothing stands against the create.
+ */
+export function refusals(judged: Judged, allow: readonly string[]): UnderlayError | undefined {
+  const refusing = findings(judged, allow).filter(
+    (finding) => finding.severity === "fail" && refuses(finding.id),
+  );
+  const problems = [...refusing.map((finding) => refusalOf(finding, allow)), ...allowProblems(allow)];
+  if (problems.length === 0) return undefined;
+  const inputs: Inputs = { network: judged.network, parent: judged.parent.asked };
+  return problemsError(refusing.length > 0 ? "refused" : "invalid_option", problems, inputs);
+}
+
+function refuses(id: string): boolean {
+  return CONDITIONS.some((condition) => condition.id === id && condition.refuses);
+}
+
+function refusalOf(finding: Finding, allow: readonly string[]): Problem {
+  const overridden = allow.includes(finding.id);
+  const certain = overridden ? `; allow=${finding.id} does not help, because this is certain` : "";
+  return { subject: finding.id, message: oneLine(finding) + certain };
+}
+
+/** Ids in `-o allow=` that no condition has. */
+export function allowProblems(allow: readonly string[]): Problem[] {
+  const ids = CONDITIONS.map((condition) => condition.id);
+  return allow
+    .filter((id) => !ids.includes(id))
+    .map((id) => ({ subject: "allow", message: `allow: no condition ${word(id)}${suggestion(id, ids)}` }));
+}
+
+/** `p05` and `P05` are `UL-P05`. */
+function suggestion(given: string, ids: readonly string[]): string {
+  const upper = given.slice(0, 64).toUpperCase();
+  const whole = ids.find((id) => id === upper || id === `UL-${upper}`);
+  return whole === undefined ? didYouMean(upper, ids) : `, did you mean ${whole}?`;
+}

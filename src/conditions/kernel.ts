@@ -1,0 +1,107 @@
+import type { TrialFacts } from "../lib/facts.ts";
+import type { Condition, Fix } from "./condition.ts";
+import { parentOf, trialEvidence } from "./say.ts";
+
+/** What the kernel itself said to a trial link. */
+
+type FailedTrial = TrialFacts & { readonly outcome: "failed" };
+
+const noSuchKind: Condition = {
+  id: "UL-K01",
+  title: "kernel lacks the link kind",
+  severity: "fail",
+  refuses: true,
+  confidence: "certain",
+  explain:
+    "The running kernel can neither make this kind of link nor load a module that does. Small and cloud kernels " +
+    "leave the module in a package of its own, and after a kernel upgrade the modules of the running one are gone " +
+    "until the next boot.",
+  judge(judged) {
+    const { trial } = judged.parent;
+    if (trial?.outcome !== "failed" || !isUnknownKind(trial)) return [];
+    const config = `CONFIG_${judged.kind.toUpperCase()}`;
+    return [
+      {
+        subject: { kind: "host" as const, name: "kernel" },
+        message: `this kernel cannot make ${judged.kind} links`,
+        evidence: trialEvidence(judged.parent),
+        fix: [
+          { say: "reboot, if the kernel was upgraded since the last boot" },
+          { say: "install the running kernel's extra modules (linux-modules-extra-…, on OpenWrt kmod-…)" },
+          { say: `or run a kernel built with ${config}` },
+        ],
+      },
+    ];
+  },
+};
+
+/** rtnl_newlink answers EOPNOTSUPP for a kind without operations; some older paths ENODEV with the same text. */
+function isUnknownKind(trial: FailedTrial): boolean {
+  return (
+    trial.errno === "EOPNOTSUPP" || (trial.errno === "ENODEV" && /unknown device type/i.test(trial.text))
+  );
+}
+
+interface Refusal {
+  /** After "…: ". */
+  readonly why: (parent: string) => string;
+  readonly fix: readonly Fix[];
+}
+
+const LOOK_FOR_HOLDERS: readonly Fix[] = [
+  {
+    say: "look for a user of the link in containers and namespaces that this process cannot see; its details",
+    run: "ip link show",
+  },
+  { say: "or use another parent" },
+];
+
+/** The errno in words, when no other condition explains it. */
+const REFUSALS: Readonly<Record<string, Refusal>> = {
+  EBUSY: {
+    why: (parent) => `something unseen from here receives the frames of ${parent}`,
+    fix: LOOK_FOR_HOLDERS,
+  },
+  EINVAL: {
+    why: (parent) => `${parent} is unfit, or held by a passthru link unseen from here`,
+    fix: LOOK_FOR_HOLDERS,
+  },
+  EPERM: {
+    why: () => "this process may not make links",
+    fix: [{ say: "run the daemon as root, with CAP_NET_ADMIN and CAP_SYS_ADMIN" }],
+  },
+  ENODEV: {
+    why: (parent) => `${parent} vanished while it was tried`,
+    fix: [{ say: "try again; links", run: "ip link show" }],
+  },
+};
+
+const unexplained: Condition = {
+  id: "UL-K10",
+  title: "kernel refuses a link on the parent",
+  severity: "fail",
+  refuses: true,
+  confidence: "certain",
+  explain:
+    "A trial link of the wanted kind and mode could not be made on the parent, and nothing that can be read tells " +
+    "why. Most often the link is used in a network namespace that the daemon cannot enter, or by a driver that " +
+    "takes its frames without showing up as its owner.",
+  hiddenBy: ["UL-P01", "UL-P04", "UL-P06", "UL-P07", "UL-P08", "UL-K01"],
+  judge(judged) {
+    const { trial } = judged.parent;
+    if (trial?.outcome !== "failed") return [];
+    const parent = parentOf(judged);
+    const refusal = REFUSALS[trial.errno];
+    const why = refusal?.why(parent.name) ?? (trial.text === "" ? trial.errno : trial.text);
+    return [
+      {
+        subject: parent,
+        message: `no ${judged.kind} can be made on ${parent.name}: ${why}`,
+        evidence: trialEvidence(judged.parent),
+        fix: refusal?.fix ?? [{ say: "look at the parent's state", run: "ip link show" }],
+      },
+    ];
+  },
+};
+
+export const KERNEL_CONDITIONS: readonly Condition[] = [noSuchKind, unexplained];

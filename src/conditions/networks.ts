@@ -1,0 +1,184 @@
+import {
+  type Cidr,
+  contains,
+  formatCidr,
+  formatIp,
+  type Ip,
+  networkOf as networkAddress,
+  parseCidr,
+  sameIp,
+} from "../lib/ip.ts";
+import type { Subnet } from "../lib/request.ts";
+import type { Condition, Judged } from "./condition.ts";
+import { createCommand, networkOf, parentOf } from "./say.ts";
+
+/** What Docker swallows: requests that are accepted and then do not do what the user believes. */
+
+const unreserved: Condition = {
+  id: "UL-I03",
+  title: "the LAN's router can be given to a container",
+  severity: "warn",
+  refuses: false,
+  confidence: "likely",
+  explain:
+    "The router that this host uses lies inside the network's subnet, and nothing keeps its address back. Docker " +
+    "hands out the lowest free address, so a container will sooner or later answer for the router and the LAN " +
+    "loses its way out. An --ip-range is not told to drivers; if it leaves the router out, all is well.",
+  judge(judged) {
+    return judged.parent.routers
+      .filter((router) => judged.subnets.some((subnet) => canHandOut(subnet, router)))
+      .map((router) => ({
+        subject: networkOf(judged),
+        message: `${formatIp(router)} is this LAN's router, and a container can be given its address`,
+        evidence: [
+          { source: `default route through ${judged.parent.asked}`, value: `next hop ${formatIp(router)}` },
+          { source: "subnets asked for", value: judged.subnets.map(subnetWords).join(", ") },
+        ],
+        fix: [
+          { say: "name it as the gateway", run: createCommand(withGateway(judged, router), {}) },
+          { say: `or keep it: --aux-address router=${formatIp(router)}, or an --ip-range without it` },
+        ],
+      }));
+  },
+};
+
+function canHandOut(subnet: Subnet, ip: Ip): boolean {
+  const kept = [...Object.values(subnet.aux), ...(subnet.gateway === undefined ? [] : [subnet.gateway])];
+  return contains(subnet.pool, ip) && !kept.some((other) => sameIp(other, ip));
+}
+
+function subnetWords(subnet: Subnet): string {
+  const gateway = subnet.gateway === undefined ? "no gateway" : `gateway ${formatIp(subnet.gateway)}`;
+  return `${formatCidr(subnet.pool)} (${gateway})`;
+}
+
+function withGateway(judged: Judged, gateway: Ip): Judged {
+  const subnets = judged.subnets.map((subnet) =>
+    canHandOut(subnet, gateway) ? { ...subnet, gateway } : subnet,
+  );
+  return { ...judged, subnets };
+}
+
+/** default-address-pools of dockerd: 172.17-31.0.0/16, and 192.168.0.0/16 in pieces of /20. */
+const DOCKER_POOLS: readonly { readonly within: string; readonly prefix: number }[] = [
+  { within: "172.17.0.0/16", prefix: 16 },
+  { within: "172.18.0.0/15", prefix: 16 },
+  { within: "172.20.0.0/14", prefix: 16 },
+  { within: "172.24.0.0/13", prefix: 16 },
+  { within: "192.168.0.0/16", prefix: 20 },
+];
+
+function isDockerPool(pool: Cidr): boolean {
+  return DOCKER_POOLS.some(({ within, prefix }) => {
+    const whole = parseCidr(within);
+    return whole !== undefined && pool.prefix === prefix && contains(whole, pool.ip);
+  });
+}
+
+const poolOfDocker: Condition = {
+  id: "UL-I16",
+  title: "subnet is one that Docker chose",
+  severity: "warn",
+  refuses: false,
+  confidence: "likely",
+  explain:
+    "Without --subnet Docker takes the next free one of its own default pools, which has nothing to do with the " +
+    "LAN behind the parent: containers get addresses that no router and no other host there knows.",
+  judge(judged) {
+    return judged.subnets
+      .filter(
+        ({ pool }) =>
+          isDockerPool(pool) && !judged.parent.link?.addresses.some(({ ip }) => contains(pool, ip)),
+      )
+      .map(({ pool }) => ({
+        subject: networkOf(judged),
+        message: `${formatCidr(pool)} looks like one of Docker's own pools: was --subnet forgotten?`,
+        evidence: [
+          { source: "subnet from Docker's IPAM", value: formatCidr(pool) },
+          { source: `addresses of ${judged.parent.asked}`, value: addressWords(judged) },
+        ],
+        fix: [{ say: "give the LAN's own subnet", run: createCommand(lanSubnets(judged), {}) }],
+      }));
+  },
+};
+
+function addressWords(judged: Judged): string {
+  return routable(judged).map(formatCidr).join(", ") || "none";
+}
+
+/** fe80::/10 says nothing about which subnets a LAN has. */
+function routable(judged: Judged): readonly Cidr[] {
+  return (judged.parent.link?.addresses ?? []).filter(({ ip }) => !contains(LINK_LOCAL, ip));
+}
+
+const EXAMPLE: Cidr = { ip: { family: 4, bytes: Uint8Array.of(192, 168, 1, 0) }, prefix: 24 };
+
+const LINK_LOCAL: Cidr = {
+  ip: { family: 6, bytes: Uint8Array.of(0xfe, 0x80, ...Array<number>(14).fill(0)) },
+  prefix: 10,
+};
+
+/** The request as it would be with the parent's own subnets and routers; an example when the parent has none. */
+function lanSubnets(judged: Judged): Judged {
+  const pools = routable(judged).filter(({ ip }) => judged.ipv6 || ip.family === 4);
+  const subnets = (pools.length > 0 ? pools : [EXAMPLE]).map((cidr) => {
+    const pool = { ip: networkAddress(cidr), prefix: cidr.prefix };
+    const gateway = judged.parent.routers.find((router) => contains(pool, router));
+    return { pool, aux: {}, ...(gateway === undefined ? {} : { gateway }) };
+  });
+  return { ...judged, subnets };
+}
+
+const poolOffLan: Condition = {
+  id: "UL-I17",
+  title: "parent has no address in any of the subnets",
+  severity: "warn",
+  refuses: false,
+  confidence: "possible",
+  explain:
+    "The parent has addresses, so the LAN behind it is known, but the network's subnets are others. That is right " +
+    "when the LAN carries several subnets; more often the subnet is misspelt, and containers reach nobody.",
+  hiddenBy: ["UL-I16"],
+  judge(judged) {
+    const addresses = routable(judged);
+    const shared = judged.subnets.some(({ pool }) => addresses.some(({ ip }) => contains(pool, ip)));
+    if (addresses.length === 0 || judged.subnets.length === 0 || shared) return [];
+    return [
+      {
+        subject: networkOf(judged),
+        message: `${parentOf(judged).name} has no address in any subnet of the network`,
+        evidence: [
+          { source: `RTM_GETADDR of ${parentOf(judged).name}`, value: addressWords(judged) },
+          { source: "subnets asked for", value: judged.subnets.map(subnetWords).join(", ") },
+        ],
+        fix: [
+          { say: "use the parent's own subnet", run: createCommand(lanSubnets(judged), {}) },
+          { say: "or leave it, if the LAN carries this subnet too" },
+        ],
+      },
+    ];
+  },
+};
+
+const publishes: Condition = {
+  id: "UL-R04",
+  title: "published ports do nothing",
+  severity: "info",
+  refuses: false,
+  confidence: "certain",
+  explain:
+    "A container on the LAN has an address of its own, and every port it listens on is reachable there. Nothing " +
+    "is forwarded from the host's addresses, so -p has no effect.",
+  judge(judged) {
+    return judged.endpoints
+      .filter((endpoint) => endpoint.publishes.length > 0)
+      .map((endpoint) => ({
+        subject: { kind: "endpoint" as const, name: endpoint.name },
+        message: `-p ${endpoint.publishes.join(" -p ")} has no effect: the container is on the LAN itself`,
+        evidence: [{ source: "port bindings of the endpoint", value: endpoint.publishes.join(", ") }],
+        fix: [{ say: "use the container's own address, shown here", run: "underlay endpoint ls" }],
+      }));
+  },
+};
+
+export const NETWORK_CONDITIONS: readonly Condition[] = [unreserved, poolOfDocker, poolOffLan, publishes];

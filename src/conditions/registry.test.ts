@@ -1,0 +1,80 @@
+import { describe, expect, test } from "bun:test";
+import { CASES } from "./cases.fixture.ts";
+import type { Finding } from "./condition.ts";
+import { findings } from "./judge.ts";
+import { judged } from "./judged.fixture.ts";
+import { CONDITIONS } from "./registry.ts";
+
+/** Commands that exist today: a finding must not send anybody to others. */
+const COMMANDS = [
+  /^docker network create -d underlay-(macvlan|ipvlan) .*NAME$/,
+  /^(nsenter --net=\S+ )?ip link (show|set dev|add link|delete dev)\b/,
+  /^underlay (status|network (ls|inspect)|endpoint (ls|inspect)|gc|config show|version)$/,
+];
+
+const held = Object.entries(CASES).flatMap(([id, cases]) => cases.holds.map((row) => ({ id, ...row })));
+const missed = Object.entries(CASES).flatMap(([id, cases]) => cases.not.map((request) => ({ id, request })));
+
+function finding(id: string, message: string, all: readonly Finding[]): Finding {
+  const one = all.find((candidate) => candidate.id === id);
+  if (one === undefined) throw new Error(`${id} (${message}) does not hold, only ${all.map((f) => f.id)}`);
+  return one;
+}
+
+describe("the catalogue", () => {
+  test("ids are unique and of one shape", () => {
+    const ids = CONDITIONS.map((condition) => condition.id);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const id of ids) expect(id).toMatch(/^UL-[A-Z]\d\d$/);
+  });
+
+  test("each has a title, an explanation and cases", () => {
+    for (const condition of CONDITIONS) {
+      expect(condition.title).not.toBe("");
+      expect(condition.explain.length).toBeGreaterThan(80);
+      expect(CASES[condition.id]?.holds.length ?? 0).toBeGreaterThan(0);
+      expect(CASES[condition.id]?.not.length ?? 0).toBeGreaterThan(0);
+    }
+  });
+
+  test("what refuses is exactly what the design says", () => {
+    const refusing = CONDITIONS.filter((condition) => condition.refuses).map((condition) => condition.id);
+    expect(refusing.sort()).toEqual(
+      ["P01", "P04", "P05", "P06", "P07", "P08", "P09", "P12", "K01", "K10"].map((id) => `UL-${id}`).sort(),
+    );
+    for (const condition of CONDITIONS) if (condition.refuses) expect(condition.severity).toBe("fail");
+  });
+
+  test("a condition is hidden only by others that exist", () => {
+    const ids = new Set(CONDITIONS.map((condition) => condition.id));
+    for (const condition of CONDITIONS) {
+      for (const id of condition.hiddenBy ?? []) expect(ids.has(id) && id !== condition.id).toBe(true);
+    }
+  });
+});
+
+test("a healthy network has no findings", () => {
+  expect(findings(judged())).toEqual([]);
+});
+
+describe("holds, is said in 100 characters, with evidence and a way out", () => {
+  test.each(held)("$id $message", ({ id, judged: request, message }) => {
+    const all = findings(request);
+    const one = finding(id, message, all);
+    expect(one.message).toBe(message);
+    expect(one.message.length).toBeLessThanOrEqual(100);
+    expect(one.evidence.length).toBeGreaterThan(0);
+    expect(one.fix.length).toBeGreaterThan(0);
+    for (const { run } of one.fix) {
+      if (run !== undefined) expect(COMMANDS.some((command) => command.test(run))).toBe(true);
+    }
+    expect(all[0]?.id).toBe(id);
+    expect(all.filter((other) => other.severity === "fail").length).toBeLessThanOrEqual(1);
+  });
+});
+
+describe("does not hold", () => {
+  test.each(missed)("$id", ({ id, request }) => {
+    expect(findings(request).map((one) => one.id)).not.toContain(id);
+  });
+});
