@@ -1,0 +1,187 @@
+import * as v from "valibot";
+import type { Engine } from "../engine/engine.ts";
+import { asUnderlayError, type Code, UnderlayError } from "../lib/errors.ts";
+import { quote, word } from "../lib/quote.ts";
+import {
+  type Body,
+  type DaemonBody,
+  type ErrorBody,
+  endpointBody,
+  findById,
+  gcBody,
+  networkBody,
+  type SchemaName,
+  statusBody,
+} from "./api.ts";
+
+/** What the daemon knows about itself. */
+export interface DaemonInfo {
+  readonly version: string;
+  readonly pid: number;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly stateDir: string;
+  /** Names under which Docker finds us. */
+  readonly drivers: readonly string[];
+}
+
+/** RFC 9110 section 15. The code in the body is what programs should read. */
+const HTTP_STATUS = {
+  invalid_request: 400,
+  invalid_option: 400,
+  refused: 409,
+  not_found: 404,
+  conflict: 409,
+  not_yet: 501,
+  kernel: 500,
+  unsupported: 501,
+  permission: 403,
+  state: 500,
+  unreachable: 503,
+  timeout: 504,
+  internal: 500,
+} satisfies Record<Code, number>;
+
+/** A body needs a few bytes; more is a mistake. */
+const MOST_BODY = 64 * 1024;
+
+interface Call {
+  readonly engine: Engine;
+  readonly info: DaemonInfo;
+  /** The `:id` of the path, decoded. */
+  readonly id: string;
+  readonly request: Request;
+}
+
+interface Route {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly answer: (call: Call) => Body<SchemaName> | Promise<Body<SchemaName>>;
+}
+
+const ROUTES: readonly Route[] = [
+  { method: "GET", path: "/v1/status", answer: status },
+  { method: "GET", path: "/v1/networks", answer: networks },
+  { method: "GET", path: "/v1/networks/:id", answer: network },
+  { method: "GET", path: "/v1/endpoints", answer: endpoints },
+  { method: "GET", path: "/v1/endpoints/:id", answer: endpoint },
+  { method: "POST", path: "/v1/gc", answer: gc },
+];
+
+/**
+ * Answers the admin API. Never rejects: every failure is `{error: {code, message}}` with a fitting HTTP status.
+ * Routes on the raw path, because Bun.serve gives `request.url` as a bare path when the Host header is empty.
+ */
+export function adminHandler(engine: Engine, info: DaemonInfo): (request: Request) => Promise<Response> {
+  return async (request) => {
+    try {
+      const { route, id } = routeOf(request);
+      return Response.json(await route.answer({ engine, info, id, request }));
+    } catch (thrown) {
+      return errorResponse(asUnderlayError(thrown));
+    }
+  };
+}
+
+export function errorBody(error: UnderlayError, fix?: string): ErrorBody {
+  const { code, message } = error;
+  const problems = error.problems.map((problem) => ({ subject: problem.subject, message: problem.message }));
+  return {
+    error: { code, message, ...(fix !== undefined && { fix }), ...(problems.length > 0 && { problems }) },
+  };
+}
+
+function errorResponse(error: UnderlayError): Response {
+  return Response.json(errorBody(error), { status: HTTP_STATUS[error.code] });
+}
+
+function routeOf(request: Request): { route: Route; id: string } {
+  const [path = ""] = request.url.replace(/^[a-z]+:\/\/[^/]*/i, "").split(/[?#]/);
+  const matches = ROUTES.flatMap((route) => {
+    const id = matchPath(route.path, path);
+    return id === undefined ? [] : [{ route, id }];
+  });
+  const match = matches.find(({ route }) => route.method === request.method);
+  if (match) return match;
+  if (matches.length === 0)
+    throw new UnderlayError("not_found", `there is no ${word(path)} in the admin API`);
+  throw new UnderlayError("invalid_request", `${word(path)} does not take ${word(request.method)}`);
+}
+
+/** The id in the path, or "" when the pattern has none; undefined when they do not match. */
+function matchPath(pattern: string, path: string): string | undefined {
+  if (!pattern.endsWith("/:id")) return pattern === path ? "" : undefined;
+  const base = pattern.slice(0, -":id".length);
+  const rest = path.startsWith(base) ? path.slice(base.length) : "";
+  return rest === "" || rest.includes("/") ? undefined : decode(rest);
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (thrown) {
+    throw new UnderlayError("invalid_request", `${quote(text)} is not percent-encoded text`, {
+      cause: thrown,
+    });
+  }
+}
+
+function daemonBody(info: DaemonInfo): DaemonBody {
+  return {
+    version: info.version,
+    pid: info.pid,
+    started_at: info.startedAt,
+    state_dir: info.stateDir,
+    drivers: [...info.drivers],
+  };
+}
+
+function status({ engine, info }: Call): Body<"underlay.status/v1"> {
+  return statusBody(daemonBody(info), engine.networks.list(), engine.endpoints.list(), engine.findings());
+}
+
+function networks({ engine }: Call): Body<"underlay.networks/v1"> {
+  return { schema: "underlay.networks/v1", networks: engine.networks.list().map(networkBody) };
+}
+
+function network({ engine, id }: Call): Body<"underlay.network/v1"> {
+  const found = findById("network", engine.networks.list().map(networkBody), id);
+  const own = engine.endpoints.list().filter((view) => view.network === found.owner);
+  return { schema: "underlay.network/v1", network: found, endpoints: own.map(endpointBody) };
+}
+
+function endpoints({ engine }: Call): Body<"underlay.endpoints/v1"> {
+  return { schema: "underlay.endpoints/v1", endpoints: engine.endpoints.list().map(endpointBody) };
+}
+
+function endpoint({ engine, id }: Call): Body<"underlay.endpoint/v1"> {
+  const found = findById("endpoint", engine.endpoints.list().map(endpointBody), id);
+  return { schema: "underlay.endpoint/v1", endpoint: found };
+}
+
+/** Explicit both ways: an empty body must not delete anything. */
+const GcRequest = v.strictObject({ dry_run: v.boolean() });
+
+async function gc({ engine, request }: Call): Promise<Body<"underlay.gc/v1">> {
+  const { dry_run } = await readBody(request, GcRequest);
+  return gcBody(await engine.reconcile({ dryRun: dry_run }));
+}
+
+async function readBody<Schema extends v.GenericSchema>(
+  request: Request,
+  schema: Schema,
+): Promise<v.InferOutput<Schema>> {
+  const text = await request.text();
+  if (text.length > MOST_BODY) throw new UnderlayError("invalid_request", "the body is too long");
+  const read = v.safeParse(schema, parseJson(text));
+  if (read.success) return read.output;
+  throw new UnderlayError("invalid_request", read.issues.map((issue) => issue.message).join("; "));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw new UnderlayError("invalid_request", "the body is no JSON", { cause: thrown });
+  }
+}

@@ -1,0 +1,211 @@
+import * as v from "valibot";
+import type { Finding } from "../conditions/condition.ts";
+import type { EndpointView, NetworkView, ReconcileReport } from "../engine/engine.ts";
+import { UnderlayError } from "../lib/errors.ts";
+import { formatCidr, formatIp } from "../lib/ip.ts";
+import { word } from "../lib/quote.ts";
+
+/**
+ * The JSON of the admin API and of `-o json`: the same bodies, each under a versioned schema name. A key is never
+ * renamed or given another meaning within a version; new ones may come. Times are RFC 3339 in UTC.
+ */
+
+const FindingJson = v.object({
+  id: v.string(),
+  title: v.string(),
+  severity: v.picklist(["fail", "warn", "info"]),
+  confidence: v.picklist(["certain", "likely", "possible"]),
+  subject: v.object({ kind: v.string(), name: v.string() }),
+  message: v.string(),
+  evidence: v.array(v.object({ source: v.string(), value: v.string() })),
+  fix: v.array(v.object({ say: v.string(), run: v.optional(v.string()) })),
+});
+
+const NetworkJson = v.object({
+  /** The part of the owner after its protocol: Docker's network id. */
+  id: v.string(),
+  owner: v.string(),
+  kind: v.string(),
+  state: v.string(),
+  healthy: v.boolean(),
+  parent: v.string(),
+  mode: v.string(),
+  /** Null: the parent's. */
+  mtu: v.nullable(v.number()),
+  internal: v.boolean(),
+  ipv6: v.boolean(),
+  subnets: v.array(
+    v.object({ pool: v.string(), gateway: v.nullable(v.string()), aux: v.record(v.string(), v.string()) }),
+  ),
+  options: v.record(v.string(), v.string()),
+  endpoints: v.number(),
+  created_at: v.string(),
+  findings: v.array(FindingJson),
+});
+
+const EndpointJson = v.object({
+  id: v.string(),
+  owner: v.string(),
+  network_id: v.string(),
+  state: v.string(),
+  addresses: v.array(v.string()),
+  mac: v.string(),
+  link_name: v.string(),
+  created_at: v.string(),
+});
+
+/** Who runs, as it says itself. */
+const DaemonJson = v.object({
+  version: v.string(),
+  pid: v.number(),
+  started_at: v.string(),
+  state_dir: v.string(),
+  drivers: v.array(v.string()),
+});
+
+export const SCHEMAS = {
+  "underlay.status/v1": v.object({
+    schema: v.literal("underlay.status/v1"),
+    /** Null when none runs; then the rest is what the records say. */
+    daemon: v.nullable(DaemonJson),
+    networks: v.object({ total: v.number(), degraded: v.number() }),
+    endpoints: v.object({ total: v.number(), provisioned: v.number() }),
+    parents: v.array(v.object({ name: v.string(), networks: v.number(), endpoints: v.number() })),
+    findings: v.array(FindingJson),
+  }),
+  "underlay.networks/v1": v.object({
+    schema: v.literal("underlay.networks/v1"),
+    networks: v.array(NetworkJson),
+  }),
+  "underlay.network/v1": v.object({
+    schema: v.literal("underlay.network/v1"),
+    network: NetworkJson,
+    endpoints: v.array(EndpointJson),
+  }),
+  "underlay.endpoints/v1": v.object({
+    schema: v.literal("underlay.endpoints/v1"),
+    endpoints: v.array(EndpointJson),
+  }),
+  "underlay.endpoint/v1": v.object({ schema: v.literal("underlay.endpoint/v1"), endpoint: EndpointJson }),
+  "underlay.gc/v1": v.object({
+    schema: v.literal("underlay.gc/v1"),
+    dry_run: v.boolean(),
+    actions: v.array(v.object({ what: v.string(), subject: v.string(), why: v.string() })),
+  }),
+};
+
+export type SchemaName = keyof typeof SCHEMAS;
+export type Body<Name extends SchemaName> = v.InferOutput<(typeof SCHEMAS)[Name]>;
+export type NetworkBody = v.InferOutput<typeof NetworkJson>;
+export type EndpointBody = v.InferOutput<typeof EndpointJson>;
+export type FindingBody = v.InferOutput<typeof FindingJson>;
+export type DaemonBody = v.InferOutput<typeof DaemonJson>;
+
+/** Body of an answer that is no success, and of stderr under `-o json`. */
+export const ErrorBody = v.object({
+  error: v.object({
+    code: v.string(),
+    message: v.string(),
+    fix: v.optional(v.string()),
+    problems: v.optional(v.array(v.object({ subject: v.string(), message: v.string() }))),
+  }),
+});
+export type ErrorBody = v.InferOutput<typeof ErrorBody>;
+
+/** Owners are `PROTOCOL:NETWORK` and `PROTOCOL:NETWORK/ENDPOINT`. */
+const idOf = (owner: string) => owner.slice(owner.indexOf(":") + 1);
+
+export function networkBody(view: NetworkView): NetworkBody {
+  const { owner, kind, state, healthy, parent, mode, internal, ipv6, endpoints } = view;
+  return {
+    id: idOf(owner),
+    ...{ owner, kind, state, healthy, parent, mode, mtu: view.mtu ?? null, internal, ipv6 },
+    subnets: view.subnets.map(({ pool, gateway, aux }) => ({
+      pool: formatCidr(pool),
+      gateway: gateway ? formatIp(gateway) : null,
+      aux: Object.fromEntries(Object.entries(aux).map(([name, ip]) => [name, formatIp(ip)])),
+    })),
+    options: { ...view.options },
+    endpoints,
+    created_at: view.createdAt,
+    findings: view.findings.map(findingBody),
+  };
+}
+
+export function endpointBody(view: EndpointView): EndpointBody {
+  const { owner, network, state, mac } = view;
+  return {
+    id: owner.slice(owner.lastIndexOf("/") + 1),
+    owner,
+    network_id: idOf(network),
+    state,
+    addresses: [...view.addresses],
+    mac,
+    link_name: view.linkName,
+    created_at: view.createdAt,
+  };
+}
+
+export function findingBody(finding: Finding): FindingBody {
+  const { id, title, severity, confidence, subject, message } = finding;
+  return {
+    ...{ id, title, severity, confidence, message },
+    subject: { ...subject },
+    evidence: finding.evidence.map(({ source, value }) => ({ source, value })),
+    fix: finding.fix.map(({ say, run }) => ({ say, ...(run !== undefined && { run }) })),
+  };
+}
+
+/** What is known without asking the kernel again. */
+export function statusBody(
+  daemon: DaemonBody | null,
+  networks: readonly NetworkView[],
+  endpoints: readonly EndpointView[],
+  findings: readonly Finding[],
+): Body<"underlay.status/v1"> {
+  const parents = [...new Set(networks.map((network) => network.parent))].sort().map((name) => {
+    const here = networks.filter((network) => network.parent === name);
+    return {
+      name,
+      networks: here.length,
+      endpoints: here.reduce((sum, network) => sum + network.endpoints, 0),
+    };
+  });
+  return {
+    schema: "underlay.status/v1",
+    daemon,
+    networks: { total: networks.length, degraded: networks.filter((network) => !network.healthy).length },
+    endpoints: {
+      total: endpoints.length,
+      provisioned: endpoints.filter((endpoint) => endpoint.state === "provisioned").length,
+    },
+    parents,
+    findings: findings.map(findingBody),
+  };
+}
+
+export function gcBody(report: ReconcileReport): Body<"underlay.gc/v1"> {
+  const actions = report.actions.map(({ what, subject, why }) => ({ what, subject, why }));
+  return { schema: "underlay.gc/v1", dry_run: report.dryRun, actions };
+}
+
+/**
+ * The one whose id or owner is `text`, or the only one whose id begins with it.
+ * Throws `not_found`; `invalid_request` when several begin with it.
+ */
+export function findById<Item extends { readonly id: string; readonly owner: string }>(
+  noun: "network" | "endpoint",
+  items: readonly Item[],
+  text: string,
+): Item {
+  const exact = items.find((item) => item.id === text || item.owner === text);
+  if (exact) return exact;
+  const [first, second] = text === "" ? [] : items.filter((item) => item.id.startsWith(text));
+  const inputs = { [noun]: text };
+  if (!first) throw new UnderlayError("not_found", `no ${noun} has the id ${word(text)}`, { inputs });
+  if (second) {
+    const message = `several ${noun}s have an id that begins with ${word(text)}; write more of it`;
+    throw new UnderlayError("invalid_request", message, { inputs });
+  }
+  return first;
+}
