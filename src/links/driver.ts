@@ -1,38 +1,46 @@
 import type { Problem } from "../lib/errors.ts";
+import type { TrialFacts } from "../lib/facts.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { LinkKind } from "../lib/request.ts";
-import type { MacvlanSpec } from "./macvlan/spec.ts";
+import type { ParentRef } from "./parent/ref.ts";
 
-/** What a link kind can be asked for: a closed union, one member a kind. */
-export type LinkSpec = MacvlanSpec;
+/** What every kind's spec has. The rest of it is the kind's own business: only its driver looks inside. */
+export interface LinkSpec {
+  readonly kind: LinkKind;
+  readonly parent: ParentRef;
+  /** The word for the kind's mode in messages: `bridge`. */
+  readonly mode: string;
+  /** Bytes; absent = the parent's. */
+  readonly mtu?: number;
+}
 
-export type Parsed =
-  | { readonly spec: LinkSpec; readonly allow: readonly string[] }
+export type Parsed<Spec extends LinkSpec> =
+  | { readonly spec: Spec; readonly allow: readonly string[] }
   | { readonly code: "invalid_option" | "not_yet"; readonly problems: readonly Problem[] };
 
 /** A link about to be born in the netns of the drivers' conversation. */
-export interface Birth {
+export interface Birth<Spec extends LinkSpec> {
   readonly name: string;
   readonly parentIfindex: number;
   readonly mac: Mac;
   /** Who owns it, in words for `ip link`; a person reads it, no code does. */
   readonly alias: string;
-  readonly spec: LinkSpec;
+  readonly spec: Spec;
 }
 
 /**
  * A link kind: how its options become a spec and how its links are made. All kinds have this shape and pass one
  * suite; deleting is the same for all and lives in `reaper.ts`.
  */
-export interface LinkDriver {
+export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
   readonly kind: LinkKind;
   /** All problems at once. Pure. */
-  parse(options: Readonly<Record<string, string>>, families: { readonly ipv6: boolean }): Parsed;
-  /** The word for the spec's mode in messages: `bridge`. */
-  mode(spec: LinkSpec): string;
+  parse(options: Readonly<Record<string, string>>, families: { readonly ipv6: boolean }): Parsed<Spec>;
+  /** Makes one such link on the parent in a scratch netns and deletes it again: what the kernel says is certain. */
+  trial(parentIfindex: number, spec: Spec): Promise<TrialFacts>;
   /**
    * Makes the link, down. A link of that name which already is what is wanted is success; one that is not is
    * replaced. Throws `kernel`, `unsupported`, `permission`.
    */
-  create(birth: Birth): Promise<void>;
+  create(birth: Birth<Spec>): Promise<void>;
 }

@@ -4,11 +4,16 @@ import { isErrno } from "../../netlink/failure.ts";
 import { MACVLAN_MODE } from "../../netlink/kinds/macvlan.ts";
 import { deleteLinkRequest, getLink, type Link, newLinkRequest, setLinkRequest } from "../../netlink/link.ts";
 import type { Birth, LinkDriver } from "../driver.ts";
-import { type MacvlanDefaults, parseMacvlan } from "./spec.ts";
+import { type Scratch, tryLink } from "../parent/trial.ts";
+import { type MacvlanDefaults, type MacvlanSpec, parseMacvlan } from "./spec.ts";
 
 /** Links of kind macvlan, made in the netns of the conversation's socket. */
-export function macvlanDriver(conversation: Conversation, defaults: MacvlanDefaults): LinkDriver {
-  async function make(birth: Birth): Promise<void> {
+export function macvlanDriver(
+  conversation: Conversation,
+  scratch: Scratch,
+  defaults: MacvlanDefaults,
+): LinkDriver<MacvlanSpec> {
+  async function make(birth: Birth<MacvlanSpec>): Promise<void> {
     // The kernel ignores IFLA_IFALIAS at creation, so the alias is a second message of the same send.
     const outcomes = await conversation.settle([
       newLinkRequest({
@@ -28,7 +33,11 @@ export function macvlanDriver(conversation: Conversation, defaults: MacvlanDefau
   return {
     kind: "macvlan",
     parse: (options, families) => parseMacvlan(options, defaults, families),
-    mode: (spec) => spec.mode,
+    trial: (parentIfindex, spec) =>
+      tryLink(scratch, {
+        parent: parentIfindex,
+        info: { kind: "macvlan", data: { mode: MACVLAN_MODE[spec.mode] } },
+      }),
     async create(birth) {
       try {
         await make(birth);
@@ -43,7 +52,7 @@ export function macvlanDriver(conversation: Conversation, defaults: MacvlanDefau
   };
 }
 
-function isWanted({ attrs }: Link, birth: Birth): boolean {
+function isWanted({ attrs }: Link, birth: Birth<MacvlanSpec>): boolean {
   const { info } = attrs;
   const mode = info && "data" in info && info.kind === "macvlan" ? info.data?.mode : undefined;
   return (

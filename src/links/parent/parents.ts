@@ -1,6 +1,5 @@
-import type { LinkFacts, ParentFacts, TrialFacts } from "../../lib/facts.ts";
+import type { ParentFacts } from "../../lib/facts.ts";
 import type { Mac } from "../../lib/mac.ts";
-import type { LinkSpec } from "../driver.ts";
 import type { ParentRef } from "./ref.ts";
 
 /** What a network remembers of its parent, to know it again when its name is gone. */
@@ -17,8 +16,6 @@ export interface ParentMemory {
 export interface Parents {
   /** All that conditions want to know, children in every reachable netns included. Throws `kernel`. */
   facts(ref: ParentRef, memory?: ParentMemory): Promise<ParentFacts>;
-  /** Makes one link of the spec on the parent in a scratch netns and deletes it again. */
-  trial(parent: LinkFacts, spec: LinkSpec): Promise<TrialFacts>;
   /**
    * The parent as it is now, quickly: by the name asked for, else by the remembered index in the same boot
    * (it was renamed). Undefined when it is missing.

@@ -1,0 +1,87 @@
+import type { Judged } from "../conditions/condition.ts";
+import type { ParentFacts } from "../lib/facts.ts";
+import type { Log } from "../lib/log.ts";
+import type { LinkKind } from "../lib/request.ts";
+import type { LinkDriver } from "../links/driver.ts";
+import type { Parents } from "../links/parent/parents.ts";
+import type { Reaper } from "../links/reaper.ts";
+import type { Survey } from "../links/survey.ts";
+import type { Store } from "../store/store.ts";
+import { Cache } from "./cache.ts";
+import { Queues } from "./queues.ts";
+import { type EndpointRecord, type NetworkRecord, subnetsOf } from "./records.ts";
+import type { StepReached } from "./steps.ts";
+
+/** What the engine stands on; made by the program's wiring. */
+export interface EngineParts {
+  readonly store: Store;
+  readonly log: Log;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly bootId: string;
+  /** How long an endpoint must be seen without a container before it is dropped, in milliseconds. */
+  readonly staleAfter: number;
+  readonly step: StepReached;
+  readonly drivers: Readonly<Record<LinkKind, LinkDriver>>;
+  readonly parents: Parents;
+  readonly reaper: Reaper;
+  readonly survey: Survey;
+}
+
+/** What the engine's files share: the parts, the records and the order of work. */
+export interface Context extends EngineParts {
+  readonly networks: Cache<NetworkRecord>;
+  readonly endpoints: Cache<EndpointRecord>;
+  readonly queues: Queues;
+}
+
+export function makeContext(parts: EngineParts): Context {
+  return {
+    ...parts,
+    networks: new Cache(parts.store.table<NetworkRecord>("networks")),
+    endpoints: new Cache(parts.store.table<EndpointRecord>("endpoints")),
+    queues: new Queues(),
+  };
+}
+
+export function endpointsOf(context: Context, network: string): EndpointRecord[] {
+  return context.endpoints.list().filter((endpoint) => endpoint.network === network);
+}
+
+/** A network and its parent as conditions judge them. */
+export function judgedOf(context: Context, network: NetworkRecord, parent: ParentFacts): Judged {
+  const { mtu } = network.spec;
+  return {
+    network: network.owner,
+    kind: network.kind,
+    mode: network.spec.mode,
+    ...(mtu !== undefined && { mtu }),
+    ipv6: network.ipv6,
+    internal: network.internal,
+    subnets: subnetsOf(network),
+    parent,
+    neighbours: neighboursOf(context, network, parent),
+    endpoints: endpointsOf(context, network.owner).map(({ owner, publishes }) => ({
+      name: owner,
+      publishes,
+    })),
+  };
+}
+
+function neighboursOf(context: Context, network: NetworkRecord, parent: ParentFacts): Judged["neighbours"] {
+  return context.networks
+    .list()
+    .filter((other) => other.owner !== network.owner && sharesParent(context, other, parent))
+    .map((other) => ({
+      owner: other.owner,
+      kind: other.kind,
+      mode: other.spec.mode,
+    }));
+}
+
+function sharesParent(context: Context, other: NetworkRecord, parent: ParentFacts): boolean {
+  const { name, ifindex, bootId } = other.parent;
+  if (!parent.link) return name === parent.asked;
+  const sameBoot = bootId === context.bootId && ifindex === parent.link.ifindex;
+  return sameBoot || name === parent.link.name || parent.link.altNames.includes(name);
+}

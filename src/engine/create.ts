@@ -1,0 +1,40 @@
+import { type Context, type EngineParts, makeContext } from "./context.ts";
+import { endpointsOn } from "./endpoints.ts";
+import type { Engine, NetworkView } from "./engine.ts";
+import { Health } from "./health.ts";
+import { networksOf } from "./networks.ts";
+import { reconciler } from "./reconcile.ts";
+import { endpointView, networkView } from "./views.ts";
+
+/** The engine over its parts. Reads the records; changes nothing until it is asked. */
+export function createEngine(parts: EngineParts): Engine & { refresh(): Promise<void> } {
+  const context: Context = makeContext(parts);
+  const endpoints = endpointsOn(context);
+  const health = new Health(context);
+  const networks = networksOf(context, endpoints, health);
+  const reconcile = reconciler(context, networks, endpoints);
+
+  return {
+    networks: { ...networks, list: () => networkViews(context, health) },
+    endpoints: {
+      declare: async (request) => endpointView(await endpoints.declare(request)),
+      provision: endpoints.provision,
+      forget: endpoints.forget,
+      list: () => context.endpoints.list().map(endpointView),
+    },
+    reconcile,
+    findings: () => health.all(),
+    refresh: () => health.refresh(),
+  };
+}
+
+function networkViews(context: Context, health: Health): NetworkView[] {
+  const counts = Map.groupBy(context.endpoints.list(), ({ network }) => network);
+  return context.networks.list().map((record) =>
+    networkView(record, {
+      endpoints: counts.get(record.owner)?.length ?? 0,
+      healthy: health.isHealthy(record),
+      findings: health.findingsOf(record),
+    }),
+  );
+}

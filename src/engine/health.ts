@@ -1,0 +1,88 @@
+import type { Finding } from "../conditions/condition.ts";
+import { findings } from "../conditions/judge.ts";
+import { asUnderlayError } from "../lib/errors.ts";
+import type { ParentFacts } from "../lib/facts.ts";
+import { type Context, judgedOf } from "./context.ts";
+import type { NetworkRecord } from "./records.ts";
+
+/** What is wrong with each network, as last looked at. A finding is logged when it begins and when it ends. */
+export class Health {
+  readonly #context: Context;
+  readonly #facts = new Map<string, ParentFacts>();
+  readonly #logged = new Map<string, Finding>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** Looks at every parent again. A parent that cannot be read keeps what was known of it. */
+  async refresh(): Promise<void> {
+    const networks = this.#context.networks.list();
+    const byParent = Map.groupBy(networks, ({ spec, parent }) => JSON.stringify([spec.parent, parent]));
+    for (const sharing of byParent.values()) await this.#look(sharing);
+    const known = new Set(networks.map(({ owner }) => owner));
+    for (const owner of this.#facts.keys()) if (!known.has(owner)) this.#facts.delete(owner);
+    this.#tell();
+  }
+
+  /** Takes what was read already, so that a network just made is not looked at twice. */
+  note(owner: string, facts: ParentFacts): void {
+    this.#facts.set(owner, facts);
+    this.#tell();
+  }
+
+  /** One look serves all networks that remember the same parent. */
+  async #look(sharing: readonly NetworkRecord[]): Promise<void> {
+    const [network] = sharing;
+    if (!network) return;
+    try {
+      const facts = await this.#context.parents.facts(network.spec.parent, network.parent);
+      for (const { owner } of sharing) this.#facts.set(owner, facts);
+    } catch (thrown) {
+      const error = asUnderlayError(thrown);
+      this.#context.log("warn", "a parent could not be looked at", {
+        network: network.owner,
+        error: error.message,
+      });
+    }
+  }
+
+  findingsOf(network: NetworkRecord): Finding[] {
+    const facts = this.#facts.get(network.owner);
+    return facts ? findings(judgedOf(this.#context, network, facts), network.allow) : [];
+  }
+
+  /** Not degraded: its parent is there, as far as is known. */
+  isHealthy(network: NetworkRecord): boolean {
+    const facts = this.#facts.get(network.owner);
+    return facts === undefined || facts.link !== undefined;
+  }
+
+  all(): Finding[] {
+    return this.#context.networks.list().flatMap((network) => this.findingsOf(network));
+  }
+
+  #tell(): void {
+    const now = new Map(this.all().map((finding) => [keyOf(finding), finding]));
+    for (const [key, finding] of now) {
+      if (!this.#logged.has(key)) this.#log("begins", finding);
+    }
+    for (const [key, finding] of this.#logged) {
+      if (!now.has(key)) this.#log("ended", finding);
+    }
+    this.#logged.clear();
+    for (const [key, finding] of now) this.#logged.set(key, finding);
+  }
+
+  #log(phase: "begins" | "ended", finding: Finding): void {
+    const level = phase === "ended" || finding.severity === "info" ? "info" : "warn";
+    this.#context.log(level, `condition ${phase}: ${finding.message}`, {
+      id: finding.id,
+      subject: finding.subject.name,
+    });
+  }
+}
+
+function keyOf(finding: Finding): string {
+  return `${finding.id} ${finding.subject.kind} ${finding.subject.name} ${finding.message}`;
+}

@@ -1,0 +1,139 @@
+import { refusals } from "../conditions/judge.ts";
+import { problemsError, UnderlayError } from "../lib/errors.ts";
+import type { LinkFacts, ParentFacts } from "../lib/facts.ts";
+import type { NetworkRequest } from "../lib/request.ts";
+import { settleAll } from "../lib/settle.ts";
+import type { LinkSpec } from "../links/driver.ts";
+import type { ParentMemory } from "../links/parent/parents.ts";
+import { missingParentError } from "../links/parent/ref.ts";
+import { type Context, endpointsOf, judgedOf } from "./context.ts";
+import type { Endpoints } from "./endpoints.ts";
+import type { Health } from "./health.ts";
+import { type NetworkRecord, subnetRecord } from "./records.ts";
+
+/** Networks: everything that can be wrong is found at create; afterwards a network is a record. */
+export interface Networks {
+  ensure(request: NetworkRequest): Promise<void>;
+  remove(owner: string): Promise<void>;
+}
+
+/** Creates run one after another: each is judged by what the ones before it left. */
+const CREATES = "networks";
+
+export function networksOf(context: Context, endpoints: Endpoints, health: Health): Networks {
+  const { networks, queues, step } = context;
+
+  async function ensure(request: NetworkRequest): Promise<void> {
+    const parsed = context.drivers[request.kind].parse(request.options, { ipv6: request.ipv6 });
+    if ("problems" in parsed) {
+      throw problemsError(parsed.code, parsed.problems, { network: request.owner });
+    }
+    await queues.run([CREATES, networkKey(request.owner)], async () => {
+      const existing = networks.get(request.owner);
+      if (existing) return requireSame(existing, request);
+      const { record, facts } = await judged(request, parsed.spec, parsed.allow);
+      step("network.ensure.before-record");
+      await networks.put(record);
+      step("network.ensure.after-record");
+      health.note(record.owner, facts);
+    });
+  }
+
+  /** The record that the request becomes, when nothing stands against it, and what was read of its parent. */
+  async function judged(
+    request: NetworkRequest,
+    spec: LinkSpec,
+    allow: readonly string[],
+  ): Promise<{ record: NetworkRecord; facts: ParentFacts }> {
+    const facts = await context.parents.facts(spec.parent);
+    const record = recordOf(request, spec, allow, facts.link);
+    if (!facts.link) throw missingParentError(spec.parent) ?? mustRefuse(record, refused(record, facts));
+    const refusal = refused(record, facts);
+    if (refusal) throw refusal;
+    const trial = await context.drivers[record.kind].trial(facts.link.ifindex, spec);
+    const tried = refused(record, { ...facts, trial });
+    if (tried) throw tried;
+    return { record, facts };
+  }
+
+  function refused(record: NetworkRecord, facts: ParentFacts): UnderlayError | undefined {
+    return refusals(judgedOf(context, record, facts), record.allow);
+  }
+
+  function recordOf(
+    request: NetworkRequest,
+    spec: LinkSpec,
+    allow: readonly string[],
+    parent: LinkFacts | undefined,
+  ): NetworkRecord {
+    return {
+      owner: request.owner,
+      kind: request.kind,
+      state: "active",
+      options: request.options,
+      spec,
+      allow,
+      parent: memoryOf(parent, context.bootId),
+      subnets: request.subnets.map(subnetRecord),
+      internal: request.internal,
+      ipv6: request.ipv6,
+      createdAt: new Date(context.clock()).toISOString(),
+    };
+  }
+
+  async function remove(owner: string): Promise<void> {
+    await queues.run([networkKey(owner)], async () => {
+      const record = networks.get(owner);
+      if (!record) return;
+      step("network.remove.before-intent");
+      await settleAll([
+        async () => {
+          await networks.put({ ...record, state: "removing" });
+          step("network.remove.after-intent");
+        },
+        ...endpointsOf(context, owner).map((endpoint) => () => endpoints.forget(endpoint.owner)),
+        async () => {
+          step("network.remove.after-endpoints");
+          await networks.delete(owner);
+          step("network.remove.after-record");
+        },
+      ]);
+    });
+  }
+
+  return { ensure, remove };
+}
+
+export function networkKey(owner: string): string {
+  return `network ${owner}`;
+}
+
+export function memoryOf(link: LinkFacts | undefined, bootId: string): ParentMemory {
+  if (!link) return { name: "", ifindex: 0, bootId };
+  const mac = link.permanentMac ?? link.mac;
+  return { name: link.name, ifindex: link.ifindex, ...(mac && { mac }), bootId };
+}
+
+/** A repeated create is a no-op when it asks for the same; the parent may be called by another of its names. */
+function requireSame(existing: NetworkRecord, request: NetworkRequest): void {
+  const asked = {
+    kind: request.kind,
+    options: request.options,
+    subnets: request.subnets.map(subnetRecord),
+    internal: request.internal,
+    ipv6: request.ipv6,
+  };
+  const { kind, options, subnets, internal, ipv6 } = existing;
+  if (Bun.deepEquals(asked, { kind, options, subnets, internal, ipv6 })) return;
+  throw new UnderlayError(
+    "conflict",
+    `network ${request.owner} exists already with other options or subnets`,
+    {
+      inputs: { network: request.owner },
+    },
+  );
+}
+
+function mustRefuse(record: NetworkRecord, refusal: UnderlayError | undefined): UnderlayError {
+  return refusal ?? new UnderlayError("refused", `parent ${record.spec.parent.how} is missing`);
+}

@@ -1,0 +1,42 @@
+import type { Finding } from "../conditions/condition.ts";
+import type { EndpointView, NetworkView } from "./engine.ts";
+import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord, subnetsOf } from "./records.ts";
+
+/** Records as they are shown: to the admin API, and to the CLI when it reads the store itself. */
+
+export interface NetworkLive {
+  readonly endpoints: number;
+  readonly healthy: boolean;
+  readonly findings: readonly Finding[];
+}
+
+export function networkView(record: NetworkRecord, live: NetworkLive): NetworkView {
+  return {
+    owner: record.owner,
+    kind: record.kind,
+    state: record.state,
+    healthy: live.healthy,
+    parent: record.parent.name,
+    mode: record.spec.mode,
+    mtu: record.spec.mtu,
+    internal: record.internal,
+    ipv6: record.ipv6,
+    subnets: subnetsOf(record),
+    options: record.options,
+    endpoints: live.endpoints,
+    createdAt: record.createdAt,
+    findings: live.findings,
+  };
+}
+
+export function endpointView(record: EndpointRecord): EndpointView {
+  return {
+    owner: record.owner,
+    network: record.network,
+    state: record.state,
+    addresses: record.addresses,
+    mac: record.mac,
+    linkName: linkNameOfEndpoint(record),
+    createdAt: record.createdAt,
+  };
+}

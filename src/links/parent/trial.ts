@@ -1,0 +1,45 @@
+import { UnderlayError } from "../../lib/errors.ts";
+import type { TrialFacts } from "../../lib/facts.ts";
+import type { Conversation } from "../../netlink/conversation.ts";
+import { deleteLinkRequest, type NewLink, newLinkRequest } from "../../netlink/link.ts";
+import type { Netns } from "../../sys/netns.ts";
+
+/** An empty netns of ours in which a link can be tried. It goes with this process, and all that is in it. */
+export interface Scratch {
+  readonly netns: Netns;
+  /** Speaks in the netns of the parents. */
+  readonly home: Conversation;
+  /** Speaks in the scratch netns, where a delete may wait for the kernel. */
+  readonly inside: Conversation;
+}
+
+const TRIAL_NAME = "ul-trial";
+
+/**
+ * Makes a link in the scratch netns and deletes it again. Only the kernel knows for certain whether a parent takes
+ * another child: its one receive handler may be somebody's whom no dump of ours shows.
+ */
+export async function tryLink(
+  scratch: Scratch,
+  link: Omit<NewLink, "name" | "netnsFd">,
+): Promise<TrialFacts> {
+  const request = newLinkRequest({ ...link, name: TRIAL_NAME, netnsFd: scratch.netns.fd });
+  const [outcome] = await scratch.home.settle([request]);
+  if (!outcome) throw new UnderlayError("internal", "a trial link had no answer");
+  if (outcome.ok) {
+    await scratch.inside.request(deleteLinkRequest({ name: TRIAL_NAME }));
+    return { outcome: "made" };
+  }
+  const { errno = "", message } = outcome.error;
+  if (outcome.error.code === "permission") throw outcome.error;
+  return { outcome: "failed", errno, text: kernelWords(message, errno) };
+}
+
+/** What the kernel added to the errno: "create macvlan ul-trial: Parent is busy: EBUSY" has "Parent is busy". */
+function kernelWords(message: string, errno: string): string {
+  return message
+    .split(": ")
+    .slice(1)
+    .filter((part) => part !== errno)
+    .join(": ");
+}
