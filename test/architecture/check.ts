@@ -131,7 +131,7 @@ function folderInLinks(path: string): string | undefined {
 function kindViolations(path: string, text: string, rules: Rules): string[] {
   const from = folderInLinks(path);
   if (from === undefined) return [];
-  const allowed = rules.notAKind.includes(from) ? rules.notAKind : from === "" ? [] : rules.sharedByKinds;
+  const allowed = rules.notAKind.includes(from) ? rules.notAKind : rules.sharedByKinds;
   return importsOf(text).flatMap((found) => {
     const target = targetOf(path, found.path);
     const to = folderInLinks(target);

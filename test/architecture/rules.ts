@@ -81,7 +81,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 
 /**
  * Folders inside links: these are no kinds. A kind may import `parent` and `veth`; files directly in links are the
- * contract that all share, and import none of the folders.
+ * contract that all share, and may do the same: every link hangs on a parent.
  */
 export const SHARED_BY_KINDS = ["parent", "veth"];
 export const NOT_A_KIND = [...SHARED_BY_KINDS, "watch"];
