@@ -1,0 +1,67 @@
+import type { Conversation } from "../../netlink/conversation.ts";
+import { getLink, isUp, type Link, listLinks } from "../../netlink/link.ts";
+import { listRoutes, type Route } from "../../netlink/route.ts";
+import type { FoundParent, ParentMemory } from "./parents.ts";
+import type { ParentRef } from "./ref.ts";
+
+/** The link that a reference means now, or undefined. `auto` is the link of the best default route, IPv4 before IPv6. */
+export async function resolveParent(conversation: Conversation, ref: ParentRef): Promise<Link | undefined> {
+  switch (ref.how) {
+    case "dummy":
+      return undefined;
+    case "auto":
+      return defaultRouteLink(conversation);
+    case "name":
+    case "vlan":
+      return getLink(conversation, { name: ref.name });
+  }
+}
+
+async function defaultRouteLink(conversation: Conversation): Promise<Link | undefined> {
+  for (const family of [4, 6] as const) {
+    const defaults = (await listRoutes(conversation, family)).filter(isDefault).sort(byMetric);
+    const ifindex = defaults[0]?.attrs.oif;
+    if (ifindex !== undefined) return getLink(conversation, { ifindex });
+  }
+  return undefined;
+}
+
+export function isDefault({ header, attrs }: Route): boolean {
+  return header.dst_len === 0 && attrs.oif !== undefined;
+}
+
+function byMetric(a: Route, b: Route): number {
+  return (a.attrs.priority ?? 0) - (b.attrs.priority ?? 0);
+}
+
+/**
+ * A network's parent as it is now. `auto` was resolved when the network was made and stays what it was. When the name
+ * is gone, the remembered index of the same boot still knows a link that was renamed.
+ */
+export async function findParent(
+  conversation: Conversation,
+  ref: ParentRef,
+  memory: ParentMemory,
+  bootId: string,
+): Promise<Link | undefined> {
+  const name = ref.how === "name" || ref.how === "vlan" ? ref.name : memory.name;
+  const byName = await getLink(conversation, { name });
+  if (byName || memory.bootId !== bootId) return byName;
+  const byIndex = await getLink(conversation, { ifindex: memory.ifindex });
+  return byIndex && sameMac(byIndex, memory) ? byIndex : undefined;
+}
+
+function sameMac({ attrs }: Link, { mac }: ParentMemory): boolean {
+  return mac === undefined || mac === attrs.permAddress || mac === attrs.address;
+}
+
+/** Links that bear the remembered MAC: the parent may have come back under another name. */
+export async function linksWithMac(conversation: Conversation, memory: ParentMemory): Promise<string[]> {
+  if (memory.mac === undefined) return [];
+  const links = await listLinks(conversation);
+  return links.filter((link) => sameMac(link, memory)).flatMap(({ attrs }) => attrs.name ?? []);
+}
+
+export function foundParent(link: Link): FoundParent {
+  return { name: link.attrs.name ?? "", ifindex: link.header.index, up: isUp(link) };
+}
