@@ -9,7 +9,15 @@ cache=${UNDERLAY_TEST_CACHE:-/var/cache/underlay-test}
 root=$cache/$suite
 here=$(dirname "$0")
 
-fresh() { [ -e "$root/underlay-versions" ] && [ -z "$(find "$root/underlay-versions" -mtime +30)" ]; }
+packages=docker.io,containerd,docker-compose,busybox-static,iproute2,iptables,procps
+# Since Debian 13 the command line client is a package of its own, which docker.io only recommends.
+[ "$suite" = bookworm ] || packages=$packages,docker-cli
+
+# Not older than 30 days, and with the packages that this script wants today.
+fresh() {
+  [ -n "$(find "$root/underlay-packages" -mtime -30 2>/dev/null)" ] &&
+    [ "$(cat "$root/underlay-packages")" = "$packages" ]
+}
 if fresh; then echo "$root"; exit 0; fi
 
 mkdir -p "$cache"
@@ -23,15 +31,12 @@ mirror=${UNDERLAY_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' '
   sed -n 's#/*$##; /\/debian$/{p;q}')}
 [ -n "$mirror" ] || { echo 'underlay: no Debian mirror in the apt sources; name one in UNDERLAY_DEBIAN_MIRROR' >&2; exit 1; }
 
-packages=docker.io,containerd,busybox-static,iproute2,iptables,procps
-# Since Debian 13 the command line client is a package of its own, which docker.io only recommends.
-[ "$suite" = bookworm ] || packages=$packages,docker-cli
-
 build() {
   rm -rf "$root.new"
   mmdebstrap --quiet --variant=apt --include="$packages" \
     --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$root.new" "deb $mirror $suite main" >&2 || return 1
   chroot "$root.new" dpkg-query -W docker.io containerd >"$root.new/underlay-versions"
+  echo "$packages" >"$root.new/underlay-packages"
 }
 if build; then
   rm -rf "$root.old"
@@ -39,7 +44,7 @@ if build; then
   mv "$root.new" "$root"
   rm -rf "$root.old"
 elif [ -e "$root/underlay-versions" ]; then
-  echo "underlay: could not renew the $suite root; going on with the old one" >&2
+  echo "underlay: the $suite root could not be renewed; going on with the one of $(date -r "$root/underlay-versions")" >&2
 else
   exit 1
 fi

@@ -9,21 +9,32 @@ interface Group {
   readonly jobs: "one" | "each";
   /** Of one test, unless it says otherwise itself. */
   readonly timeoutMs: number;
+  readonly needsRoot: boolean;
 }
 
 /** Longest first, so that the last to finish is a short one. The first that matches counts. */
 const GROUPS: readonly Group[] = [
-  { name: "clients", belongs: /^test\/clients\//, jobs: "each", timeoutMs: 120_000 },
-  { name: "live", belongs: /^test\/live\//, jobs: "one", timeoutMs: 60_000 },
-  { name: "unit", belongs: /^(src|tools)\/|^test\/architecture/, jobs: "one", timeoutMs: 10_000 },
-  { name: "abi", belongs: /^test\/abi\//, jobs: "one", timeoutMs: 60_000 },
-  { name: "other", belongs: /./, jobs: "each", timeoutMs: 60_000 },
+  { name: "clients", belongs: /^test\/clients\//, jobs: "each", timeoutMs: 120_000, needsRoot: true },
+  { name: "live", belongs: /^test\/live\//, jobs: "one", timeoutMs: 60_000, needsRoot: true },
+  {
+    name: "unit",
+    belongs: /^(src|tools)\/|^test\/architecture/,
+    jobs: "one",
+    timeoutMs: 10_000,
+    needsRoot: false,
+  },
+  { name: "abi", belongs: /^test\/abi\//, jobs: "one", timeoutMs: 60_000, needsRoot: false },
+  { name: "other", belongs: /./, jobs: "each", timeoutMs: 60_000, needsRoot: false },
 ];
 
 /** Types and lint: what can be judged without running anything of ours. */
 export const STATIC_JOBS: readonly Job[] = [
-  { name: "types", run: { argv: ["node_modules/.bin/tsc", "-p", "."] } },
-  { name: "lint", run: { argv: ["node_modules/.bin/biome", "ci", "--diagnostic-level=warn", "."] } },
+  { name: "types", run: { argv: ["node_modules/.bin/tsc", "-p", "."] }, needsRoot: false },
+  {
+    name: "lint",
+    run: { argv: ["node_modules/.bin/biome", "ci", "--diagnostic-level=warn", "."] },
+    needsRoot: false,
+  },
 ];
 
 /** The test jobs over the files given, of all groups or only of those named. */
@@ -35,6 +46,7 @@ export function testJobs(files: readonly string[], only?: readonly string[]): Jo
     const job = (name: string, some: readonly string[]): Job => ({
       name,
       run: { files: some, timeoutMs: group.timeoutMs },
+      needsRoot: group.needsRoot,
     });
     return group.jobs === "one" ? [job(group.name, mine)] : mine.map((file) => job(file, [file]));
   });

@@ -10,6 +10,7 @@ export interface Job {
   readonly run:
     | { readonly files: readonly string[]; readonly timeoutMs: number }
     | { readonly argv: readonly string[] };
+  readonly needsRoot: boolean;
 }
 
 export interface Counts {
@@ -23,6 +24,8 @@ export interface Verdict extends Counts {
   readonly seconds: number;
   readonly output: string;
 }
+
+const NOT_RUN = { passed: 0, failed: 0, skipped: 1, seconds: 0 } as const;
 
 const BUN = "node_modules/.bin/bun";
 
@@ -46,6 +49,8 @@ export async function runJobs(
 }
 
 async function runJob(job: Job, env: Readonly<Record<string, string>>): Promise<Verdict> {
+  if (job.needsRoot && process.getuid?.() !== 0)
+    return { name: job.name, ...NOT_RUN, output: `${job.name}: not run, because it needs root` };
   const folder = mkdtempSync(join(tmpdir(), "underlay-junit-"));
   const report = join(folder, "report.xml");
   try {

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { AGES, findEngine } from "../test/ground/engines.ts";
 import { until } from "../test/ground/until.ts";
 import { STATIC_JOBS, testFiles, testJobs } from "./groups.ts";
 import { describeVerdict, runJobs, total, type Verdict } from "./jobs.ts";
@@ -7,11 +8,16 @@ import { leftBehind, RUN_VARIABLE, surroundings } from "./leftovers.ts";
 // `make test`: everything, and then a look round whether the tests left something on the machine.
 // Arguments name the groups to run; without any it is all of them, types and lint included.
 const only = process.argv.length > 2 ? process.argv.slice(2) : undefined;
+const say = (text: string) => process.stdout.write(text);
 const runId = randomUUID();
 const before = await surroundings(runId);
 
+if (process.getuid?.() === 0) {
+  // Made here, before tests that run side by side all ask for them.
+  for (const { age, version, root } of await Promise.all(AGES.map(findEngine)))
+    say(`dockerd, ${age}: ${version} in ${root}\n`);
+}
 const jobs = [...testJobs(testFiles(), only), ...(only === undefined ? STATIC_JOBS : [])];
-const say = (text: string) => process.stdout.write(text);
 const verdicts = await runJobs(jobs, { [RUN_VARIABLE]: runId }, (verdict) => say(describeVerdict(verdict)));
 const tidy = await tidiness();
 say(describeVerdict(tidy));

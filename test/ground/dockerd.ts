@@ -95,17 +95,13 @@ async function startProcess(host: PrivateHost, options: DockerdOptions): Promise
     ...(options.liveRestore ? ["--live-restore"] : []),
   ];
   const dockerd = await host.start(argv);
-  let ended = false;
-  void dockerd.exited.then(() => {
-    ended = true;
-  });
   const answers = async () => {
     const reply = await fetch("http://docker/_ping", { unix: host.outside("/run/docker.sock") });
     return reply.ok;
   };
   await until("dockerd answers", answers, {
     withinMs: options.withinMs ?? 30_000,
-    hopeless: () => (ended ? dockerd.lines.slice(-15).join("\n") : undefined),
+    hopeless: () => (dockerd.hasEnded() ? dockerd.lines.slice(-15).join("\n") : undefined),
   });
   return dockerd;
 }

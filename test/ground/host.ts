@@ -37,6 +37,7 @@ export interface Running {
   readonly lines: readonly string[];
   /** Exit code; 128 + signal for a signal. */
   readonly exited: Promise<number>;
+  hasEnded(): boolean;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -112,12 +113,14 @@ async function startInside(argv: string[], env: Record<string, string>): Promise
   void collectLines(proxy.stderr, lines);
   // nsenter forks into the pid namespace and only waits; signals are for its child.
   const pid = await forkedChild(proxy);
+  const hasEnded = () => proxy.exitCode !== null || proxy.signalCode !== null;
   return {
     pid,
     lines,
     exited: proxy.exited,
+    hasEnded,
     kill: (signal) => {
-      if (proxy.exitCode === null && proxy.signalCode === null) process.kill(pid, signal);
+      if (!hasEnded()) process.kill(pid, signal);
     },
   };
 }
