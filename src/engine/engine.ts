@@ -70,7 +70,7 @@ export interface ReconcileReport {
 }
 
 export interface ReconcileAction {
-  readonly what: "drop-endpoint" | "delete-link" | "drop-network" | "suspect-endpoint";
+  readonly what: "drop-endpoint" | "delete-link" | "drop-network" | "suspect";
   readonly subject: string;
   readonly why: string;
 }

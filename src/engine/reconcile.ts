@@ -26,8 +26,9 @@ export function reconciler(context: Context, networks: Networks, endpoints: Endp
     const plans = [
       ...unfinishedNetworks(context, networks),
       ...unusableEndpoints(context, endpoints, links, suspicions),
-      ...orphans(context, links),
+      ...orphans(context, links, suspicions),
     ];
+    forgetOld(suspicions, plans);
     if (!options.dryRun) for (const plan of plans) await carryOut(context, plan);
     return { dryRun: options.dryRun, actions: plans.map(({ action }) => action) };
   };
@@ -36,9 +37,8 @@ export function reconciler(context: Context, networks: Networks, endpoints: Endp
 async function carryOut(context: Context, { action, carryOut: act }: Plan): Promise<void> {
   try {
     await act();
-    if (action.what !== "suspect-endpoint") {
-      context.log("info", `reconcile: ${action.what}`, { subject: action.subject, why: action.why });
-    }
+    const level = action.what === "suspect" ? "debug" : "info";
+    context.log(level, `reconcile: ${action.what}`, { subject: action.subject, why: action.why });
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown.message : String(thrown);
     context.log("error", `reconcile: ${action.what} failed`, { subject: action.subject, error });
@@ -62,53 +62,61 @@ function unusableEndpoints(
   suspicions: Suspicions,
 ): Plan[] {
   const held = new Set(links.filter(({ home }) => !home).map(({ owner }) => owner));
-  const plans = context.endpoints.list().flatMap((record): Plan[] => {
-    const why = reasonToDrop(context, endpoints, record, held, suspicions);
-    if (why === undefined) return [];
-    if (why.certain) {
-      const action = { what: "drop-endpoint", subject: record.owner, why: why.text } as const;
-      return [{ action, carryOut: () => endpoints.forget(record.owner) }];
-    }
-    const action = { what: "suspect-endpoint", subject: record.owner, why: why.text } as const;
-    return [{ action, carryOut: async () => undefined }];
+  return context.endpoints.list().flatMap((record): Plan[] => {
+    const { owner } = record;
+    const reason = certainReason(context, record);
+    if (reason !== undefined) return [dropEndpoint(endpoints, owner, reason)];
+    if (held.has(owner)) return [];
+    const { stale, seconds } = suspect(context, suspicions, owner, endpoints.lastCall(owner));
+    if (stale) return [dropEndpoint(endpoints, owner, `no container has had its link for ${seconds} s`)];
+    return [suspicion(owner, `no container has its link (${seconds} s)`)];
   });
-  const known = new Set(context.endpoints.list().map(({ owner }) => owner));
-  for (const owner of suspicions.keys()) if (!known.has(owner)) suspicions.delete(owner);
-  return plans;
 }
 
-function reasonToDrop(
-  context: Context,
-  endpoints: Endpoints,
-  record: EndpointRecord,
-  held: ReadonlySet<string>,
-  suspicions: Suspicions,
-): { readonly certain: boolean; readonly text: string } | undefined {
-  const { owner } = record;
-  if (record.bootId !== context.bootId)
-    return { certain: true, text: "it belongs to a former boot of this host" };
-  if (record.state === "removing") return { certain: true, text: "its removal was interrupted" };
-  if (!context.networks.get(record.network)) return { certain: true, text: "its network is gone" };
-  if (held.has(owner)) {
-    suspicions.delete(owner);
-    return undefined;
-  }
+function dropEndpoint(endpoints: Endpoints, owner: string, why: string): Plan {
+  return { action: { what: "drop-endpoint", subject: owner, why }, carryOut: () => endpoints.forget(owner) };
+}
+
+function suspicion(subject: string, why: string): Plan {
+  return { action: { what: "suspect", subject, why }, carryOut: async () => undefined };
+}
+
+function certainReason(context: Context, record: EndpointRecord): string | undefined {
+  if (record.bootId !== context.bootId) return "it belongs to a former boot of this host";
+  if (record.state === "removing") return "its removal was interrupted";
+  if (!context.networks.get(record.network)) return "its network is gone";
+  return undefined;
+}
+
+/** Counts from the first pass that found it so, or from the last call about it, whichever is later. */
+function suspect(context: Context, suspicions: Suspicions, subject: string, lastCall: number) {
   const now = context.clock();
-  const since = Math.max(suspicions.get(owner) ?? now, endpoints.lastCall(owner));
-  suspicions.set(owner, since);
-  const seconds = Math.round((now - since) / 1000);
-  if (now - since < context.staleAfter)
-    return { certain: false, text: `no container has its link (${seconds} s)` };
-  return { certain: true, text: `no container has had its link for ${seconds} s` };
+  const since = Math.max(suspicions.get(subject) ?? now, lastCall);
+  suspicions.set(subject, since);
+  return { stale: now - since >= context.staleAfter, seconds: Math.round((now - since) / 1000) };
 }
 
-/** Links that bear our name and that no record speaks of: the state was lost or replaced. Those in containers stay. */
-function orphans(context: Context, links: readonly SurveyedLink[]): Plan[] {
+/** What a pass did not find suspect any more is not. */
+function forgetOld(suspicions: Suspicions, plans: readonly Plan[]): void {
+  const found = new Set(plans.map(({ action }) => action.subject));
+  for (const subject of suspicions.keys()) if (!found.has(subject)) suspicions.delete(subject);
+}
+
+/**
+ * Links that bear our name and that no record speaks of: the state was lost, or another daemon with another state
+ * directory is about to hand them to a container. So they have to be seen twice as well. Those in containers stay.
+ */
+function orphans(context: Context, links: readonly SurveyedLink[], suspicions: Suspicions): Plan[] {
   const known = new Set(context.endpoints.list().map(linkNameOfEndpoint));
   return links
     .filter(({ home, name }) => home && isOurLinkName(name) && !known.has(name))
-    .map(({ name, owner }) => ({
-      action: { what: "delete-link", subject: name, why: `no record speaks of it (it says ${owner})` },
-      carryOut: () => context.reaper.delete(name),
-    }));
+    .map(({ name, owner }) => {
+      const { stale, seconds } = suspect(context, suspicions, name, 0);
+      const why = `no record speaks of it, it says ${owner} (${seconds} s)`;
+      if (!stale) return suspicion(name, why);
+      return {
+        action: { what: "delete-link", subject: name, why },
+        carryOut: () => context.reaper.delete(name),
+      };
+    });
 }

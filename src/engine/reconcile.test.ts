@@ -1,0 +1,111 @@
+import { describe, expect, test } from "bun:test";
+import { endpointRequest, networkRequest, World } from "./world.fixture.ts";
+
+const MINUTE = 60_000;
+
+async function withEndpoint(world: World) {
+  const engine = world.start();
+  await engine.networks.ensure(networkRequest());
+  await engine.endpoints.declare(endpointRequest("a"));
+  await engine.endpoints.provision("docker:net1/a");
+  return engine;
+}
+
+describe("reconcile", () => {
+  test("leaves an endpoint alone whose link a container has, however long", async () => {
+    const world = new World();
+    const engine = await withEndpoint(world);
+    world.moveIn("docker:net1/a");
+    for (let pass = 0; pass < 5; pass++) {
+      world.now += MINUTE;
+      expect((await engine.reconcile({ dryRun: false })).actions).toEqual([]);
+    }
+    expect(engine.endpoints.list()).toHaveLength(1);
+  });
+
+  test("drops one that no container has, on two passes a minute apart and not before", async () => {
+    const world = new World();
+    const engine = await withEndpoint(world);
+    world.now += 10 * MINUTE;
+    expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("suspect");
+    world.now += MINUTE / 2;
+    expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("suspect");
+    world.now += MINUTE / 2;
+    expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("drop-endpoint");
+    expect(world.links.size).toBe(0);
+    expect(engine.endpoints.list()).toEqual([]);
+  });
+
+  test("a call in between begins the minute anew", async () => {
+    const world = new World();
+    const engine = await withEndpoint(world);
+    await engine.reconcile({ dryRun: false });
+    world.now += MINUTE;
+    await engine.endpoints.provision("docker:net1/a");
+    expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("suspect");
+  });
+
+  test("a link that came back to a container clears the suspicion", async () => {
+    const world = new World();
+    const engine = await withEndpoint(world);
+    await engine.reconcile({ dryRun: false });
+    world.moveIn("docker:net1/a");
+    world.now += MINUTE;
+    await engine.reconcile({ dryRun: false });
+    world.held.clear();
+    expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("suspect");
+  });
+
+  test("a former boot's endpoints are released at once, its networks stay", async () => {
+    const world = new World();
+    await withEndpoint(world);
+    world.links.clear();
+    world.bootId = "boot-2";
+    const engine = world.start();
+    const { actions } = await engine.reconcile({ dryRun: false });
+    expect(actions.map(({ what }) => what)).toEqual(["drop-endpoint"]);
+    expect(engine.networks.list()).toHaveLength(1);
+    expect(engine.endpoints.list()).toEqual([]);
+  });
+
+  test("finishes a removal that was interrupted", async () => {
+    const world = new World();
+    const engine = await withEndpoint(world);
+    world.onStep = (step) => {
+      if (step === "endpoint.forget.after-intent") throw new Error("killed here");
+    };
+    world.deleteFailure = undefined;
+    await engine.networks.remove("docker:net1").catch(() => undefined);
+    const again = world.start();
+    world.onStep = () => undefined;
+    await again.reconcile({ dryRun: false });
+    expect(again.endpoints.list()).toEqual([]);
+    expect(world.links.size).toBe(0);
+  });
+
+  test("a dry run tells and changes nothing", async () => {
+    const world = new World();
+    await withEndpoint(world);
+    world.bootId = "boot-2";
+    const engine = world.start();
+    const report = await engine.reconcile({ dryRun: true });
+    expect(report).toMatchObject({ dryRun: true, actions: [{ what: "drop-endpoint" }] });
+    expect(engine.endpoints.list()).toHaveLength(1);
+    expect(world.links.size).toBe(1);
+  });
+
+  test("a link of our name without a record goes; one of another name stays", async () => {
+    const world = new World();
+    const engine = await withEndpoint(world);
+    const [link] = [...world.links.values()];
+    if (!link) throw new Error("no link");
+    world.links.set("ul-aaaaaaaaaaaa", { ...link, name: "ul-aaaaaaaaaaaa" });
+    world.links.set("ul-mine", { ...link, name: "ul-mine" });
+    await engine.reconcile({ dryRun: false });
+    expect(world.links.size).toBe(3);
+    world.now += MINUTE;
+    await engine.endpoints.provision("docker:net1/a");
+    await engine.reconcile({ dryRun: false });
+    expect([...world.links.keys()].sort()).toEqual([link.name, "ul-mine"].sort());
+  });
+});

@@ -1,0 +1,170 @@
+import { UnderlayError } from "../lib/errors.ts";
+import type { ChildFacts, LinkFacts, ParentFacts, TrialFacts } from "../lib/facts.ts";
+import { linkNameOf, OUR_LINK_GROUP } from "../lib/ifname.ts";
+import { type Cidr, parseCidr, parseIp } from "../lib/ip.ts";
+import { parseMac } from "../lib/mac.ts";
+import type { EndpointRequest, NetworkRequest } from "../lib/request.ts";
+import type { Birth, LinkDriver } from "../links/driver.ts";
+import { type MacvlanSpec, parseMacvlan } from "../links/macvlan/spec.ts";
+import type { SurveyedLink } from "../links/survey.ts";
+import { memoryStore } from "../store/memory.ts";
+import type { Store } from "../store/store.ts";
+import { createEngine } from "./create.ts";
+import type { StepName } from "./steps.ts";
+
+/**
+ * A host in memory for tests of the engine alone: parents and links are maps, time stands still until it is moved.
+ * What a real kernel does with the same calls is the business of test/live.
+ */
+export class World {
+  now = Date.parse("2026-01-01T00:00:00Z");
+  bootId = "boot-1";
+  store: Store = memoryStore();
+  readonly parents = new Map<string, LinkFacts>([["eth0", parentLink("eth0", 2)]]);
+  readonly children: ChildFacts[] = [];
+  trial: TrialFacts = { outcome: "made" };
+  /** Links in the home netns, by name. */
+  readonly links = new Map<string, Birth<MacvlanSpec>>();
+  /** Owners whose link a container has. */
+  readonly held = new Set<string>();
+  readonly steps: StepName[] = [];
+  readonly logged: string[] = [];
+  createFailure: UnderlayError | undefined;
+  deleteFailure: UnderlayError | undefined;
+  /** A delete under way, which others must wait for. */
+  deleting: Promise<void> | undefined;
+  onStep: (step: StepName) => void = () => undefined;
+
+  start() {
+    const driver: LinkDriver<MacvlanSpec> = {
+      kind: "macvlan",
+      parse: (options, families) => parseMacvlan(options, {}, families),
+      trial: async () => this.trial,
+      create: async (birth) => {
+        if (this.createFailure) throw this.createFailure;
+        this.links.set(birth.name, birth);
+      },
+    };
+    return createEngine({
+      store: this.store,
+      log: (_level, message) => void this.logged.push(message),
+      clock: () => this.now,
+      bootId: this.bootId,
+      staleAfter: 60_000,
+      step: (step) => {
+        this.steps.push(step);
+        this.onStep(step);
+      },
+      drivers: { macvlan: driver },
+      parents: {
+        facts: async (ref) => this.#facts("name" in ref ? ref.name : ref.how),
+        find: async (ref) => this.parents.get("name" in ref ? ref.name : ref.how),
+        bringUp: async (ifindex) => this.#bringUp(ifindex),
+      },
+      reaper: {
+        delete: async (name) => {
+          if (this.deleteFailure) throw this.deleteFailure;
+          this.links.delete(name);
+        },
+        settled: async () => this.deleting,
+        idle: async () => undefined,
+      },
+      survey: async () => this.#survey(),
+    });
+  }
+
+  #facts(asked: string): ParentFacts {
+    const link = this.parents.get(asked);
+    return { asked, ...(link && { link }), candidates: [], children: this.children, routers: [] };
+  }
+
+  #bringUp(ifindex: number): void {
+    for (const [name, link] of this.parents) {
+      if (link.ifindex === ifindex) this.parents.set(name, { ...link, up: true });
+    }
+  }
+
+  #survey(): SurveyedLink[] {
+    const home = { inode: 1, path: "host" };
+    const mac = "02:00:00:00:00:01";
+    const atHome = [...this.links.values()].map(({ name, alias }) => {
+      return { owner: alias.replace("underlay ", ""), name, ifindex: 9, mac, netns: home, home: true };
+    });
+    const elsewhere = [...this.held].map((owner) => {
+      return {
+        owner,
+        name: "eth0",
+        ifindex: 9,
+        mac,
+        netns: { inode: 7, path: "/proc/7/ns/net" },
+        home: false,
+      };
+    });
+    return [...atHome, ...elsewhere];
+  }
+
+  /** dockerd takes the link into the container. */
+  moveIn(owner: string): void {
+    this.links.delete(linkNameOf(owner));
+    this.held.add(owner);
+  }
+}
+
+export function parentLink(name: string, ifindex: number): LinkFacts {
+  const mac = parseMac(`02:00:00:00:00:${ifindex.toString(16).padStart(2, "0")}`);
+  return {
+    ifindex,
+    name,
+    altNames: [],
+    hardwareType: 1,
+    up: true,
+    loopback: false,
+    mtu: 1500,
+    addresses: [],
+    ...(mac && { mac }),
+  };
+}
+
+export function cidr(text: string): Cidr {
+  const parsed = parseCidr(text);
+  if (!parsed) throw new RangeError(text);
+  return parsed;
+}
+
+export function networkRequest(changes: Partial<NetworkRequest> = {}): NetworkRequest {
+  const gateway = parseIp("10.6.0.1");
+  return {
+    owner: "docker:net1",
+    kind: "macvlan",
+    options: { parent: "eth0" },
+    subnets: [{ pool: cidr("10.6.0.0/24"), ...(gateway && { gateway }), aux: {} }],
+    internal: false,
+    ipv6: false,
+    ...changes,
+  };
+}
+
+export function endpointRequest(id: string, changes: Partial<EndpointRequest> = {}): EndpointRequest {
+  return {
+    owner: `docker:net1/${id}`,
+    network: "docker:net1",
+    addresses: [cidr("10.6.0.7/24")],
+    publishes: [],
+    ...changes,
+  };
+}
+
+export const busy = new UnderlayError("kernel", "create macvlan ul-x: EBUSY", { errno: "EBUSY" });
+
+/** A child that somebody made by hand. */
+export function strangerOn(mode: string): ChildFacts {
+  return {
+    kind: "macvlan",
+    name: "mv0",
+    ifindex: 40 + OUR_LINK_GROUP,
+    mode,
+    mtu: 1500,
+    netns: { inode: 1, path: "host" },
+    ours: false,
+  };
+}
