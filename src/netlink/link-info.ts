@@ -21,13 +21,11 @@ export const KIND_TABLES = {
 
 export type KnownKind = keyof typeof KIND_TABLES;
 
-/** `IFLA_LINKINFO`. */
+/** `IFLA_LINKINFO`. What has no line here (a slave's data, counters) is kept as bytes. */
 export const linkInfoTable = {
   kind: attr(1, "IFLA_INFO_KIND", text),
   data: attr(2, "IFLA_INFO_DATA", binary),
-  xstats: attr(3, "IFLA_INFO_XSTATS", binary),
   slaveKind: attr(4, "IFLA_INFO_SLAVE_KIND", text),
-  slaveData: attr(5, "IFLA_INFO_SLAVE_DATA", binary),
 } as const;
 
 type KnownInfo = {
@@ -56,16 +54,17 @@ export const linkInfo: Codec<LinkInfo> = {
       ...(info.kind !== undefined && { kind: info.kind }),
       ...(data && { data }),
       ...(info.slaveKind !== undefined && { slaveKind: info.slaveKind }),
+      ...(info.other && { other: info.other }),
     });
   },
   decode(bytes) {
-    const { kind, data, slaveKind } = decodeAttrs(linkInfoTable, bytes);
-    const slave = slaveKind === undefined ? {} : { slaveKind };
+    const { kind, data, slaveKind, other } = decodeAttrs(linkInfoTable, bytes);
+    const rest = { ...(slaveKind !== undefined && { slaveKind }), ...(other && { other }) };
     if (!isKnownKind(kind)) {
-      return { ...(kind !== undefined && { kind }), ...(data && { rawData: data }), ...slave };
+      return { ...(kind !== undefined && { kind }), ...(data && { rawData: data }), ...rest };
     }
     const decoded = data && decodeAttrs<AttrTable>(KIND_TABLES[kind], data);
-    return { kind, ...(decoded && { data: decoded }), ...slave } as LinkInfo;
+    return { kind, ...(decoded && { data: decoded }), ...rest } as LinkInfo;
   },
   path(bytes, offset) {
     const { kind } = decodeAttrs(linkInfoTable, bytes);

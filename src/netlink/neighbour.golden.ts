@@ -1,0 +1,29 @@
+/**
+ * Captured by tools/capture-golden.ts from `ip` and the kernel, on Linux 6.18.44, x86_64, iproute2 6.1.0.
+ * Do not edit. Sequence and port numbers are zeroed.
+ */
+export const neighbourGolden = {
+  addV4: {
+    command: "ip neighbour add 10.0.0.9 lladdr 02:00:00:00:00:09 dev p0 nud permanent",
+    sent: [
+      "300000001c0005060000000000000000020000000300000080000000080001000a0000090a0002000200000000090000",
+    ],
+  },
+  addV6: {
+    command: "ip neighbour add fd00:1::9 lladdr 02:00:00:00:00:09 dev p0 nud permanent",
+    sent: [
+      "3c0000001c00050600000000000000000a000000030000008000000014000100fd000001000000000000000000000009" +
+        "0a0002000200000000090000",
+    ],
+  },
+  dump: {
+    command:
+      "ip link set p0 up; ip neighbour add 10.0.0.9 lladdr 02:00:00:00:00:09 dev p0 nud permanent; ip neighbour add fd00:1::9 lladdr 02:00:00:00:00:0a dev p0 nud stale; ip neighbour show dev p0",
+    received: [
+      "4c0000001c0022000000000000000000020000000300000080000003080001000a0000090a0002000200000000090000" +
+        "08000400000000001400030002000000020000000200000000000000",
+      "580000001c00220000000000000000000a000000030000000400000114000100fd000001000000000000000000000009" +
+        "0a00020002000000000a000008000400000000001400030071170000010000000100000000000000",
+    ],
+  },
+} as const;

@@ -1,0 +1,92 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Case, SETUP, type Take } from "./cases.ts";
+
+/**
+ * Runs a command of `ip` under strace in a netns and mount namespace of its own, and gives back the netlink messages
+ * that passed, as strace dumped them. No code of src takes part in it.
+ */
+
+export interface Passed {
+  readonly direction: Take["direction"];
+  readonly bytes: Uint8Array;
+}
+
+/** Both namespaces, and all that is in them, go with their last process. */
+const SCRIPT = `
+set -e
+await() { n=0; until grep -q "$1" "$DIR/trace" 2>/dev/null; do n=$((n+1)); [ $n -lt 500 ]; sleep 0.01; done; }
+mount -t tmpfs none /run
+ip netns add there
+while IFS= read -r line; do ip $line; done < "$DIR/before"
+trace() {
+  exec strace -o "$DIR/trace" -e trace=bind,sendmsg,recvmsg,sendto,recvfrom \
+    -e raw=sendmsg,recvmsg,sendto,recvfrom -e read=all -e write=all ip $COMMAND
+}
+if [ -z "$MEANWHILE" ]; then (trace) || true; exit 0; fi
+(trace) &
+await '^bind('
+ip $MEANWHILE
+await 'bytes in buffer'
+pkill -P $! # strace ends with the one it traces
+wait $! || true
+`;
+
+/** The messages that the case's `take` asks for, sequence and port numbers zeroed. */
+export function capture(wanted: Case): Uint8Array[] {
+  const dir = mkdtempSync(join(tmpdir(), "golden-"));
+  try {
+    const before = [...SETUP, ...(wanted.before ?? [])];
+    writeFileSync(join(dir, "before"), before.map((line) => `${line}\n`).join(""));
+    const { command, meanwhile = "" } = wanted;
+    const run = Bun.spawnSync(["unshare", "--net", "--mount", "bash", "-c", SCRIPT], {
+      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DIR: dir, COMMAND: command, MEANWHILE: meanwhile },
+      stdout: "ignore",
+      stderr: "pipe",
+      timeout: 20_000,
+    });
+    if (run.exitCode !== 0) throw new Error(`ip ${command}: ${run.stderr.toString()}`);
+    const passed = parseTrace(readFileSync(join(dir, "trace"), "latin1"))
+      .filter(({ direction }) => direction === wanted.take.direction)
+      .flatMap(({ bytes }) => messagesOf(bytes))
+      .filter((message) => viewOf(message).getUint16(4, true) === wanted.take.type);
+    return { all: passed, first: passed.slice(0, 1), last: passed.slice(-1) }[wanted.take.which];
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** strace names the call, then dumps its buffer: ` | 00010  ed ff ff ff 20 00 00 00  10 00 05 00 00 00 00 00  text |`. */
+export function parseTrace(trace: string): Passed[] {
+  const passed: { direction: Take["direction"]; pairs: string[] }[] = [];
+  for (const line of trace.split("\n")) {
+    const call = /^(send|recv)\w+\(/.exec(line);
+    if (call) passed.push({ direction: call[1] === "send" ? "sent" : "received", pairs: [] });
+    const dump = /^ \| [0-9a-f]+ {2}((?:[0-9a-f]{2} {1,2}){1,16})/.exec(line);
+    if (dump) passed.at(-1)?.pairs.push(...(dump[1] ?? "").trim().split(/ +/));
+  }
+  return passed.map(({ direction, pairs }) => ({
+    direction,
+    bytes: Uint8Array.from(pairs, (pair) => Number.parseInt(pair, 16)),
+  }));
+}
+
+function messagesOf(datagram: Uint8Array): Uint8Array[] {
+  const messages: Uint8Array[] = [];
+  for (let at = 0; at + 16 <= datagram.length; ) {
+    const length = viewOf(datagram).getUint32(at, true);
+    if (length < 16 || at + length > datagram.length)
+      throw new Error(`a trace that cannot be read: ${length} at ${at}`);
+    const message = datagram.slice(at, at + length);
+    viewOf(message).setUint32(8, 0, true);
+    viewOf(message).setUint32(12, 0, true);
+    messages.push(message);
+    at += (length + 3) & ~3;
+  }
+  return messages;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
