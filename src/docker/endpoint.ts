@@ -3,6 +3,7 @@ import { ifnameProblem } from "../lib/ifname.ts";
 import { type Cidr, type Family, isUnspecified, parseCidr } from "../lib/ip.ts";
 import { isMulticastMac, isZeroMac, type Mac, parseMac } from "../lib/mac.ts";
 import { didYouMean } from "../lib/nearest.ts";
+import { quote, word } from "../lib/quote.ts";
 import type { EndpointRequest } from "../lib/request.ts";
 import type { CreateEndpoint, PortBinding } from "./messages.ts";
 import { endpointOwner, networkOwner } from "./owners.ts";
@@ -43,7 +44,7 @@ function addressOf(family: Family, given: string, problems: Problem[]): Cidr | u
   if (address?.ip.family === family && !isUnspecified(address.ip)) return address;
   const subject = family === 4 ? "ip" : "ip6";
   const wanted = `an IPv${family} address with a prefix length`;
-  problems.push({ subject, message: `address ${JSON.stringify(given)} is not ${wanted}` });
+  problems.push({ subject, message: `address ${quote(given)} is not ${wanted}` });
   return undefined;
 }
 
@@ -56,8 +57,7 @@ function macOf(given: string, problems: Problem[]): Mac | undefined {
 }
 
 function macProblem(given: string, mac: Mac | undefined): string | undefined {
-  if (mac === undefined)
-    return `MAC address ${JSON.stringify(given)} is not six pairs of hex digits with colons`;
+  if (mac === undefined) return `MAC address ${quote(given)} is not six pairs of hex digits with colons`;
   if (isMulticastMac(mac))
     return `MAC address ${mac} is a multicast address: the lowest bit of its first byte must be 0`;
   if (isZeroMac(mac)) return `MAC address ${mac} is all zero`;
@@ -73,7 +73,10 @@ function unknownOptions(others: ReadonlyMap<string, unknown>): Problem[] {
     .filter(
       ([key, value]) => typeof value === "string" || !key.toLowerCase().startsWith("com.docker.network."),
     )
-    .map(([key]) => ({ subject: key, message: `unknown endpoint option ${key}${suggestion(key)}` }));
+    .map(([key]) => ({
+      subject: key,
+      message: `unknown endpoint option ${word(key)}${suggestion(key.slice(0, 64))}`,
+    }));
 }
 
 /** Also finds the name when only its last word was given: `ifname`. */

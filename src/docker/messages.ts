@@ -1,4 +1,5 @@
 import { type Problem, problemsError, UnderlayError } from "../lib/errors.ts";
+import { quote } from "../lib/quote.ts";
 import { flag, list, mapOf, openStruct, type Shape, struct, text, whole } from "./shape.ts";
 
 /**
@@ -93,8 +94,7 @@ function identifier(name: string): Shape<string> {
     const before = problems.length;
     const id = text(value, path, problems);
     if (problems.length > before || /^[0-9A-Za-z_.-]{1,128}$/.test(id)) return id;
-    const message =
-      id === "" ? `${name} is missing` : `${name} is not an id of Docker's: ${JSON.stringify(id)}`;
+    const message = id === "" ? `${name} is missing` : `${name} is not an id of Docker's: ${quote(id)}`;
     problems.push({ subject: name, message });
     return "";
   };

@@ -11,6 +11,7 @@ import {
   parseCidr,
   parseIp,
 } from "../lib/ip.ts";
+import { quote, word } from "../lib/quote.ts";
 import type { LinkKind, NetworkRequest, Subnet } from "../lib/request.ts";
 import type { CreateNetwork, IpamData } from "./messages.ts";
 import { networkOwner } from "./owners.ts";
@@ -73,7 +74,7 @@ function subnetOf(family: Family, data: IpamData, problems: Problem[]): Subnet |
     data.Gateway === "" ? undefined : addressIn(pool, "gateway", "gateway", data.Gateway, problems);
   const aux = [...data.AuxAddresses].flatMap(([name, given]) => {
     if (given === NO_ADDRESS) return [];
-    const ip = addressIn(pool, "aux-address", `aux-address ${name}`, given, problems);
+    const ip = addressIn(pool, "aux-address", `aux-address ${word(name)}`, given, problems);
     return ip === undefined ? [] : [[name, ip] as const];
   });
   return { pool, ...(gateway && { gateway }), aux: Object.fromEntries(aux) };
@@ -108,8 +109,4 @@ function addressIn(
 function emptyPool(family: Family): Problem {
   const otherwise = family === 4 ? ", --ipv4=false or --ipam-driver null" : " or --ipv6=false";
   return { subject: "subnet", message: `ipv${family} pool is empty: give --subnet${otherwise}` };
-}
-
-function quote(given: string): string {
-  return JSON.stringify(given);
 }

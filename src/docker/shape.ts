@@ -1,4 +1,5 @@
 import type { Problem } from "../lib/errors.ts";
+import { word } from "../lib/quote.ts";
 
 /**
  * What a JSON value must look like, by the rules of Go's encoding/json, which wrote it: keys match whatever their
@@ -82,7 +83,7 @@ function isObject(value: unknown): value is object {
 }
 
 function join(path: string, key: string): string {
-  return path === "" ? key : `${path}.${key}`;
+  return path === "" ? word(key) : `${path}.${word(key)}`;
 }
 
 function wrong<T>(wanted: string, value: unknown, path: string, problems: Problem[], zero: T): T {
