@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import type { LogFields, LogLevel } from "../lib/log.ts";
 import { MAX_BODY } from "./body.ts";
-import { fakeEngine } from "./fake-engine.ts";
+import { fakeEngine } from "./engine.fixture.ts";
 import { ANSWER_WITHIN, dockerHandler, pathOf } from "./handler.ts";
 import { OTHERS } from "./wire.golden.ts";
 

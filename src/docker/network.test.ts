@@ -168,16 +168,6 @@ describe("options", () => {
     });
   });
 
-  test("that dockerd carries out itself are not", () => {
-    const generic = {
-      parent: "eth0",
-      "com.docker.network.enable_ipv6": "true",
-      "com.docker.network.advertise_addr_ms": "200",
-      "com.docker.network.advertise_addr_nmsgs": "1",
-    };
-    expect(read({ generic }).options).toEqual({ parent: "eth0" });
-  });
-
   test("named like a prototype's keys are options like all others", () => {
     const { options } = read({ generic: JSON.parse('{"__proto__":"x","constructor":"y"}') });
     expect(Object.entries(options)).toEqual([

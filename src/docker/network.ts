@@ -16,17 +16,6 @@ import type { LinkKind, NetworkRequest, Subnet } from "../lib/request.ts";
 import type { CreateNetwork, IpamData } from "./messages.ts";
 import { networkOwner } from "./owners.ts";
 
-/**
- * Keys of `-o` that dockerd carries out by itself for every driver (netlabel.EnableIPv4/6 and AdvertiseAddr*) and
- * passes on none the less.
- */
-const CARRIED_OUT_BY_DOCKER: ReadonlySet<string> = new Set([
-  "com.docker.network.enable_ipv4",
-  "com.docker.network.enable_ipv6",
-  "com.docker.network.advertise_addr_nmsgs",
-  "com.docker.network.advertise_addr_ms",
-]);
-
 /** What an address out of the allocator's range becomes on its way through Go. */
 const NO_ADDRESS = "<nil>";
 
@@ -44,9 +33,7 @@ export function networkRequest(message: CreateNetwork, kind: LinkKind): NetworkR
   return {
     owner: networkOwner(message.NetworkID),
     kind,
-    options: Object.fromEntries(
-      [...options["com.docker.network.generic"]].filter(([key]) => !CARRIED_OUT_BY_DOCKER.has(key)),
-    ),
+    options: Object.fromEntries(options["com.docker.network.generic"]),
     subnets,
     internal: options["com.docker.network.internal"] === true,
     ipv6,

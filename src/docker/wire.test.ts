@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { systemClock } from "../lib/clock.ts";
 import { formatCidr, formatIp } from "../lib/ip.ts";
 import { silentLog } from "../lib/log.ts";
-import { fakeEngine } from "./fake-engine.ts";
+import { fakeEngine } from "./engine.fixture.ts";
 import { dockerHandler } from "./handler.ts";
 import { METHODS } from "./methods.ts";
 import { DOCKER_20, DOCKER_28, ENDPOINT, type Exchange, NETWORK, OTHERS } from "./wire.golden.ts";
