@@ -205,3 +205,9 @@ test.each([
 ])("network id %p is refused", (NetworkID, says) => {
   expect(() => parseMessage(createNetwork, { NetworkID })).toThrow(says);
 });
+
+test.each([[[]], ["x"], [5]])("%j is no message, and no field of it is missed", (value) => {
+  expect(() => parseMessage(createNetwork, value)).toThrow(
+    /^the message must be an object, not (a list|a string|5)$/,
+  );
+});

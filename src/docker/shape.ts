@@ -63,11 +63,14 @@ export function openStruct<F extends Fields>(
   const names = new Map(Object.keys(fields).map((name) => [name.toLowerCase(), name]));
   return (value, path, problems) => {
     const given = isObject(value) ? Object.entries(value) : [];
-    if (!isObject(value) && !absent(value)) wrong("an object", value, path, problems, undefined);
     const values = new Map(given.map(([key, inner]) => [names.get(key.toLowerCase()), inner]));
+    const bad = !isObject(value) && !absent(value);
+    if (bad) wrong("an object", value, path, problems, undefined);
+    // Of what is no object at all nobody misses a field.
+    const noted = bad ? [] : problems;
     const known = Object.entries(fields).map(([name, shape]) => [
       name,
-      shape(values.get(name), join(path, name), problems),
+      shape(values.get(name), join(path, name), noted),
     ]);
     const others = given.filter(([key]) => !names.has(key.toLowerCase()));
     return { known: Object.fromEntries(known), others: new Map(others) };

