@@ -8,6 +8,7 @@ import {
   type ErrorBody,
   endpointBody,
   findById,
+  findingBody,
   gcBody,
   networkBody,
   type SchemaName,
@@ -137,7 +138,12 @@ function daemonBody(info: DaemonInfo): DaemonBody {
 }
 
 function status({ engine, info }: Call): Body<"underlay.status/v1"> {
-  return statusBody(daemonBody(info), engine.networks.list(), engine.endpoints.list(), engine.findings());
+  return statusBody(
+    daemonBody(info),
+    engine.networks.list().map(networkBody),
+    engine.endpoints.list().map(endpointBody),
+    engine.findings().map(findingBody),
+  );
 }
 
 function networks({ engine }: Call): Body<"underlay.networks/v1"> {

@@ -27,7 +27,8 @@ const NetworkJson = v.object({
   owner: v.string(),
   kind: v.string(),
   state: v.string(),
-  healthy: v.boolean(),
+  /** Null when no daemon looks at its parent. */
+  healthy: v.nullable(v.boolean()),
   parent: v.string(),
   mode: v.string(),
   /** Null: the parent's. */
@@ -68,7 +69,7 @@ export const SCHEMAS = {
     schema: v.literal("underlay.status/v1"),
     /** Null when none runs; then the rest is what the records say. */
     daemon: v.nullable(DaemonJson),
-    networks: v.object({ total: v.number(), degraded: v.number() }),
+    networks: v.object({ total: v.number(), degraded: v.nullable(v.number()) }),
     endpoints: v.object({ total: v.number(), provisioned: v.number() }),
     parents: v.array(v.object({ name: v.string(), networks: v.number(), endpoints: v.number() })),
     findings: v.array(FindingJson),
@@ -156,31 +157,29 @@ export function findingBody(finding: Finding): FindingBody {
   };
 }
 
-/** What is known without asking the kernel again. */
+/** One screen of everything. Without a daemon nobody has looked at parents, so nothing is known to be degraded. */
 export function statusBody(
   daemon: DaemonBody | null,
-  networks: readonly NetworkView[],
-  endpoints: readonly EndpointView[],
-  findings: readonly Finding[],
+  networks: readonly NetworkBody[],
+  endpoints: readonly EndpointBody[],
+  findings: readonly FindingBody[],
 ): Body<"underlay.status/v1"> {
-  const parents = [...new Set(networks.map((network) => network.parent))].sort().map((name) => {
-    const here = networks.filter((network) => network.parent === name);
-    return {
-      name,
-      networks: here.length,
-      endpoints: here.reduce((sum, network) => sum + network.endpoints, 0),
-    };
-  });
+  const parents = [...Map.groupBy(networks, ({ parent }) => parent)].map(([name, here]) => ({
+    name,
+    networks: here.length,
+    endpoints: here.reduce((sum, network) => sum + network.endpoints, 0),
+  }));
+  const degraded = networks.filter(({ healthy }) => healthy === false).length;
   return {
     schema: "underlay.status/v1",
     daemon,
-    networks: { total: networks.length, degraded: networks.filter((network) => !network.healthy).length },
+    networks: { total: networks.length, degraded: daemon && degraded },
     endpoints: {
       total: endpoints.length,
-      provisioned: endpoints.filter((endpoint) => endpoint.state === "provisioned").length,
+      provisioned: endpoints.filter(({ state }) => state === "provisioned").length,
     },
-    parents,
-    findings: findings.map(findingBody),
+    parents: parents.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    findings: [...findings],
   };
 }
 

@@ -1,0 +1,46 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { endpointBody, findById, type NetworkBody, networkBody, statusBody } from "../daemon/api.ts";
+import type { EndpointRecord, NetworkRecord } from "../engine/records.ts";
+import { endpointView, networkView } from "../engine/views.ts";
+import { DATABASE_FILE, openStore } from "../store/sqlite.ts";
+import type { Source } from "./client.ts";
+
+export function hasRecords(stateDir: string): boolean {
+  return existsSync(join(stateDir, DATABASE_FILE));
+}
+
+/**
+ * What the records say while no daemon runs. The kernel is not asked, so whether a network is healthy is unknown.
+ * Throws `state` when the database cannot be read; `gc` always throws what `daemonMissing` says.
+ */
+export function offlineSource(stateDir: string, daemonMissing: Error): Source {
+  const store = openStore(stateDir, { readonly: true });
+  const records = store.table<EndpointRecord>("endpoints").list();
+  const endpoints = records.map(({ body }) => endpointBody(endpointView(body)));
+  const networks = store
+    .table<NetworkRecord>("networks")
+    .list()
+    .map(({ body }): NetworkBody => {
+      const own = records.filter((endpoint) => endpoint.body.network === body.owner);
+      const view = networkView(body, { endpoints: own.length, healthy: true, findings: [] });
+      return { ...networkBody(view), healthy: null };
+    });
+  store.close();
+
+  return {
+    status: async () => statusBody(null, networks, endpoints, []),
+    networks: async () => ({ schema: "underlay.networks/v1", networks }),
+    network: async (id) => {
+      const network = findById("network", networks, id);
+      const own = endpoints.filter((endpoint) => endpoint.network_id === network.id);
+      return { schema: "underlay.network/v1", network, endpoints: own };
+    },
+    endpoints: async () => ({ schema: "underlay.endpoints/v1", endpoints }),
+    endpoint: async (id) => ({
+      schema: "underlay.endpoint/v1",
+      endpoint: findById("endpoint", endpoints, id),
+    }),
+    gc: () => Promise.reject(daemonMissing),
+  };
+}

@@ -1,0 +1,113 @@
+import type { UnderlayError } from "../lib/errors.ts";
+import { didYouMean } from "../lib/nearest.ts";
+import { quote, word } from "../lib/quote.ts";
+import { type Given, usageError } from "./args.ts";
+import type { Env, Io } from "./io.ts";
+import { type Column, coloured, type Paint, plain, tableOf } from "./table.ts";
+
+export const LIST_FORMATS = ["table", "wide", "json", "jsonl", "name"] as const;
+export const ONE_FORMATS = ["table", "json", "jsonl"] as const;
+export type Format = (typeof LIST_FORMATS)[number];
+
+/** The `-o` that was given, else table. Throws `invalid_option` for one that the verb does not have. */
+export function formatOf(given: Given, formats: readonly Format[]): Format {
+  const text = given.flags.get("output")?.at(-1);
+  if (text === undefined) return "table";
+  const format = formats.find((known) => known === text);
+  if (format === undefined)
+    throw usageError(
+      `--output: ${quote(text)} is none of ${formats.join(", ")}${didYouMean(text.slice(0, 64), formats)}`,
+    );
+  return format;
+}
+
+/** https://no-color.org, FORCE_COLOR, TERM=dumb, and `--color`, which wins. */
+export function paintOf(given: Given, env: Env, isTty: boolean): Paint {
+  const when = given.flags.get("color")?.at(-1) ?? "auto";
+  if (when === "always") return coloured;
+  if (when === "never") return plain;
+  if (when !== "auto") throw usageError(`--color: ${quote(when)} is none of auto, always, never`);
+  if (env["NO_COLOR"]) return plain;
+  if (env["FORCE_COLOR"] && env["FORCE_COLOR"] !== "0") return coloured;
+  return isTty && env["TERM"] !== "dumb" ? coloured : plain;
+}
+
+/** How a list of things with ids is shown. */
+export interface Listing<Item, Context> {
+  /** `underlay.networks/v1`, under which `-o json` has the items at `key`. */
+  readonly schema: string;
+  readonly key: string;
+  readonly columns: (context: Context) => readonly Column<Item>[];
+  readonly filters: Readonly<Record<string, (item: Item, value: string) => boolean>>;
+}
+
+const SHORT_ID = 12;
+
+/** As Docker cuts them, unless `--no-trunc` is given. */
+export function shortId(given: Given): (id: string) => string {
+  return given.flags.has("no-trunc") ? (id) => id : (id) => id.slice(0, SHORT_ID);
+}
+
+export function listText<Item extends { readonly id: string }, Context>(
+  listing: Listing<Item, Context>,
+  all: readonly Item[],
+  context: Context,
+  { given, env, io }: { readonly given: Given; readonly env: Env; readonly io: Io },
+): string {
+  const format = formatOf(given, LIST_FORMATS);
+  const paint = paintOf(given, env, io.stdoutIsTty);
+  const items = filtered(all, listing.filters, given.flags.get("filter") ?? []);
+  const lines = (texts: readonly string[]) => texts.map((text) => `${text}\n`).join("");
+
+  if (format === "json") return json({ schema: listing.schema, [listing.key]: items });
+  if (format === "jsonl") return lines(items.map((item) => JSON.stringify(item)));
+  if (format === "name") return lines(items.map(({ id }) => id));
+  if (given.flags.has("quiet")) return lines(items.map(({ id }) => shortId(given)(id)));
+  const columns = listing.columns(context).filter((column) => !column.wide || format === "wide");
+  return tableOf(columns, items, { paint, heading: !given.flags.has("noheading") });
+}
+
+export function json(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+/** One body, as JSON in lines or in one line; undefined when a table is wanted. */
+export function jsonOf(format: Format, body: unknown): string | undefined {
+  if (format === "json") return json(body);
+  return format === "jsonl" ? `${JSON.stringify(body)}\n` : undefined;
+}
+
+/** Keys must all fit, of one key's values any. Throws `invalid_option` for an unknown key. */
+function filtered<Item>(
+  items: readonly Item[],
+  filters: Listing<Item, never>["filters"],
+  given: readonly string[],
+): readonly Item[] {
+  const wanted = given.map((text) => {
+    const [, key = text, value] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+    const fits = Object.hasOwn(filters, key) ? filters[key] : undefined;
+    const known = Object.keys(filters);
+    if (value === undefined) throw usageError(`--filter ${word(text)}: write it like ${known[0]}=…`);
+    if (fits === undefined)
+      throw usageError(
+        `--filter: unknown key ${word(key)}${didYouMean(key.slice(0, 64), known)}; keys are ${known.join(", ")}`,
+      );
+    return { key, fits: (item: Item) => fits(item, value) };
+  });
+  const groups = [...Map.groupBy(wanted, ({ key }) => key).values()];
+  return items.filter((item) => groups.every((group) => group.some(({ fits }) => fits(item))));
+}
+
+/** Whether `-o json` or `jsonl` stands anywhere: errors about the command line itself are told as JSON then, too. */
+export function wantsJson(argv: readonly string[]): boolean {
+  return / (-\w*o|--output)[ =]?jsonl? /.test(` ${argv.join(" ")} `);
+}
+
+/** What to type next, for errors where that is always the same. */
+const FIXES: Partial<Record<UnderlayError["code"], string>> = {
+  unreachable: "underlay daemon",
+};
+
+export function fixOf(error: UnderlayError): string | undefined {
+  return FIXES[error.code];
+}

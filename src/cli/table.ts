@@ -1,0 +1,62 @@
+/** Columns of text for people. */
+
+export type Style = "bold" | "dim" | "red" | "yellow" | "green";
+
+/** Paints text, or leaves it. */
+export type Paint = (style: Style, text: string) => string;
+
+/** SGR codes of ECMA-48 section 8.3.117. */
+const SGR: Readonly<Record<Style, number>> = { bold: 1, dim: 2, red: 31, yellow: 33, green: 32 };
+
+export const plain: Paint = (_, text) => text;
+export const coloured: Paint = (style, text) => `\u001b[${SGR[style]}m${text}\u001b[0m`;
+
+/** A cell; its meaning is in the words, colour only repeats it. */
+export type Cell = string | { readonly text: string; readonly style: Style };
+
+export interface Column<Item> {
+  readonly head: string;
+  readonly cell: (item: Item) => Cell;
+  /** Shown with `-o wide` only. */
+  readonly wide?: true;
+}
+
+export function tableOf<Item>(
+  columns: readonly Column<Item>[],
+  items: readonly Item[],
+  { paint, heading }: { readonly paint: Paint; readonly heading: boolean },
+): string {
+  const head = columns.map((column): Cell => ({ text: column.head, style: "bold" }));
+  const rows = [
+    ...(heading ? [head] : []),
+    ...items.map((item) => columns.map((column) => column.cell(item))),
+  ];
+  const widths = columns.map((_, i) =>
+    Math.max(0, ...rows.map((row) => Bun.stringWidth(textOf(row[i] ?? "")))),
+  );
+  return rows.map((row) => `${lineOf(row, widths, paint)}\n`).join("");
+}
+
+/** `name  value` lines, names in one column. */
+export function pairsOf(pairs: readonly (readonly [string, Cell])[], paint: Paint): string {
+  const width = Math.max(0, ...pairs.map(([name]) => name.length));
+  return pairs.map(([name, cell]) => `${lineOf([name, cell], [width], paint)}\n`).join("");
+}
+
+/** Names and options come from strangers: their control characters must not reach the terminal. */
+export function clean(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, "?");
+}
+
+function textOf(cell: Cell): string {
+  return clean(typeof cell === "string" ? cell : cell.text);
+}
+
+function lineOf(row: readonly Cell[], widths: readonly number[], paint: Paint): string {
+  const cells = row.map((cell, i) => {
+    const text = textOf(cell);
+    const padding = i === row.length - 1 ? 0 : (widths[i] ?? 0) - Bun.stringWidth(text);
+    return (typeof cell === "string" ? text : paint(cell.style, text)) + " ".repeat(Math.max(0, padding));
+  });
+  return cells.join("  ").trimEnd();
+}

@@ -1,0 +1,38 @@
+import { EXIT } from "../exit.ts";
+import { formatOf, jsonOf, ONE_FORMATS, paintOf } from "../output.ts";
+import { tableOf } from "../table.ts";
+import type { Call, Verb } from "../verb.ts";
+
+async function gc(call: Call): Promise<number> {
+  const { given, env, io } = call;
+  const format = formatOf(given, ONE_FORMATS);
+  const paint = paintOf(given, env, io.stdoutIsTty);
+  const { answer } = await call.ask((source) => source.gc(given.flags.has("dry-run")));
+  const columns = [
+    { head: answer.dry_run ? "WOULD" : "DONE", cell: (action: Action) => action.what },
+    { head: "SUBJECT", cell: (action: Action) => action.subject },
+    { head: "WHY", cell: (action: Action) => action.why },
+  ];
+  const table = () =>
+    answer.actions.length === 0
+      ? "nothing to collect\n"
+      : tableOf(columns, answer.actions, { paint, heading: true });
+  io.stdout(jsonOf(format, answer) ?? table());
+  return EXIT.done;
+}
+
+interface Action {
+  readonly what: string;
+  readonly subject: string;
+  readonly why: string;
+}
+
+export const gcVerbs: readonly Verb[] = [
+  {
+    words: "gc",
+    flags: ["output", "dry-run"],
+    help: "compare records with the kernel now, and drop what nobody can use",
+    more: "Needs a running daemon. Only links whose name or record says that they are ours are deleted.",
+    run: gc,
+  },
+];

@@ -1,0 +1,122 @@
+import type { EndpointBody, FindingBody, NetworkBody } from "../../daemon/api.ts";
+import { formatAge } from "../../lib/duration.ts";
+import { EXIT } from "../exit.ts";
+import { formatOf, jsonOf, type Listing, listText, ONE_FORMATS, paintOf, shortId } from "../output.ts";
+import { type Cell, pairsOf } from "../table.ts";
+import type { Call, Verb } from "../verb.ts";
+import { findingLines } from "./findings.ts";
+
+export interface ListContext {
+  readonly short: (id: string) => string;
+  readonly now: number;
+}
+
+export const ageOf = (createdAt: string, now: number): string => formatAge(now - Date.parse(createdAt));
+
+const NETWORKS: Listing<NetworkBody, ListContext> = {
+  schema: "underlay.networks/v1",
+  key: "networks",
+  columns: ({ short, now }) => [
+    { head: "NETWORK", cell: ({ id }) => short(id) },
+    { head: "KIND", cell: ({ kind }) => kind },
+    { head: "PARENT", cell: ({ parent }) => parent },
+    { head: "MODE", cell: ({ mode }) => mode },
+    { head: "SUBNETS", cell: ({ subnets }) => subnets.map(({ pool }) => pool).join(",") || "-" },
+    {
+      head: "GATEWAYS",
+      wide: true,
+      cell: ({ subnets }) => subnets.flatMap(({ gateway }) => gateway ?? []).join(",") || "-",
+    },
+    { head: "MTU", wide: true, cell: ({ mtu }) => mtu?.toString() ?? "-" },
+    { head: "INTERNAL", wide: true, cell: ({ internal }) => (internal ? "yes" : "no") },
+    { head: "ENDPOINTS", cell: ({ endpoints }) => endpoints.toString() },
+    { head: "STATE", cell: stateOf },
+    { head: "AGE", cell: ({ created_at }) => ageOf(created_at, now) },
+    { head: "OWNER", wide: true, cell: ({ owner }) => owner },
+  ],
+  filters: {
+    id: ({ id }, value) => id.startsWith(value),
+    kind: ({ kind }, value) => kind === value,
+    parent: ({ parent }, value) => parent === value,
+    mode: ({ mode }, value) => mode === value,
+    subnet: ({ subnets }, value) => subnets.some(({ pool }) => pool === value),
+    state: (network, value) => stateWord(network) === value,
+  },
+};
+
+/** `degraded` is what matters most; before that comes what the record says. */
+function stateWord({ state, healthy }: NetworkBody): string {
+  return healthy === false ? "degraded" : state;
+}
+
+function stateOf(network: NetworkBody): Cell {
+  const text = stateWord(network);
+  return { text, style: text === "active" ? "green" : text === "degraded" ? "red" : "yellow" };
+}
+
+async function list(call: Call): Promise<number> {
+  const { answer } = await call.ask((source) => source.networks());
+  call.io.stdout(listText(NETWORKS, answer.networks, { short: shortId(call.given), now: call.now }, call));
+  return EXIT.done;
+}
+
+async function inspect(call: Call): Promise<number> {
+  const { given, env, io, now, args } = call;
+  const format = formatOf(given, ONE_FORMATS);
+  const paint = paintOf(given, env, io.stdoutIsTty);
+  const { answer } = await call.ask((source) => source.network(args[0] ?? ""));
+  const text = jsonOf(format, answer);
+  io.stdout(
+    text ??
+      pairsOf(details(answer.network, answer.endpoints, now), paint) + problems(answer.network.findings),
+  );
+  return EXIT.done;
+
+  function problems(findings: readonly FindingBody[]): string {
+    return findings.length === 0 ? "" : `\n${findingLines(findings, paint)}`;
+  }
+}
+
+function details(network: NetworkBody, endpoints: readonly EndpointBody[], now: number): [string, Cell][] {
+  return [
+    ["network", network.id],
+    ["owner", network.owner],
+    ["kind", network.kind],
+    ["parent", network.parent],
+    ["mode", network.mode],
+    ["mtu", network.mtu?.toString() ?? "as the parent"],
+    ["internal", network.internal ? "yes" : "no"],
+    ["ipv6", network.ipv6 ? "yes" : "no"],
+    ...network.subnets.map(({ pool, gateway, aux }): [string, Cell] => {
+      const kept = Object.entries(aux).map(([name, ip]) => `${name}=${ip}`);
+      return ["subnet", [pool, gateway ? `gateway ${gateway}` : "no gateway", ...kept].join(", ")];
+    }),
+    ...Object.entries(network.options).map(([key, value]): [string, Cell] => ["option", `${key}=${value}`]),
+    ["state", stateOf(network)],
+    ["created", `${network.created_at} (${ageOf(network.created_at, now)} ago)`],
+    ...endpoints.map(({ id, addresses, mac, state }): [string, Cell] => [
+      "endpoint",
+      [id.slice(0, 12), addresses.join(",") || "no address", mac, state].join("  "),
+    ]),
+  ];
+}
+
+export const networkVerbs: readonly Verb[] = [
+  {
+    words: "network ls",
+    aliases: ["network list"],
+    flags: ["output", "quiet", "no-trunc", "noheading", "filter"],
+    help: "list networks",
+    more: `Filters: ${Object.keys(NETWORKS.filters).join(", ")}; id takes the beginning of one.`,
+    run: list,
+  },
+  {
+    words: "network inspect",
+    aliases: ["network show"],
+    args: ["NETWORK"],
+    flags: ["output"],
+    help: "show one network and its endpoints",
+    more: "NETWORK is its id, or as much of the beginning as no other network has.",
+    run: inspect,
+  },
+];

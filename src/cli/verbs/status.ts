@@ -1,0 +1,55 @@
+import type { Body } from "../../daemon/api.ts";
+import { EXIT } from "../exit.ts";
+import { formatOf, jsonOf, ONE_FORMATS, paintOf } from "../output.ts";
+import { type Cell, type Paint, pairsOf } from "../table.ts";
+import type { Call, Verb } from "../verb.ts";
+import { findingLines } from "./findings.ts";
+import { ageOf } from "./network.ts";
+
+async function status(call: Call): Promise<number> {
+  const { given, env, io, now } = call;
+  const format = formatOf(given, ONE_FORMATS);
+  const paint = paintOf(given, env, io.stdoutIsTty);
+  const { answer, fromRecords } = await call.ask((source) => source.status());
+  io.stdout(jsonOf(format, answer) ?? screen(answer, now, paint));
+  return fromRecords ? EXIT.unreachable : EXIT.done;
+}
+
+function screen(body: Body<"underlay.status/v1">, now: number, paint: Paint): string {
+  const { daemon, networks, endpoints, parents, findings } = body;
+  const degraded = networks.degraded ? `, ${networks.degraded} degraded` : "";
+  const pairs: [string, Cell][] = [
+    ["daemon", daemon ? running(daemon, now) : { text: "not running", style: "red" }],
+    ...(daemon ? [["drivers", daemon.drivers.join(", ")] satisfies [string, Cell]] : []),
+    ["networks", `${networks.total}${degraded}`],
+    ["endpoints", `${endpoints.total}, ${endpoints.provisioned} with a link`],
+    ...parents.map((parent): [string, Cell] => [
+      "parent",
+      `${parent.name}: networks ${parent.networks}, endpoints ${parent.endpoints}`,
+    ]),
+    [
+      "problems",
+      daemon
+        ? { text: `${findings.length || "none"}`, style: findings.length ? "yellow" : "green" }
+        : "unknown",
+    ],
+  ];
+  return pairsOf(pairs, paint) + findingLines(findings, paint);
+}
+
+function running(daemon: NonNullable<Body<"underlay.status/v1">["daemon"]>, now: number): Cell {
+  return {
+    text: `running, version ${daemon.version}, pid ${daemon.pid}, up ${ageOf(daemon.started_at, now)}`,
+    style: "green",
+  };
+}
+
+export const statusVerbs: readonly Verb[] = [
+  {
+    words: "status",
+    flags: ["output"],
+    help: "show daemon, networks, parents and problems on one screen",
+    more: `Exits with ${EXIT.unreachable} when no daemon runs; then it shows what the records say.`,
+    run: status,
+  },
+];
