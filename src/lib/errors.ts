@@ -38,6 +38,8 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** Name of the errno, for code `kernel` and `permission`. */
   readonly errno?: string;
+  /** What the kernel said beside the errno (extended ACK). */
+  readonly kernelText?: string;
   readonly problems?: readonly Problem[];
 }
 
@@ -46,6 +48,7 @@ export class UnderlayError extends Error {
   readonly code: Code;
   readonly inputs: Inputs;
   readonly errno: string | undefined;
+  readonly kernelText: string | undefined;
   readonly problems: readonly Problem[];
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
@@ -53,6 +56,7 @@ export class UnderlayError extends Error {
     this.code = code;
     this.inputs = details.inputs ?? {};
     this.errno = details.errno;
+    this.kernelText = details.kernelText;
     this.problems = details.problems ?? [];
   }
 }

@@ -31,7 +31,11 @@ export function failureOf(request: Request, message: Message): UnderlayError | u
   const extra = message.type === NLMSG.NLMSG_ERROR ? extAckOf(message) : {};
   const path = extra.offset === undefined ? "" : bodyPath(request.format, request.body, extra.offset);
   const words = [path, extra.message, errno].filter((part) => part !== undefined && part !== "");
-  const details: ErrorDetails = { errno, ...(request.inputs && { inputs: request.inputs }) };
+  const details: ErrorDetails = {
+    errno,
+    ...(extra.message !== undefined && { kernelText: extra.message }),
+    ...(request.inputs && { inputs: request.inputs }),
+  };
   const kind = errno === "EPERM" || errno === "EACCES" ? "permission" : "kernel";
   return new UnderlayError(kind, `${request.what}: ${words.join(": ")}`, details);
 }

@@ -1,9 +1,9 @@
 import type { Cidr, Ip } from "../lib/ip.ts";
 import { addressFamily } from "./address.ts";
-import { attr } from "./attribute.ts";
-import { binary, ipAddress, struct, u8, u32 } from "./codec.ts";
+import { align4, attr, decodeAttrs } from "./attribute.ts";
+import { binary, i32, ipAddress, malformed, struct, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
-import type { Request } from "./failure.ts";
+import { isErrno, type Request } from "./failure.ts";
 import { type Body, decodeBody, encodeBody, type Message, NLM_F } from "./message.ts";
 
 /** Routes: `<linux/rtnetlink.h>`, rtnetlink(7). */
@@ -37,6 +37,14 @@ export const routeTable = {
   multipath: attr(9, "RTA_MULTIPATH", binary),
   table: attr(15, "RTA_TABLE", u32),
 } as const;
+
+/** `struct rtnexthop`: one leg of a multipath route; its attributes follow it, `len` counts both. */
+export const rtnexthop = struct({ len: u16, flags: u8, hops: u8, ifindex: i32 });
+
+export interface NextHop {
+  readonly ifindex: number;
+  readonly gateway?: Ip;
+}
 
 export const routeFormat = { header: rtmsg, table: routeTable } as const;
 
@@ -85,14 +93,40 @@ export function decodeRoute(message: Message): Route {
   return decodeBody(routeFormat, message.body);
 }
 
-/** The main table's routes of one family. */
+/** Where a route goes: its one link and gateway, or the legs of a multipath route. */
+export function nextHopsOf({ attrs }: Route): NextHop[] {
+  if (attrs.multipath !== undefined) return [...legsOf(attrs.multipath)];
+  return attrs.oif === undefined ? [] : [nextHop(attrs.oif, attrs.gateway)];
+}
+
+function* legsOf(bytes: Uint8Array): Generator<NextHop> {
+  let at = 0;
+  while (bytes.length - at >= rtnexthop.size) {
+    const { len, ifindex } = rtnexthop.decode(bytes.subarray(at));
+    if (len < rtnexthop.size || len > bytes.length - at) throw malformed(`a next hop of length ${len}`);
+    const { gateway } = decodeAttrs(routeTable, bytes.subarray(at + rtnexthop.size, at + len));
+    yield nextHop(ifindex, gateway);
+    at += align4(len);
+  }
+}
+
+function nextHop(ifindex: number, gateway: Ip | undefined): NextHop {
+  return { ifindex, ...(gateway !== undefined && { gateway }) };
+}
+
+/** The main table's routes of one family. A netns that never had an address has no such table, and no routes. */
 export async function listRoutes(conversation: Conversation, family: 4 | 6): Promise<Route[]> {
-  const messages = await conversation.dump({
-    what: "list routes",
-    type: RTM_ROUTE.RTM_GETROUTE,
-    flags: 0,
-    body: encodeBody(routeFormat, { family: addressFamily(family), table: RT_TABLE_MAIN }, {}),
-    format: routeFormat,
-  });
-  return messages.map(decodeRoute).filter(({ header }) => header.table === RT_TABLE_MAIN);
+  try {
+    const messages = await conversation.dump({
+      what: "list routes",
+      type: RTM_ROUTE.RTM_GETROUTE,
+      flags: 0,
+      body: encodeBody(routeFormat, { family: addressFamily(family), table: RT_TABLE_MAIN }, {}),
+      format: routeFormat,
+    });
+    return messages.map(decodeRoute).filter(({ header }) => header.table === RT_TABLE_MAIN);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  }
 }
