@@ -61,6 +61,7 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
       judged(),
       judged({ subnets: [subnet("192.168.1.0/24", undefined, { router: "192.168.1.1" })] }),
       judged({ subnets: [subnet("192.168.1.128/25")] }),
+      judged({ subnets: [subnet("0.0.0.0/0")] }),
       judged({ subnets: [] }),
     ],
   },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { findings, refusals } from "./judge.ts";
-import { child, judged, link, parent, subnet } from "./judged.fixture.ts";
+import { child, judged, link, parent, refused, subnet } from "./judged.fixture.ts";
 
 const wifi = judged({
   parent: parent({ link: link({ wireless: { type: "station", fourAddress: false } }) }),
@@ -106,7 +106,11 @@ describe("one cause gives one finding", () => {
 test("the worst comes first", () => {
   const request = judged({
     mode: "vepa",
-    parent: parent({ children: [child({ mode: "passthru" })], link: link({ up: false }) }),
+    parent: parent({
+      children: [child({ mode: "passthru" })],
+      link: link({ up: false }),
+      trial: refused("EINVAL"),
+    }),
     endpoints: [{ name: "docker:abc/def", publishes: ["80:80/tcp"] }],
   });
   expect(findings(request).map(({ id, severity }) => [id, severity])).toEqual([

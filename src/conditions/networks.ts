@@ -44,7 +44,8 @@ const unreserved: Condition = {
 
 function canHandOut(subnet: Subnet, ip: Ip): boolean {
   const kept = [...Object.values(subnet.aux), ...(subnet.gateway === undefined ? [] : [subnet.gateway])];
-  return contains(subnet.pool, ip) && !kept.some((other) => sameIp(other, ip));
+  // 0.0.0.0/0 is Docker's word for "no addresses at all" (`--ipam-driver null`).
+  return subnet.pool.prefix > 0 && contains(subnet.pool, ip) && !kept.some((other) => sameIp(other, ip));
 }
 
 function subnetWords(subnet: Subnet): string {
@@ -83,7 +84,8 @@ const poolOfDocker: Condition = {
   confidence: "likely",
   explain:
     "Without --subnet Docker takes the next free one of its own default pools, which has nothing to do with the " +
-    "LAN behind the parent: containers get addresses that no router and no other host there knows.",
+    "LAN behind the parent: containers get addresses that no router and no other host there knows. An IPv6 --subnet " +
+    "without --ipv6 leaves the same trace: Docker drops it without a word, and a driver never hears of it.",
   judge(judged) {
     return judged.subnets
       .filter(
@@ -97,7 +99,10 @@ const poolOfDocker: Condition = {
           { source: "subnet from Docker's IPAM", value: formatCidr(pool) },
           { source: `addresses of ${judged.parent.asked}`, value: addressWords(judged) },
         ],
-        fix: [{ say: "give the LAN's own subnet", run: createCommand(lanSubnets(judged), {}) }],
+        fix: [
+          { say: "give the LAN's own subnet", run: createCommand(lanSubnets(judged), {}) },
+          { say: "and --ipv6 beside an IPv6 --subnet, which Docker drops otherwise" },
+        ],
       }));
   },
 };

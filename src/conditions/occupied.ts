@@ -95,6 +95,15 @@ const FAMILY_OF: Readonly<Record<ChildFacts["kind"], string>> = {
   ipvtap: "ipvlan",
 };
 
+/**
+ * Children that can stand in the way. The kernel's word on a trial link is the last one; without it, links of ours are
+ * left to the records of their networks, because the judged network's own are no conflict.
+ */
+function conflicting({ parent }: Judged): readonly ChildFacts[] {
+  if (parent.trial?.outcome === "made") return [];
+  return parent.trial === undefined ? parent.children.filter((child) => !child.ours) : parent.children;
+}
+
 const mixed: Condition = {
   id: "UL-P07",
   title: "parent carries the other family of links",
@@ -106,8 +115,8 @@ const mixed: Condition = {
     "never both. Links in other network namespaces and links made by hand count. A VLAN link on the parent is a " +
     "parent of its own.",
   judge(judged) {
-    const { link, children } = judged.parent;
-    const others = children.filter((child) => FAMILY_OF[child.kind] !== judged.kind);
+    const { link } = judged.parent;
+    const others = conflicting(judged).filter((child) => FAMILY_OF[child.kind] !== judged.kind);
     const networks = judged.neighbours.filter((network) => network.kind !== judged.kind);
     const first = others[0];
     if (link === undefined || (first === undefined && networks.length === 0)) return [];
@@ -161,7 +170,7 @@ const exclusive: Condition = {
     if (link === undefined || judged.kind !== "macvlan") return [];
     const wantsAll = judged.mode === "passthru";
     const excludes = ({ mode }: { readonly mode: string }) => wantsAll || mode === "passthru";
-    const children = foreignChildren(judged).filter(
+    const children = conflicting(judged).filter(
       (child) => FAMILY_OF[child.kind] === "macvlan" && excludes(child),
     );
     const networks = judged.neighbours.filter((network) => network.kind === "macvlan" && excludes(network));
@@ -183,11 +192,6 @@ const exclusive: Condition = {
     ];
   },
 };
-
-/** Of a network that exists, its own links are no conflict; before a create every link is. */
-function foreignChildren({ parent }: Judged): readonly ChildFacts[] {
-  return parent.trial === undefined ? parent.children.filter((child) => !child.ours) : parent.children;
-}
 
 function holderWords(
   child: ChildFacts | undefined,

@@ -111,7 +111,7 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
         message: "eth0 cannot carry macvlan: it carries ipvlan already (iv0 in netns /run/netns/blue)",
       },
       {
-        judged: judged({ kind: "ipvlan", mode: "l2", parent: parent({ children: [child()] }) }),
+        judged: judged({ kind: "ipvlan", mode: "l2", parent: parent({ children: [child()], trial: busy }) }),
         message: "eth0 cannot carry ipvlan: it carries macvlan already (mv0 in this netns)",
       },
       {
@@ -120,6 +120,7 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
       },
     ],
     not: [
+      judged({ parent: parent({ children: [child({ kind: "ipvlan" })] }) }),
       judged({ parent: parent({ children: [child({ kind: "macvtap" })] }) }),
       judged({
         kind: "ipvlan",
