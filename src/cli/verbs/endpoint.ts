@@ -62,7 +62,6 @@ function details(endpoint: EndpointBody, now: number): [string, Cell][] {
   ];
 }
 
-/** `underlay endpoint …`: the links of containers. */
 export const endpointVerbs: readonly Verb[] = [
   {
     words: "endpoint ls",

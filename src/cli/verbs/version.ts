@@ -20,7 +20,6 @@ async function version({ given, io }: Call): Promise<number> {
   return EXIT.done;
 }
 
-/** `underlay version`: what a bug report needs first. */
 export const versionVerbs: readonly Verb[] = [
   {
     words: "version",

@@ -1,6 +1,7 @@
 import type { Conversation } from "../../netlink/conversation.ts";
-import { getLink, isUp, type Link, listLinks } from "../../netlink/link.ts";
-import { listRoutes, type Route } from "../../netlink/route.ts";
+import { getLink, isUp, type Link } from "../../netlink/link.ts";
+import { listRoutes } from "../../netlink/route.ts";
+import { defaultLink } from "./facts.ts";
 import type { FoundParent, ParentMemory } from "./parents.ts";
 import type { ParentRef } from "./ref.ts";
 
@@ -18,20 +19,8 @@ export async function resolveParent(conversation: Conversation, ref: ParentRef):
 }
 
 async function defaultRouteLink(conversation: Conversation): Promise<Link | undefined> {
-  for (const family of [4, 6] as const) {
-    const defaults = (await listRoutes(conversation, family)).filter(isDefault).sort(byMetric);
-    const ifindex = defaults[0]?.attrs.oif;
-    if (ifindex !== undefined) return getLink(conversation, { ifindex });
-  }
-  return undefined;
-}
-
-export function isDefault({ header, attrs }: Route): boolean {
-  return header.dst_len === 0 && attrs.oif !== undefined;
-}
-
-function byMetric(a: Route, b: Route): number {
-  return (a.attrs.priority ?? 0) - (b.attrs.priority ?? 0);
+  const ifindex = defaultLink(await listRoutes(conversation, 4), await listRoutes(conversation, 6));
+  return ifindex === undefined ? undefined : getLink(conversation, { ifindex });
 }
 
 /**
@@ -53,13 +42,6 @@ export async function findParent(
 
 function sameMac({ attrs }: Link, { mac }: ParentMemory): boolean {
   return mac === undefined || mac === attrs.permAddress || mac === attrs.address;
-}
-
-/** Links that bear the remembered MAC: the parent may have come back under another name. */
-export async function linksWithMac(conversation: Conversation, memory: ParentMemory): Promise<string[]> {
-  if (memory.mac === undefined) return [];
-  const links = await listLinks(conversation);
-  return links.filter((link) => sameMac(link, memory)).flatMap(({ attrs }) => attrs.name ?? []);
 }
 
 export function foundParent(link: Link): FoundParent {

@@ -30,16 +30,7 @@ export async function tryLink(
     await scratch.inside.request(deleteLinkRequest({ name: TRIAL_NAME }));
     return { outcome: "made" };
   }
-  const { errno = "", message } = outcome.error;
+  const { errno = "", kernelText = "" } = outcome.error;
   if (outcome.error.code === "permission") throw outcome.error;
-  return { outcome: "failed", errno, text: kernelWords(message, errno) };
-}
-
-/** What the kernel added to the errno: "create macvlan ul-trial: Parent is busy: EBUSY" has "Parent is busy". */
-function kernelWords(message: string, errno: string): string {
-  return message
-    .split(": ")
-    .slice(1)
-    .filter((part) => part !== errno)
-    .join(": ");
+  return { outcome: "failed", errno, text: kernelText };
 }

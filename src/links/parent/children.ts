@@ -1,0 +1,103 @@
+import type { ChildFacts, NetnsFacts } from "../../lib/facts.ts";
+import { isOurLinkName, OUR_LINK_GROUP } from "../../lib/ifname.ts";
+import type { Conversation } from "../../netlink/conversation.ts";
+import { ipvlanModeName } from "../../netlink/kinds/ipvlan.ts";
+import { macvlanModeName } from "../../netlink/kinds/macvlan.ts";
+import { type Link, listLinks } from "../../netlink/link.ts";
+import { isKnownKind, type KnownKind, type LinkInfo } from "../../netlink/link-info.ts";
+import { netnsIdOf } from "../../netlink/nsid.ts";
+import { HOST_NETNS, openPlace, type Place, visitEveryNetns, type WalkContext } from "./netns-walk.ts";
+
+/** Macvlans and ipvlans on a parent, in whichever namespace they live. */
+
+/** Where a parent is: an index means something only in its namespace. */
+export interface ParentPlace {
+  readonly ifindex: number;
+  readonly netns: NetnsFacts;
+}
+
+/** All children in all namespaces that can be reached. */
+export async function childrenOf(context: WalkContext, parent: ParentPlace): Promise<ChildFacts[]> {
+  using netns = openPlace(context, parent.netns);
+  const found = await visitEveryNetns(context, async (place) => {
+    // The dump comes first: it is what makes the kernel give the parent's namespace an id here.
+    const links = await listLinks(place.conversation);
+    const nsid = await parentNetnsId(place, parent, netns.fd);
+    return links
+      .filter((link) => hangsOn(link, parent.ifindex, nsid))
+      .flatMap((link) => childFacts(link, place.facts));
+  });
+  return found.flat();
+}
+
+/** The id by which this place knows the parent's namespace; `same` in that very namespace, where links carry no id. */
+type NetnsId = number | "same" | undefined;
+
+async function parentNetnsId(place: Place, parent: ParentPlace, parentNetnsFd: number): Promise<NetnsId> {
+  if (place.facts.inode === parent.netns.inode) return "same";
+  return netnsIdOf(place.conversation, parentNetnsFd);
+}
+
+function hangsOn({ attrs }: Link, parentIfindex: number, nsid: NetnsId): boolean {
+  if (nsid === undefined || attrs.link !== parentIfindex) return false;
+  return nsid === "same" ? attrs.linkNetnsid === undefined : attrs.linkNetnsid === nsid;
+}
+
+/** Nothing for kinds that leave the parent's frames to others: VLANs, tunnels. */
+function childFacts({ header, attrs }: Link, netns: NetnsFacts): ChildFacts[] {
+  const { info, address, name = "", mtu = 0, group } = attrs;
+  if (!isChildInfo(info)) return [];
+  return [
+    {
+      kind: info.kind,
+      name,
+      ifindex: header.index,
+      mode: modeOf(info),
+      ...(typeof address === "string" && { mac: address }),
+      mtu,
+      netns,
+      // A container's runtime renames the link; the group stays.
+      ours: isOurLinkName(name) || group === OUR_LINK_GROUP,
+    },
+  ];
+}
+
+type ChildInfo = Extract<LinkInfo, { readonly kind: KnownKind }>;
+
+function isChildInfo(info: LinkInfo | undefined): info is ChildInfo {
+  return isKnownKind(info?.kind);
+}
+
+function modeOf(info: ChildInfo): string {
+  const mode = info.data?.mode ?? 0;
+  return info.kind === "macvlan" || info.kind === "macvtap" ? macvlanModeName(mode) : ipvlanModeName(mode);
+}
+
+/**
+ * The link that the kernel really uses: a macvlan on a macvlan hangs on the lower one's own parent
+ * (macvlan_common_newlink of drivers/net/macvlan.c). Undefined when that parent is out of reach.
+ */
+export async function realParent(
+  context: WalkContext,
+  conversation: Conversation,
+  link: Link,
+): Promise<ParentPlace | undefined> {
+  const { info, link: lower, linkNetnsid } = link.attrs;
+  const home = { inode: context.home.inode, path: HOST_NETNS };
+  const isMacvlan = info?.kind === "macvlan" || info?.kind === "macvtap";
+  if (!isMacvlan || lower === undefined) return { ifindex: link.header.index, netns: home };
+  if (linkNetnsid === undefined) return { ifindex: lower, netns: home };
+  const netns = await netnsWithId(context, conversation, linkNetnsid);
+  return netns && { ifindex: lower, netns };
+}
+
+async function netnsWithId(
+  context: WalkContext,
+  conversation: Conversation,
+  id: number,
+): Promise<NetnsFacts | undefined> {
+  const matches = await visitEveryNetns(context, async ({ facts, netns }) =>
+    (await netnsIdOf(conversation, netns.fd)) === id ? [facts] : [],
+  );
+  return matches.flat()[0];
+}

@@ -1,0 +1,93 @@
+import type { LinkFacts } from "../../lib/facts.ts";
+import type { Cidr, Ip } from "../../lib/ip.ts";
+import type { Mac } from "../../lib/mac.ts";
+import { nearest } from "../../lib/nearest.ts";
+import { IFF, isUp, type Link } from "../../netlink/link.ts";
+import { nextHopsOf, type Route, RTN_UNICAST } from "../../netlink/route.ts";
+
+/** What dumps of the home namespace say about a parent. Pure: kernel objects in, facts out. */
+
+export function linkFacts(
+  link: Link,
+  links: readonly Link[],
+  addresses: readonly Cidr[],
+  wireless: LinkFacts["wireless"],
+): LinkFacts {
+  const { header, attrs } = link;
+  const { name = "", altNames = [], info, carrier, mtu = 0, address, permAddress } = attrs;
+  const master = masterOf(link, links);
+  return {
+    ifindex: header.index,
+    name,
+    altNames,
+    ...(info?.kind !== undefined && { kind: info.kind }),
+    hardwareType: header.type,
+    up: isUp(link),
+    loopback: (header.flags & IFF.IFF_LOOPBACK) !== 0,
+    ...(carrier !== undefined && { carrier: carrier !== 0 }),
+    mtu,
+    ...(typeof address === "string" && { mac: address }),
+    ...(typeof permAddress === "string" && { permanentMac: permAddress }),
+    ...(master && { master }),
+    ...(wireless && { wireless }),
+    addresses,
+  };
+}
+
+/** The owner's kind is its own, or what it calls its members when it has none (a hypervisor's failover pair). */
+function masterOf({ attrs }: Link, links: readonly Link[]): LinkFacts["master"] {
+  const ifindex = attrs.master;
+  if (ifindex === undefined || ifindex === 0) return undefined;
+  const owner = links.find(({ header }) => header.index === ifindex);
+  const kind = owner?.attrs.info?.kind ?? attrs.info?.slaveKind;
+  return { ifindex, name: owner?.attrs.name ?? `#${ifindex}`, ...(kind !== undefined && { kind }) };
+}
+
+/** A route to everywhere, through links: not `unreachable default`. */
+function isDefault({ header }: Route): boolean {
+  return header.dst_len === 0 && header.type === RTN_UNICAST;
+}
+
+/** Index of the link of the default route: the lowest metric wins, and IPv4 before IPv6. */
+export function defaultLink(v4: readonly Route[], v6: readonly Route[]): number | undefined {
+  for (const routes of [v4, v6]) {
+    const [best] = routes.filter(isDefault).toSorted((a, b) => metric(a) - metric(b));
+    const [hop] = best ? nextHopsOf(best) : [];
+    if (hop) return hop.ifindex;
+  }
+  return undefined;
+}
+
+function metric({ attrs }: Route): number {
+  return attrs.priority ?? 0;
+}
+
+/** Next hops of the default routes through a link. */
+export function routersThrough(routes: readonly Route[], ifindex: number): Ip[] {
+  return routes
+    .filter(isDefault)
+    .flatMap(nextHopsOf)
+    .flatMap((hop) => (hop.ifindex === ifindex && hop.gateway !== undefined ? [hop.gateway] : []));
+}
+
+/** Links that a missing parent could be now: those with its MAC address, or else the nearest spelling. */
+export function candidatesFor(links: readonly Link[], asked: string, mac: Mac | undefined): string[] {
+  const sameMac = links.filter(
+    ({ attrs }) =>
+      mac !== undefined && (attrs.permAddress === mac || attrs.address === mac) && !isChild(attrs),
+  );
+  if (sameMac.length > 0) return sameMac.flatMap(({ attrs }) => attrs.name ?? []);
+  const names = links.flatMap(({ attrs }) => [attrs.name ?? "", ...(attrs.altNames ?? [])]);
+  const near = nearest(asked, names);
+  return near === undefined ? [] : [near];
+}
+
+/** A VLAN, or a macvlan in passthru mode, has its parent's MAC address without being it. */
+function isChild(attrs: Link["attrs"]): boolean {
+  return (
+    attrs.link !== undefined &&
+    attrs.link !== 0 &&
+    attrs.linkNetnsid === undefined &&
+    attrs.info?.kind !== "veth"
+  );
+}

@@ -1,0 +1,26 @@
+import { isOurLinkName, OUR_LINK_GROUP } from "../../lib/ifname.ts";
+import { type Link, listLinks } from "../../netlink/link.ts";
+import { ownerOfAlias, type Survey, type SurveyedLink } from "../survey.ts";
+import { type KernelAccess, walkOf } from "./kernel.ts";
+import { HOST_NETNS, type Place, visitEveryNetns } from "./netns-walk.ts";
+
+/** Links of ours in the kernel as it is: by birth mark (name or group), and then by the alias that names the owner. */
+export function kernelSurvey(kernel: KernelAccess): Survey {
+  const walk = walkOf(kernel);
+  return async () => {
+    const found = await visitEveryNetns(walk, async (place) =>
+      (await listLinks(place.conversation)).flatMap((link) => surveyed(link, place)),
+    );
+    return found.flat();
+  };
+}
+
+/** A container's runtime renames the link, so there the group is the mark. An alias alone proves nothing. */
+function surveyed({ header, attrs }: Link, { facts }: Place): SurveyedLink[] {
+  const { name = "", alias, address, group } = attrs;
+  const owner = ownerOfAlias(alias);
+  const born = isOurLinkName(name) || group === OUR_LINK_GROUP;
+  if (owner === undefined || !born) return [];
+  const mac = typeof address === "string" ? address : "";
+  return [{ owner, name, ifindex: header.index, mac, netns: facts, home: facts.path === HOST_NETNS }];
+}
