@@ -1,0 +1,124 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { dockerHandler } from "../docker/handler.ts";
+import { serveDriver } from "../docker/server.ts";
+import { systemClock } from "../lib/clock.ts";
+import { UnderlayError } from "../lib/errors.ts";
+import { isOurLinkName } from "../lib/ifname.ts";
+import type { Log } from "../lib/log.ts";
+import type { LinkKind } from "../lib/request.ts";
+import { tryLock } from "../sys/lock.ts";
+import { type DaemonParts, wireDaemon } from "../wiring.ts";
+import { adminHandler } from "./admin.ts";
+import type { Config } from "./config.ts";
+import { serviceManager } from "./manager.ts";
+
+/** Docker driver names and the kinds behind them. */
+const DRIVERS: readonly { readonly name: string; readonly kind: LinkKind }[] = [
+  { name: "underlay-macvlan", kind: "macvlan" },
+];
+
+/** Link events come in flocks; one look serves all that fall into this time, in milliseconds. */
+const FLOCK = 100;
+
+export interface DaemonProcess {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  readonly log: Log;
+  /** Resolves with the name of the signal that asks to end. */
+  readonly stopAsked: Promise<string>;
+}
+
+/** Serves until it is asked to stop. Throws when it cannot start; nothing is left bound then. */
+export async function runDaemon(
+  config: Config,
+  { env, version, log, stopAsked }: DaemonProcess,
+): Promise<void> {
+  process.umask(0o077);
+  const { values } = config;
+  await using cleanup = new AsyncDisposableStack();
+  for (const warning of config.warnings) log("warn", warning);
+
+  mkdirSync(join(values.run_dir, "lock"), { recursive: true, mode: 0o700 });
+  const settings = {
+    stateDir: values.state_dir,
+    staleAfter: values.stale_after,
+    macvlan: { parent: values["macvlan.parent"], mode: values["macvlan.mode"] },
+  };
+  const parts = await wireDaemon(settings, env, log);
+  cleanup.defer(() => parts.close());
+  const { engine } = parts;
+  const lock = tryLock(parts.libc, join(values.run_dir, "lock", "daemon"));
+  if (!lock) {
+    throw new UnderlayError("conflict", `another underlay daemon runs with run_dir ${values.run_dir}`);
+  }
+  cleanup.defer(() => lock.release());
+
+  await engine.reconcile({ dryRun: false });
+  await engine.refresh();
+  cleanup.defer(keepLooking(parts, values.reconcile_interval, log));
+
+  const manager = serviceManager(parts.libc, env);
+  const admin = adminHandler(engine, {
+    version,
+    pid: process.pid,
+    startedAt: new Date().toISOString(),
+    stateDir: values.state_dir,
+    drivers: DRIVERS.map(({ name }) => name),
+  });
+  const sockets = [
+    { path: join(values.run_dir, "underlay.sock"), handler: admin },
+    ...DRIVERS.map(({ name, kind }) => ({
+      path: join(values.plugin_dir, `${name}.sock`),
+      handler: dockerHandler({ engine, kind, log, clock: systemClock }),
+    })),
+  ];
+  for (const socket of sockets) {
+    const server = await serveDriver(socket);
+    cleanup.defer(() => server.stop());
+  }
+  cleanup.defer(manager.ready());
+  log("info", "ready", {
+    version,
+    networks: engine.networks.list().length,
+    endpoints: engine.endpoints.list().length,
+  });
+
+  const signal = await stopAsked;
+  log("info", "stopping", { signal });
+  manager.stopping();
+}
+
+/** Looks at parents when links change, and reconciles from time to time. Returns what ends it. */
+function keepLooking({ engine, watch }: DaemonParts, interval: number, log: Log): () => Promise<void> {
+  let busy: Promise<void> = Promise.resolve();
+  let soon: Timer | undefined;
+
+  function look(work: () => Promise<unknown>): void {
+    busy = busy.then(work).then(
+      () => undefined,
+      (error: Error) => log("error", "a look at the kernel failed", { error: error.message }),
+    );
+  }
+
+  const subscription = watch.subscribe((event) => {
+    if (event.kind !== "overrun" && isOurLinkName(event.name)) return;
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      look(() => engine.refresh());
+    }, FLOCK);
+  });
+  const timer = setInterval(() => {
+    look(async () => {
+      await engine.reconcile({ dryRun: false });
+      await engine.refresh();
+    });
+  }, interval);
+
+  return async () => {
+    subscription.unsubscribe();
+    clearInterval(timer);
+    clearTimeout(soon);
+    await busy;
+  };
+}

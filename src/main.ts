@@ -1,0 +1,71 @@
+import { basename } from "node:path";
+import { asUnderlayError } from "./lib/errors.ts";
+import { openLibc } from "./sys/libc.ts";
+
+/** Which program am I? Imports the one that was asked for, and nothing of the others. */
+
+type Program = (args: readonly string[]) => Promise<number>;
+
+/** CNI plugin names and netavark driver names: this version knows them and is none of them yet. */
+const LATER: Readonly<Record<string, string>> = {
+  macvlan: "CNI plugins",
+  ipvlan: "CNI plugins",
+  vlan: "CNI plugins",
+  bridge: "CNI plugins",
+  ptp: "CNI plugins",
+  "host-local": "CNI plugins",
+  static: "CNI plugins",
+  flannel: "CNI plugins",
+  dummy: "CNI plugins",
+  loopback: "CNI plugins",
+  ovs: "CNI plugins",
+  "underlay-macvlan": "netavark drivers",
+  "underlay-ipvlan": "netavark drivers",
+  "underlay-bridge": "netavark drivers",
+  "docker-ovs-plugin": "Open vSwitch networks",
+  "ipvlan-docker-plugin": "ipvlan networks",
+};
+
+function programOf(calledAs: string, args: readonly string[]): Program {
+  const later = LATER[calledAs];
+  if (later !== undefined) return notYet(`${calledAs}: ${later} come with a later version of Underlay`);
+  if (calledAs === "macvlan-docker-plugin") return oldPlugin;
+  if (args.length === 0 && process.env["CNI_COMMAND"] !== undefined) {
+    return notYet("CNI comes with a later version of Underlay");
+  }
+  return cli;
+}
+
+/** On stdout a CNI runtime wants JSON; this is well formed and says what is the matter. */
+function notYet(text: string): Program {
+  return async () => {
+    process.stdout.write(`${JSON.stringify({ cniVersion: "1.0.0", code: 100, msg: text, error: text })}\n`);
+    process.stderr.write(`underlay: ${text}\n`);
+    return 1;
+  };
+}
+
+async function cli(args: readonly string[]): Promise<number> {
+  const { runCli } = await import("./cli/main.ts");
+  return runCli(args, process.env, {
+    stdout: (text) => void process.stdout.write(text),
+    stderr: (text) => void process.stderr.write(text),
+    stdoutIsTty: process.stdout.isTTY === true,
+    stderrIsTty: process.stderr.isTTY === true,
+  });
+}
+
+async function oldPlugin(args: readonly string[]): Promise<number> {
+  const { oldPluginArgs } = await import("./daemon/old-plugins.ts");
+  return cli(oldPluginArgs("macvlan", args));
+}
+
+try {
+  openLibc();
+  const args = process.argv.slice(2);
+  process.exitCode = await programOf(basename(process.argv0), args)(args);
+} catch (thrown) {
+  const { message, code } = asUnderlayError(thrown);
+  process.stderr.write(`underlay: ${message}\n`);
+  process.exitCode = code === "permission" ? 6 : 1;
+}

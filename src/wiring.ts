@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+import { createEngine } from "./engine/create.ts";
+import { STEPS, type StepReached } from "./engine/steps.ts";
+import { UnderlayError } from "./lib/errors.ts";
+import type { Log } from "./lib/log.ts";
+import { didYouMean } from "./lib/nearest.ts";
+import { macvlanDriver } from "./links/macvlan/driver.ts";
+import type { MacvlanDefaults } from "./links/macvlan/spec.ts";
+import { type KernelAccess, kernelParents } from "./links/parent/kernel.ts";
+import { kernelSurvey } from "./links/parent/survey.ts";
+import { linkReaper } from "./links/reaper.ts";
+import { type LinkWatch, linkWatch } from "./links/watch.ts";
+import { Conversation, type FrameTrace } from "./netlink/conversation.ts";
+import { frameTrace } from "./netlink/debug.ts";
+import { NETLINK_GENERIC, NETLINK_ROUTE, openLinkEventSocket, openRequestSocket } from "./netlink/open.ts";
+import { listenInThread, type NetlinkThread, startNetlinkThread } from "./netlink/thread.ts";
+import { openStore } from "./store/sqlite.ts";
+import { type Libc, openLibc } from "./sys/libc.ts";
+import { makeScratchNetns, type Netns } from "./sys/netns.ts";
+
+/** Puts the rooms together into the engine that a program runs on. No decision about networks is made here. */
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export interface DaemonParts {
+  readonly libc: Libc;
+  readonly engine: ReturnType<typeof createEngine>;
+  readonly watch: LinkWatch;
+  /** Finishes what the kernel still does for us and closes everything. */
+  close(): Promise<void>;
+}
+
+export interface DaemonSettings {
+  readonly stateDir: string;
+  /** Milliseconds. */
+  readonly staleAfter: number;
+  readonly macvlan: MacvlanDefaults;
+}
+
+/** The engine of the daemon: requests, deletes and events each block in a thread of their own. */
+export async function wireDaemon(settings: DaemonSettings, env: Env, log: Log): Promise<DaemonParts> {
+  const libc = openLibc();
+  const step = faultPoints(env);
+  const trace = tracing(env);
+  await using undo = new AsyncDisposableStack();
+
+  const store = openStore(settings.stateDir, { create: true });
+  undo.defer(() => store.close());
+  const requestThread = startNetlinkThread(startWorker);
+  undo.defer(() => requestThread.close());
+  const deleteThread = startNetlinkThread(startWorker);
+  undo.defer(() => deleteThread.close());
+  const converse = (thread: NetlinkThread, netns?: Netns) =>
+    new Conversation(thread.transport(openRequestSocket(libc, NETLINK_ROUTE, netns)), trace);
+
+  const watch = linkWatch(log);
+  const listening = await listenInThread(libc, startWorker, openLinkEventSocket(libc), watch);
+  undo.defer(() => listening.close());
+
+  const requests = converse(requestThread);
+  undo.defer(() => requests.close());
+  const deletes = converse(deleteThread);
+  undo.defer(() => deletes.close());
+  const reaper = linkReaper(deletes, watch, log);
+  undo.defer(() => reaper.idle());
+
+  const netns = makeScratchNetns(libc);
+  undo.defer(() => netns.close());
+  const inside = converse(deleteThread, netns);
+  undo.defer(() => inside.close());
+  const scratch = { netns, home: requests, inside };
+
+  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  const genericSocket = openRequestSocket(libc, NETLINK_GENERIC);
+  const generic = new Conversation(requestThread.transport(genericSocket), trace);
+  undo.defer(() => generic.close());
+  const kernel: KernelAccess = {
+    requests,
+    generic,
+    converseIn: (other) => converse(requestThread, other),
+    log,
+  };
+  const engine = createEngine({
+    store,
+    log,
+    clock: Date.now,
+    bootId,
+    staleAfter: settings.staleAfter,
+    step,
+    drivers: { macvlan: macvlanDriver(requests, scratch, settings.macvlan) },
+    parents: kernelParents(kernel, bootId),
+    reaper,
+    survey: kernelSurvey(kernel),
+  });
+
+  const kept = undo.move();
+  return { libc, engine, watch, close: () => kept.disposeAsync() };
+}
+
+function startWorker(): Worker {
+  return new Worker(new URL("./netlink/worker.ts", import.meta.url).href);
+}
+
+/** `UNDERLAY_DEBUG=netlink` prints every frame to stderr. */
+function tracing(env: Env): FrameTrace | undefined {
+  const wanted = env["UNDERLAY_DEBUG"]?.split(",") ?? [];
+  return wanted.includes("netlink") ? frameTrace((text) => process.stderr.write(text)) : undefined;
+}
+
+/** `UNDERLAY_FAULT=STEP:kill` ends this process at a step as kill -9 would. Unset, steps are no-ops. */
+export function faultPoints(env: Env): StepReached {
+  const wanted = env["UNDERLAY_FAULT"];
+  if (!wanted) return () => undefined;
+  const name = STEPS.find((known) => wanted === `${known}:kill`);
+  if (name === undefined) {
+    const choices = STEPS.map((known) => `${known}:kill`);
+    throw new UnderlayError(
+      "invalid_option",
+      `UNDERLAY_FAULT: no step ${wanted}${didYouMean(wanted, choices)}`,
+    );
+  }
+  return (reached) => {
+    if (reached === name) process.kill(process.pid, "SIGKILL");
+  };
+}
