@@ -36,6 +36,7 @@ function toml(config: Config, origin: boolean): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
+/** `underlay config …`: the settings, as the daemon would read them. */
 export const configVerbs: readonly Verb[] = [
   {
     words: "config show",

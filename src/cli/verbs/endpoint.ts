@@ -62,6 +62,7 @@ function details(endpoint: EndpointBody, now: number): [string, Cell][] {
   ];
 }
 
+/** `underlay endpoint …`: the links of containers. */
 export const endpointVerbs: readonly Verb[] = [
   {
     words: "endpoint ls",

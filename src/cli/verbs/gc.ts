@@ -27,6 +27,7 @@ interface Action {
   readonly why: string;
 }
 
+/** `underlay gc`: a reconcile now, or what it would do. */
 export const gcVerbs: readonly Verb[] = [
   {
     words: "gc",

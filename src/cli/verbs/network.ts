@@ -101,6 +101,7 @@ function details(network: NetworkBody, endpoints: readonly EndpointBody[], now: 
   ];
 }
 
+/** `underlay network …`: what containers can be attached to. */
 export const networkVerbs: readonly Verb[] = [
   {
     words: "network ls",

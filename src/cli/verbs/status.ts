@@ -44,6 +44,7 @@ function running(daemon: NonNullable<Body<"underlay.status/v1">["daemon"]>, now:
   };
 }
 
+/** `underlay status`: everything on one screen. */
 export const statusVerbs: readonly Verb[] = [
   {
     words: "status",

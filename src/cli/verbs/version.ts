@@ -20,6 +20,7 @@ async function version({ given, io }: Call): Promise<number> {
   return EXIT.done;
 }
 
+/** `underlay version`: what a bug report needs first. */
 export const versionVerbs: readonly Verb[] = [
   {
     words: "version",
