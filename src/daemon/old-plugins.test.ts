@@ -34,11 +34,11 @@ describe("flags", () => {
   ];
   test.each(cases)("%j", (old, ours) => {
     const words = (text: string) => text.split(" ").filter((part) => part !== "");
-    expect(oldPluginArgs("/opt/macvlan-docker-plugin", words(old))).toEqual(words(ours));
+    expect(oldPluginArgs("macvlan", words(old))).toEqual(["daemon", ...words(ours)]);
   });
 
   test("of the ipvlan plugin set the ipvlan defaults", () => {
-    expect(oldPluginArgs("ipvlan-docker-plugin", ["--mode=l2"])).toEqual(["--ipvlan-mode=l2"]);
+    expect(oldPluginArgs("ipvlan", ["--mode=l2"])).toEqual(["daemon", "--ipvlan-mode=l2"]);
   });
 
   test.each([
@@ -54,8 +54,6 @@ describe("flags", () => {
       '--macvlan-subnet is a matter of each network now: docker network create --subnet "192.168.1.0/24" -d underlay-macvlan NAME',
     ],
   ])("%j is refused", (old, message) => {
-    expect(() => oldPluginArgs("macvlan-docker-plugin", [old])).toThrow(
-      new UnderlayError("invalid_option", message),
-    );
+    expect(() => oldPluginArgs("macvlan", [old])).toThrow(new UnderlayError("invalid_option", message));
   });
 });

@@ -40,13 +40,11 @@ export function oldPluginKind(argv0: string): OldKind | undefined {
 }
 
 /**
- * The arguments of the old plugin `argv0` as flags of `underlay daemon`; flags of our own pass through.
- * Throws `invalid_option` for a flag without its value and for one that belongs to a network now.
+ * The old plugin's arguments (without argv0) as those of `underlay daemon`. Arguments of our own, with two dashes,
+ * pass through. Throws `invalid_option` for a flag without its value and for one that belongs to a network now.
  */
-export function oldPluginArgs(argv0: string, args: readonly string[]): string[] {
-  const kind = oldPluginKind(argv0);
-  if (kind === undefined) return [...args];
-  const result: string[] = [];
+export function oldPluginArgs(kind: OldKind, args: readonly string[]): string[] {
+  const result = ["daemon"];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? "";
     const [, name = "", , given] = /^--?([^=]+)(=(.*))?$/s.exec(arg) ?? [];
