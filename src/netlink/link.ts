@@ -114,7 +114,12 @@ export function newLinkRequest(link: NewLink): Request {
   return request(what, RTM_LINK.RTM_NEWLINK, NLM_F.NLM_F_CREATE | NLM_F.NLM_F_EXCL, body);
 }
 
-/** RTM_NEWLINK rather than RTM_SETLINK: it alone takes every attribute, IFLA_IFALIAS and IFLA_GROUP among them. */
+/**
+ * RTM_NEWLINK rather than RTM_SETLINK: it alone takes every attribute, IFLA_IFALIAS and IFLA_GROUP among them.
+ * A new name needs the link's index: beside it in IFLA_IFNAME there is no room for the old one.
+ */
+export function setLinkRequest(ref: { readonly ifindex: number }, changes: LinkChanges): Request;
+export function setLinkRequest(ref: LinkRef, changes: Omit<LinkChanges, "name">): Request;
 export function setLinkRequest(ref: LinkRef, changes: LinkChanges): Request {
   const { index, attrs } = refParts(ref);
   const { up, mac, ...rest } = changes;
