@@ -3,6 +3,7 @@ import { word } from "../lib/quote.ts";
 import { usageError } from "./args.ts";
 import type { Verb } from "./verb.ts";
 import { configVerbs } from "./verbs/config.ts";
+import { daemonVerbs } from "./verbs/daemon.ts";
 import { endpointVerbs } from "./verbs/endpoint.ts";
 import { gcVerbs } from "./verbs/gc.ts";
 import { networkVerbs } from "./verbs/network.ts";
@@ -11,6 +12,7 @@ import { versionVerbs } from "./verbs/version.ts";
 
 /** Every verb, in the order in which help shows them. `help` is told apart before: it speaks about this table. */
 export const VERBS: readonly Verb[] = [
+  ...daemonVerbs,
   ...statusVerbs,
   ...networkVerbs,
   ...endpointVerbs,
