@@ -2,8 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { UnderlayError } from "../../src/lib/errors.ts";
-import { openStore } from "../../src/store/sqlite.ts";
+import { UnderlayError } from "../../../src/lib/errors.ts";
+import { openStore } from "../../../src/store/sqlite.ts";
 
 const say = (value: unknown) => writeSync(1, `${JSON.stringify(value)}\n`);
 

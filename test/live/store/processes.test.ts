@@ -3,8 +3,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openStore } from "../../src/store/sqlite.ts";
-import { expectCode } from "../../src/store/store.contract.ts";
+import { openStore } from "../../../src/store/sqlite.ts";
+import { expectCode } from "../../../src/store/store.contract.ts";
 
 /** What only shows with several processes, a kill, a full disk or strace. */
 
