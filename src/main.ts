@@ -46,18 +46,16 @@ function notYet(text: string): Program {
 }
 
 async function cli(args: readonly string[]): Promise<number> {
-  const { runCli } = await import("./cli/main.ts");
-  return runCli(args, process.env, {
-    stdout: (text) => void process.stdout.write(text),
-    stderr: (text) => void process.stderr.write(text),
-    stdoutIsTty: process.stdout.isTTY === true,
-    stderrIsTty: process.stderr.isTTY === true,
-  });
+  const [{ runCli }, { processIo }] = await Promise.all([import("./cli/main.ts"), import("./cli/io.ts")]);
+  return runCli(args, process.env, processIo());
 }
 
 async function oldPlugin(args: readonly string[]): Promise<number> {
-  const { oldPluginArgs } = await import("./daemon/old-plugins.ts");
-  return cli(oldPluginArgs("macvlan", args));
+  const [{ runOldPlugin }, { processIo }] = await Promise.all([
+    import("./cli/main.ts"),
+    import("./cli/io.ts"),
+  ]);
+  return runOldPlugin("macvlan", args, process.env, processIo());
 }
 
 try {

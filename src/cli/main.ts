@@ -1,5 +1,6 @@
 import { errorBody } from "../daemon/admin.ts";
 import { loadConfig } from "../daemon/config.ts";
+import { type OldKind, oldPluginArgs } from "../daemon/old-plugins.ts";
 import { asUnderlayError, type UnderlayError } from "../lib/errors.ts";
 import { didYouMean } from "../lib/nearest.ts";
 import { word } from "../lib/quote.ts";
@@ -18,9 +19,18 @@ import { findVerb, VERBS } from "./verbs.ts";
  * Runs one command line (without argv0) and resolves with its exit code. Data goes to stdout, all else to stderr;
  * with `-o json` errors are JSON too. Never rejects.
  */
-export async function runCli(argv: readonly string[], env: Env, io: Io): Promise<number> {
+export function runCli(argv: readonly string[], env: Env, io: Io): Promise<number> {
+  return reporting(argv, io, () => run(argv, env, io));
+}
+
+/** The same for the command line of an old Docker plugin, which starts a daemon with its kind's defaults. */
+export function runOldPlugin(kind: OldKind, argv: readonly string[], env: Env, io: Io): Promise<number> {
+  return reporting(argv, io, () => run(oldPluginArgs(kind, argv), env, io));
+}
+
+async function reporting(argv: readonly string[], io: Io, work: () => Promise<number>): Promise<number> {
   try {
-    return await run(argv, env, io);
+    return await work();
   } catch (thrown) {
     const error = asUnderlayError(thrown);
     io.stderr(wantsJson(argv) ? `${JSON.stringify(errorBody(error, fixOf(error)))}\n` : errorText(error));

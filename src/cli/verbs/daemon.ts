@@ -16,6 +16,8 @@ async function daemon(call: Call): Promise<number> {
   const format = log_format === "auto" ? (io.stderrIsTty ? "text" : "json") : log_format;
   const journal = isJournal(env["JOURNAL_STREAM"], fstatSync(2));
   const logger = makeLog({ level: log_level, format, journal, write: io.stderr });
+  const settings = [...config.settings].map(([key, { text, origin }]) => [key, `${text} (${origin.where})`]);
+  logger.log("debug", "settings", Object.fromEntries(settings));
   const stopAsked = new Promise<string>((resolve) => {
     for (const signal of STOP_SIGNALS) process.once(signal, () => resolve(signal));
   });
