@@ -1,5 +1,5 @@
 import type { Judged } from "./condition.ts";
-import { cidr, judged, link, parent, refused, subnet } from "./judged.fixture.ts";
+import { cidr, endpoint, judged, link, parent, refused, subnet } from "./judged.fixture.ts";
 import { PARENT_CASES } from "./parents.fixture.ts";
 
 /** Requests in which a condition holds, with its message, and near misses in which it does not. */
@@ -110,11 +110,24 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
   "UL-R04": {
     holds: [
       {
-        judged: judged({ endpoints: [{ name: "docker:abc/def", publishes: ["8080:80/tcp"] }] }),
+        judged: judged({ endpoints: [endpoint({ publishes: ["8080:80/tcp"] })] }),
         message: "-p 8080:80/tcp has no effect: the container is on the LAN itself",
       },
     ],
-    not: [judged({ endpoints: [{ name: "docker:abc/def", publishes: [] }] })],
+    not: [judged({ endpoints: [endpoint()] })],
+  },
+  "UL-R05": {
+    holds: [
+      {
+        judged: judged({ endpoints: [endpoint({ unattachedSince: "2026-01-01T00:00:00Z" })] }),
+        message: "the endpoint 192.168.1.7/24 has no container",
+      },
+      {
+        judged: judged({ released: [{ addresses: ["192.168.1.8/24"], at: "2026-01-01T00:00:00Z" }] }),
+        message: "the endpoint 192.168.1.8/24 had no container and was released",
+      },
+    ],
+    not: [judged({ endpoints: [endpoint()] })],
   },
 };
 

@@ -52,7 +52,23 @@ export interface Judged {
   readonly parent: ParentFacts;
   /** Other networks of ours on this parent. */
   readonly neighbours: readonly NeighbourNetwork[];
-  readonly endpoints: readonly { readonly name: string; readonly publishes: readonly string[] }[];
+  readonly endpoints: readonly JudgedEndpoint[];
+  /** Endpoints that were released because no container had their link, and whose addresses nobody has taken since. */
+  readonly released: readonly ReleasedEndpoint[];
+}
+
+export interface JudgedEndpoint {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly publishes: readonly string[];
+  /** RFC 3339; since when no container has its link. Absent: one has, as far as is known. */
+  readonly unattachedSince?: string;
+}
+
+export interface ReleasedEndpoint {
+  readonly addresses: readonly string[];
+  /** RFC 3339. */
+  readonly at: string;
 }
 
 export interface Condition {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { findings, refusals } from "./judge.ts";
-import { child, judged, link, parent, refused, subnet } from "./judged.fixture.ts";
+import { child, endpoint, judged, link, parent, refused, subnet } from "./judged.fixture.ts";
 
 const wifi = judged({
   parent: parent({ link: link({ wireless: { type: "station", fourAddress: false } }) }),
@@ -111,7 +111,7 @@ test("the worst comes first", () => {
       link: link({ up: false }),
       trial: refused("EINVAL"),
     }),
-    endpoints: [{ name: "docker:abc/def", publishes: ["80:80/tcp"] }],
+    endpoints: [endpoint({ publishes: ["80:80/tcp"] })],
   });
   expect(findings(request).map(({ id, severity }) => [id, severity])).toEqual([
     ["UL-P08", "fail"],

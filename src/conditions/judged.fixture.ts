@@ -1,7 +1,7 @@
 import type { ChildFacts, LinkFacts, ParentFacts, TrialFacts } from "../lib/facts.ts";
 import { type Cidr, type Ip, parseCidr, parseIp } from "../lib/ip.ts";
 import type { Subnet } from "../lib/request.ts";
-import type { Judged } from "./condition.ts";
+import type { Judged, JudgedEndpoint } from "./condition.ts";
 
 /** A healthy network on a healthy parent, and the pieces to break it with. */
 
@@ -81,8 +81,13 @@ export function judged(change: Partial<Judged> = {}): Judged {
     parent: parent(),
     neighbours: [],
     endpoints: [],
+    released: [],
     ...change,
   };
+}
+
+export function endpoint(change: Partial<JudgedEndpoint> = {}): JudgedEndpoint {
+  return { name: "docker:abc/def", addresses: ["192.168.1.7/24"], publishes: [], ...change };
 }
 
 /** A trial link that the kernel refused. */

@@ -186,4 +186,44 @@ const publishes: Condition = {
   },
 };
 
-export const NETWORK_CONDITIONS: readonly Condition[] = [unreserved, poolOfDocker, poolOffLan, publishes];
+const unattached: Condition = {
+  id: "UL-R05",
+  title: "an endpoint has no container",
+  severity: "warn",
+  refuses: false,
+  confidence: "likely",
+  explain:
+    "Docker asked for this endpoint and never gave it back: dockerd crashed, or it started while Underlay was down " +
+    "and gave up on the container. When no container has the link for a while the endpoint is released. Docker " +
+    "starts such a container again only when told to.",
+  judge(judged) {
+    const fix = [
+      { say: "see whether its container runs", run: "docker ps --all" },
+      {
+        say: "start it again: docker start NAME; if Docker says the endpoint exists: docker network disconnect -f",
+      },
+    ];
+    const suspects = judged.endpoints.flatMap(({ name, addresses, unattachedSince: since }) =>
+      since === undefined ? [] : [{ name, addresses, since, what: "has no container" }],
+    );
+    const released = judged.released.map(({ addresses, at }) => {
+      return { name: judged.network, addresses, since: at, what: "had no container and was released" };
+    });
+    return [...suspects, ...released].map(({ name, addresses, since, what }) => ({
+      subject: { kind: "endpoint" as const, name },
+      message: `the endpoint ${addresses.join(" ") || name} ${what}`,
+      evidence: [
+        { source: "macvlan links of every network namespace", value: `none is its link since ${since}` },
+      ],
+      fix,
+    }));
+  },
+};
+
+export const NETWORK_CONDITIONS: readonly Condition[] = [
+  unreserved,
+  poolOfDocker,
+  poolOffLan,
+  publishes,
+  unattached,
+];

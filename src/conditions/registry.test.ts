@@ -9,6 +9,7 @@ import { CONDITIONS } from "./registry.ts";
 const COMMANDS = [
   /^docker network create -d underlay-(macvlan|ipvlan) .*NAME$/,
   /^(nsenter --net=\S+ )?ip link (show|set dev|add link|delete dev)\b/,
+  /^docker ps --all$/,
   /^underlay (status|network (ls|inspect)|endpoint (ls|inspect)|gc|config show|version)$/,
 ];
 

@@ -1,4 +1,4 @@
-import type { Judged } from "../conditions/condition.ts";
+import type { Judged, JudgedEndpoint } from "../conditions/condition.ts";
 import type { ParentFacts } from "../lib/facts.ts";
 import type { Log } from "../lib/log.ts";
 import type { LinkKind } from "../lib/request.ts";
@@ -10,6 +10,7 @@ import type { Store } from "../store/store.ts";
 import { Cache } from "./cache.ts";
 import { Queues } from "./queues.ts";
 import { type EndpointRecord, type NetworkRecord, subnetsOf } from "./records.ts";
+import { Sightings } from "./sightings.ts";
 import type { StepReached } from "./steps.ts";
 
 /** What the engine stands on; made by the program's wiring. */
@@ -33,6 +34,7 @@ export interface Context extends EngineParts {
   readonly networks: Cache<NetworkRecord>;
   readonly endpoints: Cache<EndpointRecord>;
   readonly queues: Queues;
+  readonly sightings: Sightings;
 }
 
 export function makeContext(parts: EngineParts): Context {
@@ -41,6 +43,7 @@ export function makeContext(parts: EngineParts): Context {
     networks: new Cache(parts.store.table<NetworkRecord>("networks")),
     endpoints: new Cache(parts.store.table<EndpointRecord>("endpoints")),
     queues: new Queues(),
+    sightings: new Sightings(),
   };
 }
 
@@ -61,10 +64,18 @@ export function judgedOf(context: Context, network: NetworkRecord, parent: Paren
     subnets: subnetsOf(network),
     parent,
     neighbours: neighboursOf(context, network, parent),
-    endpoints: endpointsOf(context, network.owner).map(({ owner, publishes }) => ({
-      name: owner,
-      publishes,
-    })),
+    endpoints: endpointsOf(context, network.owner).map((endpoint) => judgedEndpoint(context, endpoint)),
+    released: context.sightings.releasedOf(network.owner),
+  };
+}
+
+function judgedEndpoint(context: Context, { owner, addresses, publishes }: EndpointRecord): JudgedEndpoint {
+  const since = context.sightings.unattachedSince(owner);
+  return {
+    name: owner,
+    addresses,
+    publishes,
+    ...(since !== undefined && { unattachedSince: new Date(since).toISOString() }),
   };
 }
 

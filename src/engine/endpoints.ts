@@ -39,6 +39,7 @@ export function endpointsOn(context: Context): Endpoints {
       step("endpoint.declare.before-record");
       await endpoints.put(wanted);
       step("endpoint.declare.after-record");
+      context.sightings.taken(wanted);
       if (wanted.publishes.length > 0) {
         log("warn", "published ports do nothing on a LAN: the container's own address serves them", {
           endpoint: wanted.owner,

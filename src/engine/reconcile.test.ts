@@ -36,6 +36,19 @@ describe("reconcile", () => {
     expect(engine.endpoints.list()).toEqual([]);
   });
 
+  test("status tells of an endpoint without a container, and of its release, until its address is taken", async () => {
+    const world = new World();
+    const engine = await withEndpoint(world);
+    const messages = () => engine.findings().flatMap(({ id, message }) => (id === "UL-R05" ? [message] : []));
+    await engine.reconcile({ dryRun: false });
+    expect(messages()).toEqual(["the endpoint 10.6.0.7/24 has no container"]);
+    world.now += MINUTE;
+    await engine.reconcile({ dryRun: false });
+    expect(messages()).toEqual(["the endpoint 10.6.0.7/24 had no container and was released"]);
+    await engine.endpoints.declare(endpointRequest("b"));
+    expect(messages()).toEqual([]);
+  });
+
   test("a call in between begins the minute anew", async () => {
     const world = new World();
     const engine = await withEndpoint(world);

@@ -6,9 +6,6 @@ import type { ReconcileAction, ReconcileReport } from "./engine.ts";
 import type { Networks } from "./networks.ts";
 import { type EndpointRecord, linkNameOfEndpoint } from "./records.ts";
 
-/** What a pass found wrong with an endpoint, and since when passes find it so. */
-type Suspicions = Map<string, number>;
-
 interface Plan {
   readonly action: ReconcileAction;
   carryOut(): Promise<void>;
@@ -19,16 +16,14 @@ interface Plan {
  * its link is in no container's netns on two passes that are `staleAfter` apart, with no call for it in between.
  */
 export function reconciler(context: Context, networks: Networks, endpoints: Endpoints) {
-  const suspicions: Suspicions = new Map();
-
   return async (options: { readonly dryRun: boolean }): Promise<ReconcileReport> => {
     const links = await context.survey();
     const plans = [
       ...unfinishedNetworks(context, networks),
-      ...unusableEndpoints(context, endpoints, links, suspicions),
-      ...orphans(context, links, suspicions),
+      ...unusableEndpoints(context, endpoints, links),
+      ...orphans(context, links),
     ];
-    forgetOld(suspicions, plans);
+    context.sightings.keepOnly(new Set(plans.map(({ action }) => action.subject)));
     if (!options.dryRun) for (const plan of plans) await carryOut(context, plan);
     return { dryRun: options.dryRun, actions: plans.map(({ action }) => action) };
   };
@@ -55,26 +50,37 @@ function unfinishedNetworks(context: Context, networks: Networks): Plan[] {
     }));
 }
 
-function unusableEndpoints(
-  context: Context,
-  endpoints: Endpoints,
-  links: readonly SurveyedLink[],
-  suspicions: Suspicions,
-): Plan[] {
+function unusableEndpoints(context: Context, endpoints: Endpoints, links: readonly SurveyedLink[]): Plan[] {
   const held = new Set(links.filter(({ home }) => !home).map(({ owner }) => owner));
   return context.endpoints.list().flatMap((record): Plan[] => {
     const { owner } = record;
     const reason = certainReason(context, record);
     if (reason !== undefined) return [dropEndpoint(endpoints, owner, reason)];
     if (held.has(owner)) return [];
-    const { stale, seconds } = suspect(context, suspicions, owner, endpoints.lastCall(owner));
-    if (stale) return [dropEndpoint(endpoints, owner, `no container has had its link for ${seconds} s`)];
+    const { stale, seconds } = suspect(context, owner, endpoints.lastCall(owner));
+    if (stale) return [releaseEndpoint(context, endpoints, record, seconds)];
     return [suspicion(owner, `no container has its link (${seconds} s)`)];
   });
 }
 
 function dropEndpoint(endpoints: Endpoints, owner: string, why: string): Plan {
   return { action: { what: "drop-endpoint", subject: owner, why }, carryOut: () => endpoints.forget(owner) };
+}
+
+function releaseEndpoint(
+  context: Context,
+  endpoints: Endpoints,
+  record: EndpointRecord,
+  seconds: number,
+): Plan {
+  const plan = dropEndpoint(endpoints, record.owner, `no container has had its link for ${seconds} s`);
+  return {
+    ...plan,
+    carryOut: async () => {
+      await plan.carryOut();
+      context.sightings.release(record, context.clock());
+    },
+  };
 }
 
 function suspicion(subject: string, why: string): Plan {
@@ -89,29 +95,23 @@ function certainReason(context: Context, record: EndpointRecord): string | undef
 }
 
 /** Counts from the first pass that found it so, or from the last call about it, whichever is later. */
-function suspect(context: Context, suspicions: Suspicions, subject: string, lastCall: number) {
+function suspect(context: Context, subject: string, lastCall: number) {
   const now = context.clock();
-  const since = Math.max(suspicions.get(subject) ?? now, lastCall);
-  suspicions.set(subject, since);
+  const since = Math.max(context.sightings.unattachedSince(subject) ?? now, lastCall);
+  context.sightings.suspect(subject, since);
   return { stale: now - since >= context.staleAfter, seconds: Math.round((now - since) / 1000) };
-}
-
-/** What a pass did not find suspect any more is not. */
-function forgetOld(suspicions: Suspicions, plans: readonly Plan[]): void {
-  const found = new Set(plans.map(({ action }) => action.subject));
-  for (const subject of suspicions.keys()) if (!found.has(subject)) suspicions.delete(subject);
 }
 
 /**
  * Links that bear our name and that no record speaks of: the state was lost, or another daemon with another state
  * directory is about to hand them to a container. So they have to be seen twice as well. Those in containers stay.
  */
-function orphans(context: Context, links: readonly SurveyedLink[], suspicions: Suspicions): Plan[] {
+function orphans(context: Context, links: readonly SurveyedLink[]): Plan[] {
   const known = new Set(context.endpoints.list().map(linkNameOfEndpoint));
   return links
     .filter(({ home, name }) => home && isOurLinkName(name) && !known.has(name))
     .map(({ name, owner }) => {
-      const { stale, seconds } = suspect(context, suspicions, name, 0);
+      const { stale, seconds } = suspect(context, name, 0);
       const why = `no record speaks of it, it says ${owner} (${seconds} s)`;
       if (!stale) return suspicion(name, why);
       return {

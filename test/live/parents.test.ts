@@ -63,6 +63,7 @@ async function judge({
     parent: facts,
     neighbours: [],
     endpoints: [],
+    released: [],
   };
   return { facts, all: findings(judged) };
 }

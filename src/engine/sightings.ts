@@ -1,0 +1,45 @@
+import type { ReleasedEndpoint } from "../conditions/condition.ts";
+import type { EndpointRecord } from "./records.ts";
+
+interface Released extends ReleasedEndpoint {
+  readonly network: string;
+}
+
+/**
+ * What passes over the kernel saw, beyond the records: which endpoints and links no container has, and which were
+ * released for it. It is only what this process saw; a restart looks again.
+ */
+export class Sightings {
+  readonly #suspects = new Map<string, number>();
+  #released: readonly Released[] = [];
+
+  /** Milliseconds since the epoch, or undefined while nothing is suspect about the endpoint or link. */
+  unattachedSince(subject: string): number | undefined {
+    return this.#suspects.get(subject);
+  }
+
+  suspect(subject: string, since: number): void {
+    this.#suspects.set(subject, since);
+  }
+
+  /** What a pass did not find suspect any more is not. */
+  keepOnly(subjects: ReadonlySet<string>): void {
+    for (const subject of this.#suspects.keys()) if (!subjects.has(subject)) this.#suspects.delete(subject);
+  }
+
+  releasedOf(network: string): readonly ReleasedEndpoint[] {
+    return this.#released.filter((released) => released.network === network);
+  }
+
+  release({ network, addresses }: EndpointRecord, now: number): void {
+    this.#released = [...this.#released, { network, addresses, at: new Date(now).toISOString() }];
+  }
+
+  /** An address in use again ends the story of the one who had it. */
+  taken({ network, addresses }: EndpointRecord): void {
+    this.#released = this.#released.filter(
+      (released) =>
+        released.network !== network || !released.addresses.some((address) => addresses.includes(address)),
+    );
+  }
+}
