@@ -1,4 +1,5 @@
 import { concatBytes } from "../lib/bytes.ts";
+import { UnderlayError } from "../lib/errors.ts";
 import { type Codec, malformed, viewOf } from "./codec.ts";
 
 /**
@@ -7,6 +8,7 @@ import { type Codec, malformed, viewOf } from "./codec.ts";
  */
 
 const HEADER = 4;
+const MAX_LENGTH = 0xffff;
 const TYPE_MASK = 0x3fff; // NLA_TYPE_MASK: without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 
 export interface Attr<T> {
@@ -36,7 +38,11 @@ export function align4(length: number): number {
   return (length + 3) & ~3;
 }
 
+/** Throws `internal` when the payload does not fit: a length that wrapped would turn the rest of it into attributes. */
 export function encodeAttr(type: number, payload: Uint8Array): Uint8Array {
+  if (HEADER + payload.length > MAX_LENGTH) {
+    throw new UnderlayError("internal", `a netlink attribute of ${payload.length} bytes`);
+  }
   const bytes = new Uint8Array(align4(HEADER + payload.length));
   const view = viewOf(bytes);
   view.setUint16(0, HEADER + payload.length, true);

@@ -4,7 +4,8 @@ import { type Cidr, type Ip, parseCidr, parseIp } from "../lib/ip.ts";
 import { type Mac, parseMac } from "../lib/mac.ts";
 import { addressGolden } from "./address.golden.ts";
 import { addAddressRequest, addressFormat, deleteAddressRequest } from "./address.ts";
-import { type AttrTable, eachAttr } from "./attribute.ts";
+import { type AttrTable, attr, decodeAttrs, eachAttr, encodeAttrs } from "./attribute.ts";
+import { u16, u16be } from "./codec.ts";
 import { failureOf, type Request } from "./failure.ts";
 import { kindsGolden } from "./kinds.golden.ts";
 import { linkGolden } from "./link.golden.ts";
@@ -336,6 +337,17 @@ describe("what ip sends", () => {
       expect(attributes(again.subarray(16))).toEqual(attributes(message.body.subarray(16)));
     });
   }
+
+  test("both byte orders stand in one VLAN: the protocol is the network's, the id the host's", () => {
+    const vlan = {
+      id: attr(1, "IFLA_VLAN_ID", u16),
+      protocol: attr(5, "IFLA_VLAN_PROTOCOL", u16be),
+    } as const;
+    const { attrs } = decodeBody(linkFormat, only(kindsGolden.vlanAd.sent).body);
+    const data = attrs.info && "rawData" in attrs.info ? known(attrs.info.rawData) : new Uint8Array();
+    expect(decodeAttrs(vlan, data)).toEqual({ protocol: 0x88a8, id: 4094 });
+    expect(toHex(encodeAttrs(vlan, { protocol: 0x88a8, id: 4094 }))).toBe(toHex(data));
+  });
 
   test("a default route of ours differs from that of ip in its origin only", () => {
     const ours = addRouteRequest({ destination: cidr("0.0.0.0/0"), ifindex: 3, gateway: ip("10.0.0.1") });

@@ -28,6 +28,7 @@ const YOUNGER: Readonly<Record<string, string>> = {
 /** Constants of sys and netlink that are no C header's. */
 const OURS = [
   "HEADER",
+  "MAX_LENGTH",
   "TYPE_MASK",
   "DUMP_TRIES",
   "MOST_IN_A_SEND",

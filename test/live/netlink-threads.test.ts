@@ -114,6 +114,15 @@ describe("a worker's transport", () => {
     expect(called).toBeLessThan(5);
   });
 
+  // The third of the retracted releases of another library: a receive that waits must not keep others from sending.
+  test("is not kept from sending by a listener that waits", async () => {
+    using live = withParent();
+    const inThread = threaded(live.netns);
+    const events = await heard(live.netns);
+    expect(await getLink(inThread, { name: "v1" })).toBeDefined();
+    expect(events).toEqual([]);
+  });
+
   test("two conversations share a thread", async () => {
     using one = withParent();
     using two = withParent();
@@ -215,7 +224,7 @@ describe("the netns bracket", () => {
     expect(told.elsewhere).toEqual([]);
   });
 
-  test("comes back when the work throws, and takes no work that awaits", () => {
+  test("comes back when the work throws, and takes no work that awaits", async () => {
     using live = withParent();
     expect(() =>
       withNetns(libc, live.netns, () => {
@@ -227,7 +236,7 @@ describe("the netns bracket", () => {
     // @ts-expect-error a promise would let the rest of the work run in the wrong netns
     const refused = () => withNetns(libc, live.netns, async () => undefined);
     expect(refused).toBeFunction();
-    expect(getLink(links, { name: "v1" })).resolves.toBeUndefined();
+    await expect(getLink(links, { name: "v1" })).resolves.toBeUndefined();
   });
 });
 
