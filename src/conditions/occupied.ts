@@ -3,9 +3,11 @@ import type { Condition, Evidence, Fix, Judged } from "./condition.ts";
 import {
   childEvidence,
   createCommand,
+  evidenceOfMany,
   inNetns,
   linkAttribute,
   netnsWords,
+  ownerWords,
   parentOf,
   shellWord,
   trialEvidence,
@@ -127,18 +129,21 @@ const mixed: Condition = {
         subject: parentOf(judged),
         message: `${link.name} cannot carry ${judged.kind}: it carries ${kind} already${where}`,
         evidence: [
-          ...others.map(childEvidence),
-          ...networks.map(networkEvidence),
+          ...evidenceOfMany(others, childEvidence),
+          ...evidenceOfMany(networks, networkEvidence),
           ...trialEvidence(judged.parent),
         ],
-        fix: [ownVlan(link), ...others.filter((child) => !child.ours).map(deleteChild)],
+        fix: [ownVlan(link), ...deleteChildren(others)],
       },
     ];
   },
 };
 
 function networkEvidence(network: NeighbourNetwork): Evidence {
-  return { source: `record of network ${network.owner}`, value: `${network.kind} mode ${network.mode}` };
+  return {
+    source: `record of network ${ownerWords(network.owner)}`,
+    value: `${network.kind} mode ${network.mode}`,
+  };
 }
 
 function ownVlan(link: LinkFacts): Fix {
@@ -149,11 +154,12 @@ function ownVlan(link: LinkFacts): Fix {
   };
 }
 
-function deleteChild(child: ChildFacts): Fix {
-  return {
-    say: `or delete ${child.name}, if nobody needs it`,
-    run: inNetns(child.netns, `ip link delete dev ${shellWord(child.name)}`),
-  };
+/** Links of ours go with their containers, not by hand. */
+function deleteChildren(children: readonly ChildFacts[]): Fix[] {
+  const [child] = children.filter(({ ours }) => !ours);
+  if (child === undefined) return [];
+  const run = inNetns(child.netns, `ip link delete dev ${shellWord(child.name)}`);
+  return [{ say: `or delete ${child.name}, if nobody needs it`, run }];
 }
 
 const exclusive: Condition = {
@@ -183,8 +189,8 @@ const exclusive: Condition = {
           ? `passthru needs ${link.name} alone, but it carries ${holder}`
           : `${link.name} belongs to a passthru link alone: ${holder}`,
         evidence: [
-          ...children.map(childEvidence),
-          ...networks.map(networkEvidence),
+          ...evidenceOfMany(children, childEvidence),
+          ...evidenceOfMany(networks, networkEvidence),
           ...trialEvidence(judged.parent),
         ],
         fix: exclusiveFixes(judged, children, wantsAll, link),
@@ -198,7 +204,7 @@ function holderWords(
   network: NeighbourNetwork | undefined,
 ): string | undefined {
   if (child !== undefined) return `${child.name} in ${netnsWords(child.netns)}`;
-  return network && `network ${network.owner}`;
+  return network && `network ${ownerWords(network.owner)}`;
 }
 
 function exclusiveFixes(
@@ -212,7 +218,7 @@ function exclusiveFixes(
     wantsAll && !blockedByOthers
       ? { say: "use bridge mode", run: createCommand(judged, { macvlan_mode: "bridge" }) }
       : ownVlan(link),
-    ...children.filter((child) => !child.ours).map(deleteChild),
+    ...deleteChildren(children),
     { say: "networks of this host and their parents", run: "underlay network ls" },
   ];
 }
@@ -238,7 +244,7 @@ const ipvlanMode: Condition = {
       {
         subject: parentOf(judged),
         message: `ipvlan mode is per parent: ${link.name} runs ${mode}, not ${judged.mode}`,
-        evidence: [...others.map(childEvidence), ...networks.map(networkEvidence)],
+        evidence: [...evidenceOfMany(others, childEvidence), ...evidenceOfMany(networks, networkEvidence)],
         fix: [{ say: "use the same mode", run: createCommand(judged, { ipvlan_mode: mode }) }, ownVlan(link)],
       },
     ];

@@ -2,6 +2,8 @@ import type { Cases } from "./cases.fixture.ts";
 import type { Judged } from "./condition.ts";
 import { child, judged, link, missing, parent, refused } from "./judged.fixture.ts";
 
+/** As long as Docker's. */
+const ID = "0123456789abcdef".repeat(4);
 const blue = { inode: 4026532001, path: "/run/netns/blue" };
 
 const busy = refused("EBUSY", "Device or resource busy");
@@ -14,7 +16,9 @@ function portOf(name: string, kind?: string): Judged {
 
 function onWifi(change: Partial<Judged> = {}, fourAddress = false): Judged {
   return judged({
-    parent: parent({ link: link({ name: "wlan0", wireless: { type: "station", fourAddress } }) }),
+    parent: parent({
+      link: link({ name: "wlan0", altNames: ["eth0"], wireless: { type: "station", fourAddress } }),
+    }),
     ...change,
   });
 }
@@ -31,6 +35,10 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
       {
         judged: judged({ parent: missing("auto") }),
         message: "parent=auto finds no link: this host has no default route",
+      },
+      {
+        judged: judged({ parent: parent({ link: link({ name: "enp3s0" }) }) }),
+        message: "eth0 is called enp3s0 now: after the next boot it would be missing",
       },
     ],
     not: [judged(), judged({ parent: parent({ asked: "lan-nic", link: link({ altNames: ["lan-nic"] }) }) })],
@@ -142,8 +150,8 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
         message: "eth0 belongs to a passthru link alone: mv0 in netns /run/netns/blue",
       },
       {
-        judged: passthru({ neighbours: [{ owner: "docker:abc", kind: "macvlan", mode: "bridge" }] }),
-        message: "passthru needs eth0 alone, but it carries network docker:abc",
+        judged: passthru({ neighbours: [{ owner: `docker:${ID}`, kind: "macvlan", mode: "bridge" }] }),
+        message: "passthru needs eth0 alone, but it carries network docker:0123456789ab",
       },
       {
         judged: judged({ neighbours: [{ owner: "docker:abc", kind: "macvlan", mode: "passthru" }] }),
@@ -203,7 +211,7 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
       { judged: judged({ mtu: 9000 }), message: "mtu 9000 is more than the 1500 of eth0" },
       {
         judged: judged({ parent: parent({ children: [child({ ours: true, mtu: 1400, netns: blue })] }) }),
-        message: "1 container link(s) on eth0 kept an MTU below 1500",
+        message: "a container link on eth0 kept an MTU below 1500",
       },
     ],
     not: [

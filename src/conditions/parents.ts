@@ -1,6 +1,15 @@
 import type { LinkFacts } from "../lib/facts.ts";
-import type { Condition, Fix, Judged } from "./condition.ts";
-import { createCommand, linkAttribute, networkOf, parentOf, shellWord, trialEvidence } from "./say.ts";
+import type { Condition, Fix, Judged, Judgement } from "./condition.ts";
+import {
+  createCommand,
+  evidenceOfMany,
+  linkAttribute,
+  netnsWords,
+  networkOf,
+  parentOf,
+  shellWord,
+  trialEvidence,
+} from "./say.ts";
 
 /** The parent itself: is it there, and can it carry foreign MAC addresses at all? */
 
@@ -19,7 +28,7 @@ const absent: Condition = {
     "already is degraded and heals by itself when the link is back.",
   judge(judged) {
     const { link, asked } = judged.parent;
-    if (link !== undefined) return [];
+    if (link !== undefined) return isCalled(link, asked) ? [] : [renamed(judged, link)];
     return [
       {
         subject: parentOf(judged),
@@ -36,6 +45,28 @@ const absent: Condition = {
     ];
   },
 };
+
+function isCalled(link: LinkFacts, name: string): boolean {
+  return link.name === name || link.altNames.includes(name);
+}
+
+/** The index found it, and only until the next boot. */
+function renamed(judged: Judged, link: LinkFacts): Judgement {
+  const { asked } = judged.parent;
+  return {
+    subject: parentOf(judged),
+    severity: "warn",
+    message: `${asked} is called ${link.name} now: after the next boot it would be missing`,
+    evidence: [linkAttribute(link, "IFLA_IFNAME", `the link of index ${link.ifindex}, once ${asked}`)],
+    fix: [
+      {
+        say: "give it its old name as altname, and make that lasting where the host's links are configured",
+        run: `ip link property add dev ${shellWord(link.name)} altname ${shellWord(asked)}`,
+      },
+      otherParent(judged, link.name, "or make the network anew on the new name"),
+    ],
+  };
+}
 
 function absenceEvidence(asked: string) {
   return asked === "auto"
@@ -158,9 +189,9 @@ const mtu: Condition = {
       {
         subject: networkOf(judged),
         severity: "warn" as const,
-        message: `${low.length} container link(s) on ${link.name} kept an MTU below ${wanted}`,
-        evidence: low.map((child) => ({
-          source: `RTM_GETLINK IFLA_MTU of ${child.name} in ${child.netns.path}`,
+        message: `${low.length === 1 ? "a container link" : `${low.length} container links`} on ${link.name} kept an MTU below ${wanted}`,
+        evidence: evidenceOfMany(low, (child) => ({
+          source: `RTM_GETLINK IFLA_MTU of ${child.name} in ${netnsWords(child.netns)}`,
           value: String(child.mtu),
         })),
         fix: [{ say: "restart the containers; this names their endpoints", run: "underlay endpoint ls" }],

@@ -8,7 +8,7 @@ import { CONDITIONS } from "./registry.ts";
 /** Commands that exist today: a finding must not send anybody to others. */
 const COMMANDS = [
   /^docker network create -d underlay-(macvlan|ipvlan) .*NAME$/,
-  /^(nsenter --net=\S+ )?ip link (show|set dev|add link|delete dev)\b/,
+  /^(nsenter --net=\S+ )?ip link (show|set dev|add link|delete dev|property add dev)\b/,
   /^docker ps --all$/,
   /^underlay (status|network (ls|inspect)|endpoint (ls|inspect)|gc|config show|version)$/,
 ];

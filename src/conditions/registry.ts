@@ -1,4 +1,5 @@
 import type { Condition } from "./condition.ts";
+import { ENDPOINT_CONDITIONS } from "./endpoints.ts";
 import { KERNEL_CONDITIONS } from "./kernel.ts";
 import { NETWORK_CONDITIONS } from "./networks.ts";
 import { OCCUPIED_CONDITIONS } from "./occupied.ts";
@@ -10,4 +11,5 @@ export const CONDITIONS: readonly Condition[] = [
   ...OCCUPIED_CONDITIONS,
   ...KERNEL_CONDITIONS,
   ...NETWORK_CONDITIONS,
+  ...ENDPOINT_CONDITIONS,
 ];

@@ -21,7 +21,33 @@ export function linkAttribute(link: LinkFacts, attribute: string, value: string)
 export function trialEvidence(parent: ParentFacts): readonly Evidence[] {
   if (parent.trial?.outcome !== "failed") return [];
   const { errno, text } = parent.trial;
-  return [{ source: "trial link in a scratch netns", value: text === "" ? errno : `${errno}: ${text}` }];
+  const words = text === "" ? ERRNO_WORDS[errno] : text;
+  return [
+    { source: "trial link in a scratch netns", value: words === undefined ? errno : `${errno}: ${words}` },
+  ];
+}
+
+/** strerror(3), for when the kernel added no words of its own. */
+const ERRNO_WORDS: Readonly<Record<string, string>> = {
+  EBUSY: "Device or resource busy",
+  EINVAL: "Invalid argument",
+  EPERM: "Operation not permitted",
+  EOPNOTSUPP: "Operation not supported",
+  ENODEV: "No such device",
+};
+
+/** Evidence of many is of the first few: a parent may carry hundreds of links. */
+export function evidenceOfMany<T>(things: readonly T[], tell: (thing: T) => Evidence): readonly Evidence[] {
+  const shown = things.slice(0, MOST_SHOWN).map(tell);
+  const more = things.length - shown.length;
+  return more > 0 ? [...shown, { source: "likewise", value: `${more} more` }] : shown;
+}
+
+const MOST_SHOWN = 4;
+
+/** Docker's ids have 64 digits and people know the first 12: `docker:0123456789ab`. */
+export function ownerWords(owner: string): string {
+  return owner.replace(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, "$1");
 }
 
 export function childEvidence(child: ChildFacts): Evidence {

@@ -1,13 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { MAX_IFNAME } from "../../src/lib/ifname.ts";
 import { ifaddrmsg } from "../../src/netlink/address.ts";
+import { genlmsghdr } from "../../src/netlink/genetlink.ts";
 import { IPVLAN_MODE } from "../../src/netlink/kinds/ipvlan.ts";
 import { MACVLAN_MODE } from "../../src/netlink/kinds/macvlan.ts";
 import { ifinfomsg } from "../../src/netlink/link.ts";
 import { nlmsghdr } from "../../src/netlink/message.ts";
 import { ndmsg } from "../../src/netlink/neighbour.ts";
 import { rtgenmsg } from "../../src/netlink/nsid.ts";
-import { rtmsg } from "../../src/netlink/route.ts";
+import { rtmsg, rtnexthop } from "../../src/netlink/route.ts";
 import { errnoName } from "../../src/sys/errno.ts";
 import { evaluate, isKnown } from "./compile.ts";
 import {
@@ -72,6 +73,13 @@ const STRUCTS: readonly Declared[] = [
     type: "rtm_type",
     flags: "rtm_flags",
   }),
+  ...declaredStruct("rtnexthop", rtnexthop, {
+    len: "rtnh_len",
+    flags: "rtnh_flags",
+    hops: "rtnh_hops",
+    ifindex: "rtnh_ifindex",
+  }),
+  ...declaredStruct("genlmsghdr", genlmsghdr, { cmd: "cmd", version: "version", reserved: "reserved" }),
   ...declaredStruct("ndmsg", ndmsg, {
     family: "ndm_family",
     ifindex: "ndm_ifindex",

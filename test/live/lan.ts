@@ -1,10 +1,10 @@
-import { closeSync } from "node:fs";
 import type { Log } from "../../src/lib/log.ts";
+import type { Scratch } from "../../src/links/parent/trial.ts";
 import { Conversation } from "../../src/netlink/conversation.ts";
 import { NETLINK_GENERIC, NETLINK_ROUTE, openRequestSocket } from "../../src/netlink/open.ts";
 import { inlineTransport } from "../../src/netlink/transport.ts";
-import { openLibc } from "../../src/sys/libc.ts";
-import { makeScratchNetns, type Netns, openNetns } from "../../src/sys/netns.ts";
+import { type Netns, openNetns } from "../../src/sys/netns.ts";
+import { openTestNetns } from "../ground/netns.ts";
 
 /**
  * A namespace of the test's own, with what the daemon would have in its: conversations and a scratch namespace.
@@ -14,14 +14,12 @@ export interface Lan extends Disposable {
   readonly home: Netns;
   readonly requests: Conversation;
   readonly generic: Conversation;
-  readonly scratch: { readonly netns: Netns; readonly home: Conversation; readonly inside: Conversation };
+  readonly scratch: Scratch;
   readonly log: Log;
-  /** What was logged, one `level message` each. */
-  readonly said: string[];
   converseIn(netns: Netns): Conversation;
   /** Runs `ip` in the namespace, words parted by blanks. Throws what it says on stderr. */
   ip(words: string): string;
-  /** Links as `ip -d -j link show` has them, without counters. */
+  /** Links as `ip -d -j link show` has them. */
   links(): unknown;
   /** Path of a namespace that no walk finds: nothing but this process's file descriptor holds it. */
   readonly unreachable: string;
@@ -36,55 +34,36 @@ export interface Container extends Disposable {
 }
 
 export function makeLan(): Lan {
-  const libc = openLibc();
-  const open = (protocol: number, netns: Netns) =>
-    new Conversation(inlineTransport(openRequestSocket(libc, protocol, netns)));
   using undo = new DisposableStack();
-  const keep = <T extends { close(): void }>(thing: T): T => undo.adopt(thing, () => thing.close());
-
-  const home = keep(makeScratchNetns(libc));
-  const unreachable = keep(makeScratchNetns(libc));
-  const scratchNetns = keep(makeScratchNetns(libc));
-  const requests = keep(open(NETLINK_ROUTE, home));
-  const generic = keep(open(NETLINK_GENERIC, home));
-  const inside = keep(open(NETLINK_ROUTE, scratchNetns));
-  const said: string[] = [];
-  const ip = (words: string) => ipIn(pathOf(home), words);
+  const home = undo.use(openTestNetns());
+  const scratch = undo.use(openTestNetns());
+  const unreachable = undo.use(openTestNetns());
+  const open = (protocol: number, netns: Netns) =>
+    new Conversation(inlineTransport(openRequestSocket(home.libc, protocol, netns)));
+  const generic = undo.adopt(open(NETLINK_GENERIC, home.netns), (conversation) => conversation.close());
   const kept = undo.move();
 
   return {
-    home,
-    requests,
+    home: home.netns,
+    requests: home.conversation,
     generic,
-    scratch: { netns: scratchNetns, home: requests, inside },
-    said,
-    unreachable: pathOf(unreachable),
-    log: (level, message) => void said.push(`${level} ${message}`),
+    scratch: { netns: scratch.netns, home: home.conversation, inside: scratch.conversation },
+    unreachable: unreachable.path,
+    log: () => undefined,
     converseIn: (netns) => open(NETLINK_ROUTE, netns),
-    ip,
-    links: () => JSON.parse(ip("-d -j link show")),
-    container() {
-      const container = startContainer();
-      kept.use(container);
-      return container;
-    },
+    ip: (words) => home.ip(...words.split(" ")),
+    links: () => home.ipJson("link", "show"),
+    container: () => kept.use(startContainer()),
     [Symbol.dispose]: () => kept.dispose(),
   };
 }
 
-/** For other programs: this process's file descriptor of the namespace. */
-function pathOf(netns: Netns): string {
-  return `/proc/${process.pid}/fd/${netns.fd}`;
-}
-
 /** Its process waits for the end of its stdin, and so ends with the test. */
 function startContainer(): Container {
-  const libc = openLibc();
-  const netns = makeScratchNetns(libc);
-  const holder = Bun.spawn(["nsenter", `--net=${pathOf(netns)}`, "cat"], { stdin: "pipe", stdout: "ignore" });
+  using made = openTestNetns();
+  const holder = Bun.spawn(["nsenter", `--net=${made.path}`, "cat"], { stdin: "pipe", stdout: "ignore" });
   const path = `/proc/${holder.pid}/ns/net`;
-  untilIn(path, netns.inode);
-  netns.close();
+  untilIn(path, made.netns.inode);
   return {
     pid: holder.pid,
     path,
@@ -93,24 +72,19 @@ function startContainer(): Container {
   };
 }
 
-/** nsenter enters right after it starts; a few thousand looks are far more than it needs. */
+/** nsenter has no way to say that it is in; it takes about a millisecond. */
 function untilIn(path: string, inode: number): void {
   const deadline = performance.now() + 5000;
   while (performance.now() < deadline) {
     const now = openNetns(path);
-    closeSync(now.fd);
+    now.close();
     if (now.inode === inode) return;
   }
   throw new Error(`${path} did not become the namespace ${inode}`);
 }
 
-export function ipIn(path: string, words: string): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync([
-    "nsenter",
-    `--net=${path}`,
-    "ip",
-    ...words.split(" ").filter((word) => word !== ""),
-  ]);
+function ipIn(path: string, words: string): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["nsenter", `--net=${path}`, "ip", ...words.split(" ")]);
   if (exitCode !== 0) throw new Error(`ip ${words}: ${stderr.toString().trim()}`);
   return stdout.toString();
 }

@@ -39,6 +39,8 @@ function candidatePaths({ named, proc }: NetnsRoots): string[] {
   const byName = named.flatMap((folder) => entriesOf(folder).map((name) => `${folder}/${name}`));
   const byProcess = entriesOf(proc)
     .filter((name) => /^\d+$/.test(name))
+    // The oldest process of a container is the one to name it by.
+    .sort((a, b) => Number(a) - Number(b))
     .map((pid) => `${proc}/${pid}/ns/net`);
   return [...byName, ...byProcess];
 }

@@ -1,0 +1,65 @@
+import type { Condition } from "./condition.ts";
+
+/** What containers ask for in vain, and endpoints that lost theirs. */
+
+const publishes: Condition = {
+  id: "UL-R04",
+  title: "published ports do nothing",
+  severity: "info",
+  refuses: false,
+  confidence: "certain",
+  explain:
+    "A container on the LAN has an address of its own, and every port it listens on is reachable there. Nothing " +
+    "is forwarded from the host's addresses, so -p has no effect.",
+  judge(judged) {
+    return judged.endpoints
+      .filter((endpoint) => endpoint.publishes.length > 0)
+      .map((endpoint) => ({
+        subject: { kind: "endpoint" as const, name: endpoint.name },
+        message: `-p ${firstOf(endpoint.publishes)} has no effect: the container is on the LAN itself`,
+        evidence: [{ source: "port bindings of the endpoint", value: endpoint.publishes.join(", ") }],
+        fix: [{ say: "use the container's own address, shown here", run: "underlay endpoint ls" }],
+      }));
+  },
+};
+
+function firstOf(publishes: readonly string[]): string {
+  const [first = "", ...more] = publishes;
+  return more.length === 0 ? first : `${first} (and ${more.length} more)`;
+}
+
+const unattached: Condition = {
+  id: "UL-R05",
+  title: "an endpoint has no container",
+  severity: "warn",
+  refuses: false,
+  confidence: "likely",
+  explain:
+    "Docker asked for this endpoint and never gave it back: dockerd crashed, or it started while Underlay was down " +
+    "and gave up on the container. When no container has the link for a while the endpoint is released. Docker " +
+    "starts such a container again only when told to.",
+  judge(judged) {
+    const fix = [
+      { say: "see whether its container runs", run: "docker ps --all" },
+      {
+        say: "start it again: docker start NAME; if Docker says the endpoint exists: docker network disconnect -f",
+      },
+    ];
+    const suspects = judged.endpoints.flatMap(({ name, addresses, unattachedSince: since }) =>
+      since === undefined ? [] : [{ name, addresses, since, what: "has no container" }],
+    );
+    const released = judged.released.map(({ addresses, at }) => {
+      return { name: judged.network, addresses, since: at, what: "had no container and was released" };
+    });
+    return [...suspects, ...released].map(({ name, addresses, since, what }) => ({
+      subject: { kind: "endpoint" as const, name },
+      message: `the endpoint ${addresses.join(" ") || name} ${what}`,
+      evidence: [
+        { source: "macvlan links of every network namespace", value: `none is its link since ${since}` },
+      ],
+      fix,
+    }));
+  },
+};
+
+export const ENDPOINT_CONDITIONS: readonly Condition[] = [publishes, unattached];
