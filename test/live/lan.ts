@@ -19,7 +19,7 @@ export interface Lan extends Disposable {
   converseIn(netns: Netns): Conversation;
   /** Runs `ip` in the namespace, words parted by blanks. Throws what it says on stderr. */
   ip(words: string): string;
-  /** Links as `ip -d -j link show` has them. */
+  /** Links as `ip -d -j link show` has them, without what the kernel settles a little later by itself. */
   links(): unknown;
   /** Path of a namespace that no walk finds: nothing but this process's file descriptor holds it. */
   readonly unreachable: string;
@@ -52,10 +52,16 @@ export function makeLan(): Lan {
     log: () => undefined,
     converseIn: (netns) => open(NETLINK_ROUTE, netns),
     ip: (words) => home.ip(...words.split(" ")),
-    links: () => home.ipJson("link", "show"),
+    links: () => home.ipJson("link", "show").map(withoutCarrier),
     container: () => kept.use(startContainer()),
     [Symbol.dispose]: () => kept.dispose(),
   };
+}
+
+/** linkwatch of the kernel tells the carrier of a peer up to a second after the change. */
+function withoutCarrier({ operstate: _, flags, ...rest }: Record<string, unknown>): unknown {
+  const lasting = Array.isArray(flags) ? flags.filter((flag) => !/CARRIER|LOWER_UP|DOWN/.test(flag)) : flags;
+  return { ...rest, flags: lasting };
 }
 
 /** Its process waits for the end of its stdin, and so ends with the test. */
