@@ -62,6 +62,14 @@ describe("endpoints.declare", () => {
     expect(engine.endpoints.list().map(({ owner }) => owner)).toEqual(["docker:net1/new"]);
   });
 
+  test("two that claim one address, again and again at once, wait for each other and not for ever", async () => {
+    const engine = await withNetwork();
+    await engine.endpoints.declare(endpointRequest("b"));
+    const claims = ["a", "b", "a", "b"].map((id) => engine.endpoints.declare(endpointRequest(id)));
+    expect((await Promise.all(claims)).map(({ owner }) => owner.slice(-1))).toEqual(["a", "b", "a", "b"]);
+    expect(engine.endpoints.list().map(({ owner }) => owner)).toEqual(["docker:net1/b"]);
+  }, 2000);
+
   test("a MAC that a living endpoint has is a conflict that names it", async () => {
     const engine = await withNetwork();
     const mac = parseMac("02:11:22:33:44:55");

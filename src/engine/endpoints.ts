@@ -25,29 +25,38 @@ export function endpointsOn(context: Context): Endpoints {
   const forgetting = new Joined<void>();
   const calls = new Map<string, number>();
 
+  /**
+   * One declare at a time in a network: two of them must not both find an address or a MAC free. The endpoint's own
+   * queue is joined only then: whoever supersedes an endpoint waits for its queue, and would wait for ever if a
+   * declare stood in it that waits for its turn.
+   */
   async function declare(request: EndpointRequest): Promise<EndpointRecord> {
+    knownNetwork(request.network);
+    calls.set(request.owner, context.clock());
+    return queues.run([declareKey(request.network)], () =>
+      queues.run([endpointKey(request.owner)], () => declareNow(request)),
+    );
+  }
+
+  async function declareNow(request: EndpointRequest): Promise<EndpointRecord> {
     const network = knownNetwork(request.network);
     for (const address of request.addresses) subnetFor(network, address);
-    calls.set(request.owner, context.clock());
-    // One declare at a time in a network: two of them must not both find an address or a MAC free.
-    return queues.run([declareKey(network.owner), endpointKey(request.owner)], async () => {
-      const wanted = recordOf(network, request);
-      const existing = endpoints.get(request.owner);
-      if (existing) return requireSame(existing, wanted);
-      await supersede(wanted);
-      requireFreeMac(network, wanted);
-      step("endpoint.declare.before-record");
-      await endpoints.put(wanted);
-      step("endpoint.declare.after-record");
-      context.sightings.taken(wanted);
-      if (wanted.publishes.length > 0) {
-        log("warn", "published ports do nothing on a LAN: the container's own address serves them", {
-          endpoint: wanted.owner,
-          ports: wanted.publishes.join(" "),
-        });
-      }
-      return wanted;
-    });
+    const wanted = recordOf(network, request);
+    const existing = endpoints.get(request.owner);
+    if (existing) return requireSame(existing, wanted);
+    await supersede(wanted);
+    requireFreeMac(network, wanted);
+    step("endpoint.declare.before-record");
+    await endpoints.put(wanted);
+    step("endpoint.declare.after-record");
+    context.sightings.taken(wanted);
+    if (wanted.publishes.length > 0) {
+      log("warn", "published ports do nothing on a LAN: the container's own address serves them", {
+        endpoint: wanted.owner,
+        ports: wanted.publishes.join(" "),
+      });
+    }
+    return wanted;
   }
 
   function recordOf(network: NetworkRecord, request: EndpointRequest): EndpointRecord {
