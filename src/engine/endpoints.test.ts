@@ -93,7 +93,7 @@ describe("endpoints.declare", () => {
     const otherPrefix = await failure(
       engine.endpoints.declare(endpointRequest("a", { addresses: [cidr("10.6.0.7/16")] })),
     );
-    expect(otherPrefix.code).toBe("invalid_request");
+    expect(otherPrefix.code).toBe("invalid_option");
   });
 });
 

@@ -261,7 +261,7 @@ function subnetFor(network: NetworkRecord, address: Cidr): Subnet {
   if (subnet) return subnet;
   const pools = network.subnets.map(({ pool }) => pool).join(", ") || "none";
   throw new UnderlayError(
-    "invalid_request",
+    "invalid_option",
     `address ${formatCidr(address)} is in no subnet of network ${network.owner} (it has: ${pools})`,
     { inputs: { network: network.owner, address: formatCidr(address) } },
   );
