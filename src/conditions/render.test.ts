@@ -46,6 +46,7 @@ test("one line stays one line, and a block keeps its number of lines, for any ma
       expect(oneLine(finding)).not.toMatch(/[\n\r\u2028]/);
       expect(block(finding).split(/[\n\r\u2028]/)).toHaveLength(5);
     }),
+    { numRuns: 30 },
   );
 });
 
