@@ -82,6 +82,15 @@ describe("endpoints.declare", () => {
     expect(error.message).toContain("docker:net1/a");
   });
 
+  test("a passthru endpoint is its parent to the LAN, and a second one is not refused for its MAC", async () => {
+    const world = new World();
+    const options = { parent: "eth0", macvlan_mode: "passthru" };
+    const engine = await withNetwork(world, networkRequest({ options }));
+    const { mac } = await engine.endpoints.declare(endpointRequest("a"));
+    expect(mac).toBe(world.parents.get("eth0")?.mac ?? "");
+    await engine.endpoints.declare(endpointRequest("b", { addresses: [cidr("10.6.0.8/24")] }));
+  });
+
   test("an unknown network and a foreign address are told", async () => {
     const engine = await withNetwork();
     const unknown = await failure(engine.endpoints.declare(endpointRequest("a", { network: "docker:nope" })));

@@ -45,7 +45,7 @@ export function endpointsOn(context: Context): Endpoints {
     const existing = endpoints.get(request.owner);
     if (existing) return requireSame(existing, wanted);
     await supersede(wanted);
-    requireFreeMac(network, wanted);
+    if (inheritedMac(network) === undefined) requireFreeMac(network, wanted);
     step("endpoint.declare.before-record");
     await endpoints.put(wanted);
     step("endpoint.declare.after-record");
@@ -65,13 +65,17 @@ export function endpointsOn(context: Context): Endpoints {
       network: request.network,
       state: "declared",
       addresses: request.addresses.map(formatCidr),
-      mac: request.mac ?? stableMac(network, request),
+      mac: request.mac ?? inheritedMac(network) ?? stableMac(network, request),
       macChosenByUser: request.mac !== undefined,
       ...(request.ifname !== undefined && { ifname: request.ifname }),
       publishes: request.publishes,
       bootId: context.bootId,
       createdAt: new Date(context.clock()).toISOString(),
     };
+  }
+
+  function inheritedMac({ kind, spec, parent }: NetworkRecord): Mac | undefined {
+    return context.drivers[kind].inheritedMac(spec, parent);
   }
 
   /**
