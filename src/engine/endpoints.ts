@@ -193,7 +193,7 @@ export function endpointsOn(context: Context): Endpoints {
   ): Promise<UnderlayError> {
     const facts = await context.parents.facts(network.spec.parent, network.parent);
     const trial = failure && {
-      trial: { outcome: "failed", errno: failure.errno ?? "", text: failure.message } as const,
+      trial: { outcome: "failed", errno: failure.errno ?? "", text: failure.kernelText ?? "" } as const,
     };
     const refusal = refusals(judgedOf(context, network, { ...facts, ...trial }), network.allow);
     if (refusal) return refusal;
