@@ -13,7 +13,7 @@ export interface Surroundings {
 }
 
 /** Every process that descends from a test run carries this variable with the run's id. */
-export const RUN_VARIABLE = "UNDERLAY_TEST_RUN";
+export const RUN_VARIABLE = "TEST_RUN_OF_UNDERLAY";
 
 /** What there is now. `runId` tells the processes of this run from those of others. */
 export async function surroundings(runId: string): Promise<Surroundings> {

@@ -35,11 +35,11 @@ export interface Underlay {
 export interface UnderlayOptions {
   /** `network.ensure.after-record:kill`: where the daemon kills itself. */
   readonly fault?: string;
-  readonly flags?: readonly string[];
+  /** `--stale-after`; short unless told, so that a test need not wait a minute. */
+  readonly staleAfter?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Short timers, so that a test need not wait a minute for what production does in one. */
 const FLAGS = [
   `--state-dir=${STATE_DIR}`,
   `--run-dir=${RUN_DIR}`,
@@ -47,7 +47,6 @@ const FLAGS = [
   "--log-format=json",
   "--log-level=debug",
   "--reconcile-interval=1s",
-  "--stale-after=2s",
 ];
 
 /** A daemon for a host; it is not started yet. It ends with the host. */
@@ -62,7 +61,10 @@ export function prepareUnderlay(host: PrivateHost): Underlay {
   };
   const launch = async (options: UnderlayOptions): Promise<Running> => {
     const env = { ...(options.fault === undefined ? {} : { UNDERLAY_FAULT: options.fault }), ...options.env };
-    const process = await host.start([PROGRAM, "daemon", ...FLAGS, ...(options.flags ?? [])], env);
+    const process = await host.start(
+      [PROGRAM, "daemon", ...FLAGS, `--stale-after=${options.staleAfter ?? "3s"}`],
+      env,
+    );
     lives.push(process);
     return process;
   };

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { removeCgroup } from "./cgroup.ts";
 import type { DockerEngine } from "./engines.ts";
@@ -70,7 +70,7 @@ export async function startHost(options: HostOptions): Promise<PrivateHost> {
   const environment = (env: Readonly<Record<string, string>> = {}) => ({
     PATH: engine.path,
     HOME: "/root",
-    UNDERLAY_TEST_RUN: process.env["UNDERLAY_TEST_RUN"] ?? "",
+    TEST_RUN_OF_UNDERLAY: process.env["TEST_RUN_OF_UNDERLAY"] ?? "",
     ...env,
   });
   const inside = (argv: readonly string[]) => [
@@ -109,8 +109,12 @@ function noDad(address: string): string[] {
 async function startInside(argv: string[], env: Record<string, string>): Promise<Running> {
   const proxy = Bun.spawn(argv, { stdin: "ignore", stdout: "pipe", stderr: "pipe", env });
   const lines: string[] = [];
-  void collectLines(proxy.stdout, lines);
-  void collectLines(proxy.stderr, lines);
+  const name = `${proxy.pid}-${argv
+    .slice(argv.indexOf("--") + 1)[0]
+    ?.split("/")
+    .at(-1)}`;
+  void collectLines(proxy.stdout, lines, name);
+  void collectLines(proxy.stderr, lines, name);
   // nsenter forks into the pid namespace and only waits; signals are for its child.
   const pid = await forkedChild(proxy);
   const hasEnded = () => proxy.exitCode !== null || proxy.signalCode !== null;
@@ -155,13 +159,16 @@ async function firstLine(stream: ReadableStream<Uint8Array>, wanted: string): Pr
   if (line !== wanted) throw new Error(`a private host did not start: ${line}`);
 }
 
-async function collectLines(stream: ReadableStream<Uint8Array>, into: string[]): Promise<void> {
+/** Collects lines; with UNDERLAY_TEST_LOGS in the environment they go to a file in that folder too. */
+async function collectLines(stream: ReadableStream<Uint8Array>, into: string[], name: string): Promise<void> {
+  const logs = process.env["UNDERLAY_TEST_LOGS"];
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of stream) {
     const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = parts.pop() ?? "";
     into.push(...parts);
+    if (logs !== undefined) appendFileSync(`${logs}/${name}.log`, parts.map((line) => `${line}\n`).join(""));
   }
   if (rest !== "") into.push(rest);
 }
