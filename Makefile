@@ -3,7 +3,7 @@
 BUN := node_modules/.bin/bun
 SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts' ! -name '*.golden.ts')
 
-.PHONY: help build check test demo clean
+.PHONY: help build check test demo bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo 'make check   types, lint, architecture and unit tests, in under a minute; needs no root'
 	@echo 'make test    every test there is, on real kernels and dockerds; needs root'
 	@echo 'make demo    two containers on a LAN of their own, shown and torn down; needs root'
+	@echo 'make bench   what Docker users wait for, ours against the built-in driver; needs root'
 	@echo 'make clean   removes what build made'
 
 build: dist/underlay
@@ -33,6 +34,10 @@ test: dist/underlay
 demo: dist/underlay
 	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2
 	@$(BUN) tools/demo.ts
+
+bench: dist/underlay
+	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2
+	@$(BUN) bench/docker.ts
 
 clean:
 	rm -rf dist

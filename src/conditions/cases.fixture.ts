@@ -43,6 +43,10 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
         judged: judged({ parent: parent({ trial: refused("ENOSPC", "No space left on device") }) }),
         message: "no macvlan can be made on eth0: No space left on device",
       },
+      {
+        judged: judged({ parent: parent({ trial: refused("ENOMEM") }) }),
+        message: "no macvlan can be made on eth0: Cannot allocate memory",
+      },
     ],
     not: [judged()],
   },

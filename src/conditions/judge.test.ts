@@ -24,7 +24,7 @@ describe("a create is refused", () => {
     expect(refusals(bridgePort, [])?.message).toBe(
       "UL-P06 eth0 cannot carry macvlan: it is a port of bridge br0 " +
         "(RTM_GETLINK IFLA_MASTER of eth0: br0 (kind bridge); " +
-        "trial link in a scratch netns: EBUSY: Device or resource busy); to mend it: " +
+        "RTM_NEWLINK on eth0: EBUSY: Device or resource busy); to mend it: " +
         "use the bridge as parent: docker network create -d underlay-macvlan --subnet 192.168.1.0/24 " +
         "--gateway 192.168.1.1 -o parent=br0 NAME; " +
         "or take the link out of br0: ip link set dev eth0 nomaster",
@@ -101,6 +101,21 @@ describe("one cause gives one finding", () => {
       findings(judged({ parent: parent({ asked: "lo", link: lo }) })).map((finding) => finding.id),
     ).toEqual(["UL-P04"]);
   });
+});
+
+test("a second container on a passthru network is told that it holds one", () => {
+  const first = child({ mode: "passthru", ours: true, name: "ul-a" });
+  const request = judged({
+    mode: "passthru",
+    parent: parent({ children: [first], trial: refused("EINVAL") }),
+  });
+  const [finding] = findings(request);
+  expect(finding?.id).toBe("UL-P08");
+  expect(finding?.fix.map(({ say }) => say)).toEqual([
+    "a passthru network carries one container at a time: stop the other",
+    "or make it a network in bridge mode",
+    "networks of this host and their parents",
+  ]);
 });
 
 test("the worst comes first", () => {

@@ -1,6 +1,6 @@
 import type { TrialFacts } from "../lib/facts.ts";
 import type { Condition, Fix } from "./condition.ts";
-import { parentOf, trialEvidence } from "./say.ts";
+import { errnoWords, parentOf, trialEvidence } from "./say.ts";
 
 /** What the kernel itself said to a trial link. */
 
@@ -76,6 +76,10 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
 };
 
+function wordsOf({ text, errno }: FailedTrial): string {
+  return text === "" ? (errnoWords(errno) ?? `the kernel answers ${errno}`) : text;
+}
+
 const unexplained: Condition = {
   id: "UL-K10",
   title: "kernel refuses a link on the parent",
@@ -92,7 +96,7 @@ const unexplained: Condition = {
     if (trial?.outcome !== "failed") return [];
     const parent = parentOf(judged);
     const refusal = REFUSALS[trial.errno];
-    const why = refusal?.why(parent.name) ?? (trial.text === "" ? trial.errno : trial.text);
+    const why = refusal?.why(parent.name) ?? wordsOf(trial);
     return [
       {
         subject: parent,

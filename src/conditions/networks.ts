@@ -100,7 +100,10 @@ const poolOfDocker: Condition = {
           { source: `addresses of ${judged.parent.asked}`, value: addressWords(judged) },
         ],
         fix: [
-          { say: "give the LAN's own subnet", run: createCommand(lanSubnets(judged), {}) },
+          {
+            say: `give the LAN's own subnet${routable(judged).length > 0 ? "" : ", not the one of this example"}`,
+            run: createCommand(lanSubnets(judged), {}),
+          },
           { say: "and --ipv6 beside an IPv6 --subnet, which Docker drops otherwise" },
         ],
       }));

@@ -213,14 +213,23 @@ function exclusiveFixes(
   wantsAll: boolean,
   link: LinkFacts,
 ): Fix[] {
-  const blockedByOthers = children.some((child) => child.mode === "passthru");
   return [
-    wantsAll && !blockedByOthers
-      ? { say: "use bridge mode", run: createCommand(judged, { macvlan_mode: "bridge" }) }
-      : ownVlan(link),
+    ...wayOut(judged, children, wantsAll, link),
     ...deleteChildren(children),
     { say: "networks of this host and their parents", run: "underlay network ls" },
   ];
+}
+
+function wayOut(judged: Judged, children: readonly ChildFacts[], wantsAll: boolean, link: LinkFacts): Fix[] {
+  const bridge = createCommand(judged, { macvlan_mode: "bridge" });
+  const holders = children.filter((child) => child.mode === "passthru");
+  if (wantsAll && holders.some((child) => child.ours)) {
+    return [
+      { say: "a passthru network carries one container at a time: stop the other" },
+      { say: "or make it a network in bridge mode", run: bridge },
+    ];
+  }
+  return wantsAll && holders.length === 0 ? [{ say: "use bridge mode", run: bridge }] : [ownVlan(link)];
 }
 
 const ipvlanMode: Condition = {

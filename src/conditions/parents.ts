@@ -97,7 +97,12 @@ const down: Condition = {
         subject: parentOf(judged),
         message: `${link.name} is down: no frame passes until it is up`,
         evidence: [linkAttribute(link, "ifi_flags", "IFF_UP is not set")],
-        fix: [{ say: "bring it up", run: `ip link set dev ${shellWord(link.name)} up` }],
+        fix: [
+          {
+            say: "Underlay brings it up with the next container; or now",
+            run: `ip link set dev ${shellWord(link.name)} up`,
+          },
+        ],
       },
     ];
   },

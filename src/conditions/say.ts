@@ -17,13 +17,16 @@ export function linkAttribute(link: LinkFacts, attribute: string, value: string)
   return { source: `RTM_GETLINK ${attribute} of ${link.name}`, value };
 }
 
-/** What the kernel answered to the trial link, when one was tried and failed. */
+/** What the kernel answered to a link that was tried, for a moment or for a container, and failed. */
 export function trialEvidence(parent: ParentFacts): readonly Evidence[] {
   if (parent.trial?.outcome !== "failed") return [];
   const { errno, text } = parent.trial;
-  const words = text === "" ? ERRNO_WORDS[errno] : text;
+  const words = text === "" ? errnoWords(errno) : text;
   return [
-    { source: "trial link in a scratch netns", value: words === undefined ? errno : `${errno}: ${words}` },
+    {
+      source: `RTM_NEWLINK on ${parent.link?.name ?? parent.asked}`,
+      value: words === undefined ? errno : `${errno}: ${words}`,
+    },
   ];
 }
 
@@ -34,7 +37,15 @@ const ERRNO_WORDS: Readonly<Record<string, string>> = {
   EPERM: "Operation not permitted",
   EOPNOTSUPP: "Operation not supported",
   ENODEV: "No such device",
+  EADDRINUSE: "Address already in use",
+  EEXIST: "File exists",
+  ENOMEM: "Cannot allocate memory",
+  ENOBUFS: "No buffer space available",
 };
+
+export function errnoWords(errno: string): string | undefined {
+  return ERRNO_WORDS[errno];
+}
 
 /** Evidence of many is of the first few: a parent may carry hundreds of links. */
 export function evidenceOfMany<T>(things: readonly T[], tell: (thing: T) => Evidence): readonly Evidence[] {

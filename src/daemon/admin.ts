@@ -177,11 +177,20 @@ async function readBody<Schema extends v.GenericSchema>(
   request: Request,
   schema: Schema,
 ): Promise<v.InferOutput<Schema>> {
-  const text = await request.text();
-  if (text.length > MOST_BODY) throw new UnderlayError("invalid_request", "the body is too long");
-  const read = v.safeParse(schema, parseJson(text));
+  const read = v.safeParse(schema, parseJson(await readText(request)));
   if (read.success) return read.output;
   throw new UnderlayError("invalid_request", read.issues.map((issue) => issue.message).join("; "));
+}
+
+/** The server itself has no limit, and a chunked body tells its length too late. */
+async function readText(request: Request): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of request.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > MOST_BODY) throw new UnderlayError("invalid_request", "the body is too long");
+  }
+  return text + decoder.decode();
 }
 
 function parseJson(text: string): unknown {

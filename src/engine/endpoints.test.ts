@@ -62,6 +62,14 @@ describe("endpoints.declare", () => {
     expect(engine.endpoints.list().map(({ owner }) => owner)).toEqual(["docker:net1/new"]);
   });
 
+  test("two that claim one address, again and again at once, wait for each other and not for ever", async () => {
+    const engine = await withNetwork();
+    await engine.endpoints.declare(endpointRequest("b"));
+    const claims = ["a", "b", "a", "b"].map((id) => engine.endpoints.declare(endpointRequest(id)));
+    expect((await Promise.all(claims)).map(({ owner }) => owner.slice(-1))).toEqual(["a", "b", "a", "b"]);
+    expect(engine.endpoints.list().map(({ owner }) => owner)).toEqual(["docker:net1/b"]);
+  }, 2000);
+
   test("a MAC that a living endpoint has is a conflict that names it", async () => {
     const engine = await withNetwork();
     const mac = parseMac("02:11:22:33:44:55");
@@ -72,6 +80,15 @@ describe("endpoints.declare", () => {
     );
     expect(error.code).toBe("conflict");
     expect(error.message).toContain("docker:net1/a");
+  });
+
+  test("a passthru endpoint is its parent to the LAN, and a second one is not refused for its MAC", async () => {
+    const world = new World();
+    const options = { parent: "eth0", macvlan_mode: "passthru" };
+    const engine = await withNetwork(world, networkRequest({ options }));
+    const { mac } = await engine.endpoints.declare(endpointRequest("a"));
+    expect(mac).toBe(world.parents.get("eth0")?.mac ?? "");
+    await engine.endpoints.declare(endpointRequest("b", { addresses: [cidr("10.6.0.8/24")] }));
   });
 
   test("an unknown network and a foreign address are told", async () => {
@@ -85,7 +102,7 @@ describe("endpoints.declare", () => {
     const otherPrefix = await failure(
       engine.endpoints.declare(endpointRequest("a", { addresses: [cidr("10.6.0.7/16")] })),
     );
-    expect(otherPrefix.code).toBe("invalid_request");
+    expect(otherPrefix.code).toBe("invalid_option");
   });
 });
 

@@ -25,29 +25,38 @@ export function endpointsOn(context: Context): Endpoints {
   const forgetting = new Joined<void>();
   const calls = new Map<string, number>();
 
+  /**
+   * One declare at a time in a network: two of them must not both find an address or a MAC free. The endpoint's own
+   * queue is joined only then: whoever supersedes an endpoint waits for its queue, and would wait for ever if a
+   * declare stood in it that waits for its turn.
+   */
   async function declare(request: EndpointRequest): Promise<EndpointRecord> {
+    knownNetwork(request.network);
+    calls.set(request.owner, context.clock());
+    return queues.run([declareKey(request.network)], () =>
+      queues.run([endpointKey(request.owner)], () => declareNow(request)),
+    );
+  }
+
+  async function declareNow(request: EndpointRequest): Promise<EndpointRecord> {
     const network = knownNetwork(request.network);
     for (const address of request.addresses) subnetFor(network, address);
-    calls.set(request.owner, context.clock());
-    // One declare at a time in a network: two of them must not both find an address or a MAC free.
-    return queues.run([declareKey(network.owner), endpointKey(request.owner)], async () => {
-      const wanted = recordOf(network, request);
-      const existing = endpoints.get(request.owner);
-      if (existing) return requireSame(existing, wanted);
-      await supersede(wanted);
-      requireFreeMac(network, wanted);
-      step("endpoint.declare.before-record");
-      await endpoints.put(wanted);
-      step("endpoint.declare.after-record");
-      context.sightings.taken(wanted);
-      if (wanted.publishes.length > 0) {
-        log("warn", "published ports do nothing on a LAN: the container's own address serves them", {
-          endpoint: wanted.owner,
-          ports: wanted.publishes.join(" "),
-        });
-      }
-      return wanted;
-    });
+    const wanted = recordOf(network, request);
+    const existing = endpoints.get(request.owner);
+    if (existing) return requireSame(existing, wanted);
+    await supersede(wanted);
+    if (inheritedMac(network) === undefined) requireFreeMac(network, wanted);
+    step("endpoint.declare.before-record");
+    await endpoints.put(wanted);
+    step("endpoint.declare.after-record");
+    context.sightings.taken(wanted);
+    if (wanted.publishes.length > 0) {
+      log("warn", "published ports do nothing on a LAN: the container's own address serves them", {
+        endpoint: wanted.owner,
+        ports: wanted.publishes.join(" "),
+      });
+    }
+    return wanted;
   }
 
   function recordOf(network: NetworkRecord, request: EndpointRequest): EndpointRecord {
@@ -56,13 +65,17 @@ export function endpointsOn(context: Context): Endpoints {
       network: request.network,
       state: "declared",
       addresses: request.addresses.map(formatCidr),
-      mac: request.mac ?? stableMac(network, request),
+      mac: request.mac ?? inheritedMac(network) ?? stableMac(network, request),
       macChosenByUser: request.mac !== undefined,
       ...(request.ifname !== undefined && { ifname: request.ifname }),
       publishes: request.publishes,
       bootId: context.bootId,
       createdAt: new Date(context.clock()).toISOString(),
     };
+  }
+
+  function inheritedMac({ kind, spec, parent }: NetworkRecord): Mac | undefined {
+    return context.drivers[kind].inheritedMac(spec, parent);
   }
 
   /**
@@ -180,7 +193,7 @@ export function endpointsOn(context: Context): Endpoints {
   ): Promise<UnderlayError> {
     const facts = await context.parents.facts(network.spec.parent, network.parent);
     const trial = failure && {
-      trial: { outcome: "failed", errno: failure.errno ?? "", text: failure.message } as const,
+      trial: { outcome: "failed", errno: failure.errno ?? "", text: failure.kernelText ?? "" } as const,
     };
     const refusal = refusals(judgedOf(context, network, { ...facts, ...trial }), network.allow);
     if (refusal) return refusal;
@@ -252,7 +265,7 @@ function subnetFor(network: NetworkRecord, address: Cidr): Subnet {
   if (subnet) return subnet;
   const pools = network.subnets.map(({ pool }) => pool).join(", ") || "none";
   throw new UnderlayError(
-    "invalid_request",
+    "invalid_option",
     `address ${formatCidr(address)} is in no subnet of network ${network.owner} (it has: ${pools})`,
     { inputs: { network: network.owner, address: formatCidr(address) } },
   );

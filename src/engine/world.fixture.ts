@@ -40,6 +40,7 @@ export class World {
       kind: "macvlan",
       parse: (options, families) => parseMacvlan(options, {}, families),
       trial: async () => this.trial,
+      inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),
       create: async (birth) => {
         if (this.createFailure) throw this.createFailure;
         this.links.set(birth.name, birth);

@@ -12,7 +12,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { UnderlayError } from "../lib/errors.ts";
+import { memoryStore } from "./memory.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import { DATABASE_FILE, type OpenOptions, openStore } from "./sqlite.ts";
 import { expectCode, storeContract } from "./store.contract.ts";
@@ -46,6 +48,38 @@ afterAll(() => {
 });
 
 storeContract("openStore", () => open(newDir()));
+
+/** One step on a table, by the few ids and versions that make them meet. */
+const step = fc.record({
+  table: fc.constantFrom("networks" as const, "endpoints" as const),
+  what: fc.constantFrom("put" as const, "put" as const, "delete" as const),
+  id: fc.constantFrom("a", "b", "ä"),
+  body: fc.jsonValue(),
+  expected: fc.nat(3),
+});
+
+test("the store in memory does what the one on disk does", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+      const stores = [openStore(newDir()), memoryStore()];
+      for (const { table, what, id, body, expected } of steps) {
+        const work = (store: Store) => {
+          const rows = store.table<unknown>(table);
+          return what === "put" ? rows.put(id, body, expected) : rows.delete(id);
+        };
+        const [disk, memory] = await Promise.allSettled(stores.map(work));
+        expect(memory).toEqual(disk);
+      }
+      const [disk, memory] = stores.map((store) => [
+        store.table("networks").list(),
+        store.table("endpoints").list(),
+      ]);
+      expect(memory).toEqual(disk);
+      for (const store of stores) store.close();
+    }),
+    { numRuns: 60 },
+  );
+});
 
 describe("files", () => {
   test("the directory is 0700, the database, its WAL and its index are 0600, whatever the umask", async () => {

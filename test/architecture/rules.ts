@@ -25,12 +25,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   sys: {
     may: ["lib"],
     why: "sys is libc and nothing else, so that FFI can be replaced in one room",
-    planned: true,
   },
   netlink: {
     may: ["lib", "sys"],
     why: "a wire format knows no container and no other wire format, so that it can be proved by bytes alone",
-    planned: true,
   },
   nft: { may: ["lib", "sys"], why: "as netlink", planned: true },
   ovsdb: { may: ["lib", "sys"], why: "as netlink", planned: true },
@@ -51,7 +49,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   links: {
     may: [...kernelRooms, ...wireRooms],
     why: "a driver turns a spec into links; order, records and refusals are the engine's",
-    planned: true,
   },
   sandbox: {
     may: kernelRooms,
@@ -68,14 +65,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   cni: { may: ["lib", "engine"], why: "as docker", planned: true },
   netavark: { may: ["lib", "engine"], why: "as docker", planned: true },
-  wiring: { may: "all", why: "a composition root chooses the parts and decides nothing", planned: true },
-  daemon: { may: "all", why: "as wiring", planned: true },
-  cli: { may: "all", why: "as wiring", planned: true },
+  wiring: { may: "all", why: "a composition root chooses the parts and decides nothing" },
+  daemon: { may: "all", why: "as wiring" },
+  cli: { may: "all", why: "as wiring" },
   main: {
     may: "all",
     eagerly: ["lib", "sys"],
     why: "main loads exactly one program: what one CNI ADD loads is budgeted in milliseconds",
-    planned: true,
   },
 };
 

@@ -38,6 +38,9 @@ export function macvlanDriver(
         parent: parentIfindex,
         info: { kind: "macvlan", data: { mode: MACVLAN_MODE[spec.mode] } },
       }),
+    // The kernel gives it the parent's address; another one, set later, would become the parent's own.
+    inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),
+
     async create(birth) {
       try {
         await make(birth);

@@ -20,12 +20,11 @@ export interface ParentPlace {
 export async function childrenOf(context: WalkContext, parent: ParentPlace): Promise<ChildFacts[]> {
   using netns = openPlace(context, parent.netns);
   const found = await visitEveryNetns(context, async (place) => {
-    // The dump comes first: it is what makes the kernel give the parent's namespace an id here.
-    const links = await listLinks(place.conversation);
+    const links = (await listLinks(place.conversation)).filter(({ attrs }) => attrs.link === parent.ifindex);
+    if (links.length === 0) return [];
+    // Only after the dump: it is what makes the kernel give the parent's namespace an id here.
     const nsid = await parentNetnsId(place, parent, netns.fd);
-    return links
-      .filter((link) => hangsOn(link, parent.ifindex, nsid))
-      .flatMap((link) => childFacts(link, place.facts));
+    return links.filter((link) => hangsIn(link, nsid)).flatMap((link) => childFacts(link, place.facts));
   });
   return found.flat();
 }
@@ -38,8 +37,8 @@ async function parentNetnsId(place: Place, parent: ParentPlace, parentNetnsFd: n
   return netnsIdOf(place.conversation, parentNetnsFd);
 }
 
-function hangsOn({ attrs }: Link, parentIfindex: number, nsid: NetnsId): boolean {
-  if (nsid === undefined || attrs.link !== parentIfindex) return false;
+function hangsIn({ attrs }: Link, nsid: NetnsId): boolean {
+  if (nsid === undefined) return false;
   return nsid === "same" ? attrs.linkNetnsid === undefined : attrs.linkNetnsid === nsid;
 }
 

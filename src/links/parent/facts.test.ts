@@ -106,13 +106,17 @@ describe("a missing parent could be", () => {
   const links = [link(1, { name: "lo" }), renamed, vlan, veth, link(9, { name: "eth1" })];
 
   test("the link with its MAC address, not a VLAN that has it from its parent", () => {
-    expect(candidatesFor(links, "eth0", FIRST)).toEqual(["enp3s0"]);
-    expect(candidatesFor(links, "eth0", SECOND)).toEqual(["enp3s0", "veth9"]);
+    expect(candidatesFor(links, "eth0", { mac: FIRST })).toEqual(["enp3s0"]);
+    expect(candidatesFor(links, "eth0", { mac: SECOND })).toEqual(["enp3s0", "veth9"]);
   });
 
-  test("else one with nearly its name", () => {
+  test("no other, when it was there once: eth1 is not eth0 misspelt", () => {
+    expect(candidatesFor(links, "eth0", { mac: mac("02:00:00:00:00:99") })).toEqual([]);
+    expect(candidatesFor(links, "eth0", {})).toEqual([]);
+  });
+
+  test("one with nearly its name, when the name was just typed", () => {
     expect(candidatesFor(links, "eth0", undefined)).toEqual(["eth1"]);
-    expect(candidatesFor(links, "eth0", mac("02:00:00:00:00:99"))).toEqual(["eth1"]);
     expect(candidatesFor(links, "wlan0", undefined)).toEqual([]);
   });
 });

@@ -70,16 +70,26 @@ export function routersThrough(routes: readonly Route[], ifindex: number): Ip[] 
     .flatMap((hop) => (hop.ifindex === ifindex && hop.gateway !== undefined ? [hop.gateway] : []));
 }
 
-/** Links that a missing parent could be now: those with its MAC address, or else the nearest spelling. */
-export function candidatesFor(links: readonly Link[], asked: string, mac: Mac | undefined): string[] {
-  const sameMac = links.filter(
-    ({ attrs }) =>
-      mac !== undefined && (attrs.permAddress === mac || attrs.address === mac) && !isChild(attrs),
-  );
-  if (sameMac.length > 0) return sameMac.flatMap(({ attrs }) => attrs.name ?? []);
+/**
+ * Links that a missing parent could be now. Of a parent that was there once: those with its MAC address. Of a name
+ * that somebody just typed: the nearest spelling.
+ */
+export function candidatesFor(
+  links: readonly Link[],
+  asked: string,
+  memory: { readonly mac?: Mac } | undefined,
+): string[] {
+  if (memory !== undefined) return linksWithMac(links, memory.mac);
   const names = links.flatMap(({ attrs }) => [attrs.name ?? "", ...(attrs.altNames ?? [])]);
   const near = nearest(asked, names);
   return near === undefined ? [] : [near];
+}
+
+function linksWithMac(links: readonly Link[], mac: Mac | undefined): string[] {
+  if (mac === undefined) return [];
+  return links
+    .filter(({ attrs }) => (attrs.permAddress === mac || attrs.address === mac) && !isChild(attrs))
+    .flatMap(({ attrs }) => attrs.name ?? []);
 }
 
 /** A VLAN, or a macvlan in passthru mode, has its parent's MAC address without being it. */

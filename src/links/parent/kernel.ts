@@ -62,7 +62,7 @@ export function kernelParents(kernel: KernelAccess, bootId: string): Parents {
       const links = await listLinks(requests);
       const asked = askedName(ref, memory, link);
       if (link) return { asked, ...(await factsOf(link, links)) };
-      return { asked, candidates: candidatesFor(links, asked, memory?.mac), children: [], routers: [] };
+      return { asked, candidates: candidatesFor(links, asked, memory), children: [], routers: [] };
     },
 
     async find(ref, memory) {

@@ -1,0 +1,33 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "./args.ts";
+import { flagsOf } from "./flags.ts";
+import { findVerb } from "./verbs.ts";
+
+/** Commands that we tell people to type must be commands of this version. */
+
+const root = join(import.meta.dir, "../..");
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const filesOf = (pattern: string) => [...new Bun.Glob(pattern).scanSync(root)].sort();
+
+const fixes = filesOf("src/{conditions,links,engine}/**/*.ts").flatMap((path) =>
+  [...read(path).matchAll(/run: "underlay ([^"]+)"/g)].map((match) => [path, match[1] ?? ""] as const),
+);
+const fences = ["README.md", ...filesOf("docs/**/*.md")].flatMap((path) =>
+  [...read(path).matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, block = ""]) =>
+    [...block.matchAll(/^(?:dist\/)?underlay ([^#|\n]+)/gm)].map((match) => [path, match[1] ?? ""] as const),
+  ),
+);
+
+test("both kinds of places are found", () => {
+  expect(fixes.length).toBeGreaterThan(0);
+  expect(fences.length).toBeGreaterThan(0);
+});
+
+test.each([...fixes, ...fences])("%s: underlay %s", (_, line) => {
+  const given = parseArgs(line.trim().split(/\s+/));
+  const { verb, rest } = findVerb(given.words);
+  expect(rest.length).toBe(verb.args?.length ?? 0);
+  expect(flagsOf(verb)).toEqual(expect.arrayContaining([...given.used]));
+});

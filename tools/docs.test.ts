@@ -1,0 +1,68 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { CONDITIONS } from "../src/conditions/registry.ts";
+import { flagOf, SETTING_KEYS } from "../src/daemon/settings.ts";
+import { parseMacvlan } from "../src/links/macvlan/spec.ts";
+import { referencePages } from "./reference.ts";
+
+/** Pages do not drift from the program. */
+
+const root = join(import.meta.dir, "..");
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const PAGES = ["README.md", "CONTRIBUTING.md", ...new Bun.Glob("docs/**/*.md").scanSync(root)];
+
+describe("docs/reference", () => {
+  for (const [path, text] of Object.entries(referencePages())) {
+    test(`${path} is what \`bun tools/reference.ts\` writes`, () => expect(read(path)).toBe(text));
+  }
+});
+
+describe.each(PAGES)("%s", (page) => {
+  const text = read(page);
+
+  test("links to files that exist", () => {
+    const targets = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target = ""]) => target);
+    const missing = targets.filter((target) => !existsSync(join(root, dirname(page), target)));
+    expect(missing).toEqual([]);
+  });
+
+  test("names conditions that exist", () => {
+    const known = CONDITIONS.map(({ id }) => id);
+    expect([...text.matchAll(/UL-[A-Z]\d\d/g)].map(([id]) => id).filter((id) => !known.includes(id))).toEqual(
+      [],
+    );
+  });
+
+  test("names verbs of make that exist", () => {
+    const verbs = [...text.matchAll(/(?:^|`)make ([a-z]+)/gm)].map(([, verb]) => verb);
+    const makefile = read("Makefile");
+    expect(verbs.filter((verb) => !new RegExp(`^${verb}:`, "m").test(makefile))).toEqual([]);
+  });
+});
+
+describe("README.md", () => {
+  const readme = read("README.md");
+
+  test("has settings that exist, with their flags", () => {
+    const flags = [...readme.matchAll(/^\| `(--[a-z-]+)`/gm)].map(([, flag]) => flag);
+    expect(flags.length).toBeGreaterThan(3);
+    const known = SETTING_KEYS.map(flagOf);
+    expect(flags.filter((flag) => flag !== "--config" && !known.includes(flag ?? ""))).toEqual([]);
+  });
+
+  test("has options that the driver takes, under both their names", () => {
+    const rows = [...readme.matchAll(/^\| `-o ([a-z_.]+)=`(?: \(also `([a-z_]+)`\))?/gm)];
+    expect(rows.length).toBe(4);
+    const sample: Readonly<Record<string, string>> = { allow: "UL-P05", mtu: "1400", mode: "bridge" };
+    for (const [, name = "", alias] of rows) {
+      for (const option of alias === undefined ? [name] : [name, alias]) {
+        const value = Object.entries(sample).find(([part]) => option.endsWith(part))?.[1] ?? "eth0";
+        expect([option, parseMacvlan({ [option]: value }, {}, { ipv6: false })]).toMatchObject([
+          option,
+          { spec: {} },
+        ]);
+      }
+    }
+  });
+});

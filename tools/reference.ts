@@ -1,0 +1,52 @@
+import { join } from "node:path";
+import { CONDITIONS } from "../src/conditions/registry.ts";
+import { envOf, flagOf, SETTING_KEYS, SETTINGS } from "../src/daemon/settings.ts";
+
+/** Writes `docs/reference` from the tables of src: `bun tools/reference.ts`. A test fails when they differ. */
+
+const NOTE = "<!-- Written by tools/reference.ts. Do not edit. -->\n\n";
+
+const cell = (text: string) => text.replaceAll("|", "\\|");
+
+function settings(): string {
+  const rows = SETTING_KEYS.map((key) => {
+    const { fallback, takes, help } = SETTINGS[key];
+    const names = `\`${key}\` | \`${flagOf(key)} ${takes}\` | \`${envOf(key)}\``;
+    return `| ${names} | ${fallback === undefined ? "" : `\`${fallback}\``} | ${cell(help)} |\n`;
+  });
+  return [
+    `# Settings\n\n${NOTE}`,
+    "Flags win over environment variables, those over files. Files are `/etc/underlay/underlay.toml`, then\n",
+    "`/etc/underlay/conf.d/*.toml` in the order of their names; an unknown key is an error with its line.\n",
+    "`underlay config show --origin` tells where each value came from.\n\n",
+    "| key | flag of `underlay daemon` | environment | default | |\n|---|---|---|---|---|\n",
+    ...rows,
+  ].join("");
+}
+
+function conditions(): string {
+  const rows = CONDITIONS.map(({ id, title, severity, refuses, confidence }) => {
+    const verdict = refuses ? (confidence === "certain" ? "yes" : `yes, unless \`-o allow=${id}\``) : "no";
+    return `| [${id}](#${id.toLowerCase()}) | ${cell(title)} | ${severity} | ${confidence} | ${verdict} |\n`;
+  });
+  const sections = CONDITIONS.map(({ id, title, explain }) => `\n## ${id}\n\n**${title}.** ${explain}\n`);
+  return [
+    `# Conditions\n\n${NOTE}`,
+    "What can be wrong with a host, a parent or a network. Those that refuse are judged at `docker network create`;\n",
+    "all of them show in `underlay status`, with what was read and what to do.\n\n",
+    "| id | | severity | confidence | refuses a create |\n|---|---|---|---|---|\n",
+    ...rows,
+    ...sections,
+  ].join("");
+}
+
+/** Path from the repository root to text. */
+export function referencePages(): Record<string, string> {
+  return { "docs/reference/settings.md": settings(), "docs/reference/conditions.md": conditions() };
+}
+
+if (import.meta.main) {
+  for (const [path, text] of Object.entries(referencePages())) {
+    await Bun.write(join(import.meta.dir, "..", path), text);
+  }
+}
