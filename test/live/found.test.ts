@@ -45,11 +45,19 @@ describe("children in other namespaces", () => {
   });
 
   test("of a parent with the same index elsewhere are not taken for this one's", async () => {
-    const container = lan.container();
+    const [one, other, stranger] = [lan.container(), lan.container(), lan.container()];
     const [{ ifindex }] = JSON.parse(lan.ip("-j link show dev eth0"));
-    container.ip(`link add twin index ${ifindex} type veth peer name niwt`);
-    container.ip("link add mv0 link twin type macvlan mode passthru");
-    expect(await messages({ parent: "eth0", mode: "passthru" })).toEqual([]);
+    one.ip(`link add twin index ${ifindex} type veth peer name niwt`);
+    stranger.ip(`link add twin index ${ifindex} type veth peer name niwt`);
+    stranger.ip("link add alone link twin type macvlan mode bridge");
+    for (const name of ["beside", "away", "home"])
+      one.ip(`link add ${name} link twin type macvlan mode bridge`);
+    one.ip(`link set away netns ${other.pid}`);
+    one.ip(`link set home netns ${lan.path}`);
+    lan.ip("link add mv0 link eth0 type macvlan mode bridge");
+    lan.ip(`link set mv0 netns ${other.pid}`);
+    const { facts } = await judge(lan, { parent: "eth0" });
+    expect(facts.children.map(({ name, netns }) => [name, netns.path])).toEqual([["mv0", other.path]]);
   });
 });
 

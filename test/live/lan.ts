@@ -12,6 +12,8 @@ import { openTestNetns } from "../ground/netns.ts";
  */
 export interface Lan extends Disposable {
   readonly home: Netns;
+  /** For other programs. */
+  readonly path: string;
   readonly requests: Conversation;
   readonly generic: Conversation;
   readonly scratch: Scratch;
@@ -45,6 +47,7 @@ export function makeLan(): Lan {
 
   return {
     home: home.netns,
+    path: home.path,
     requests: home.conversation,
     generic,
     scratch: { netns: scratch.netns, home: home.conversation, inside: scratch.conversation },
