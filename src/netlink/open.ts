@@ -1,5 +1,5 @@
 import type { Libc } from "../sys/libc.ts";
-import { type Netns, withNetns } from "../sys/netns.ts";
+import type { Netns } from "../sys/netns.ts";
 import { type NetlinkSocket, openNetlinkSocket } from "../sys/socket.ts";
 
 /** Protocols and socket options of `<linux/netlink.h>`. */
@@ -20,13 +20,11 @@ const EVENT_BUFFER = 8 * 1024 * 1024;
 
 /** A socket for requests, in this netns or in the given one. */
 export function openRequestSocket(libc: Libc, protocol: number, netns?: Netns): NetlinkSocket {
-  const open = () => openNetlinkSocket(libc, { protocol, enable: REQUEST_OPTIONS });
-  return netns ? withNetns(libc, netns, open) : open();
+  return openNetlinkSocket(libc, { protocol, netns, enable: REQUEST_OPTIONS });
 }
 
 /** A socket that hears of every link change, in this netns or in the given one. */
 export function openLinkEventSocket(libc: Libc, netns?: Netns): NetlinkSocket {
-  const open = () =>
-    openNetlinkSocket(libc, { protocol: NETLINK_ROUTE, groups: RTMGRP_LINK, receiveBuffer: EVENT_BUFFER });
-  return netns ? withNetns(libc, netns, open) : open();
+  const groups = RTMGRP_LINK;
+  return openNetlinkSocket(libc, { protocol: NETLINK_ROUTE, netns, groups, receiveBuffer: EVENT_BUFFER });
 }

@@ -2,6 +2,7 @@ import { ptr } from "bun:ffi";
 import { UnderlayError } from "../lib/errors.ts";
 import { errnoName } from "./errno.ts";
 import { checked, errnoError, type Libc } from "./libc.ts";
+import { type Netns, socketInNetns } from "./netns.ts";
 
 /** Numbers of `<sys/socket.h>`, `<linux/netlink.h>` and `<poll.h>` that both our architectures share. */
 const AF_NETLINK = 16;
@@ -23,6 +24,8 @@ const RECEIVE_BYTES = 256 * 1024;
 export interface NetlinkSocketOptions {
   /** `NETLINK_ROUTE` = 0, `NETLINK_GENERIC` = 16. */
   readonly protocol: number;
+  /** Where it is opened, and stays; absent = this thread's. */
+  readonly netns?: Netns | undefined;
   /** Bit mask of multicast groups (`RTMGRP_*`); 0 for a request socket. */
   readonly groups?: number;
   /** Bytes of receive buffer for a socket that listens to events. */
@@ -41,11 +44,11 @@ export interface NetlinkSocket {
 }
 
 export function openNetlinkSocket(libc: Libc, options: NetlinkSocketOptions): NetlinkSocket {
-  const fd = checked(
-    libc,
-    "open a netlink socket",
-    libc.call.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, options.protocol),
-  );
+  const { protocol, netns } = options;
+  const type = SOCK_RAW | SOCK_CLOEXEC;
+  const fd = netns
+    ? socketInNetns(libc, netns, AF_NETLINK, type, protocol)
+    : checked(libc, "open a netlink socket", libc.call.socket(AF_NETLINK, type, protocol));
   try {
     const on = new Uint8Array([1, 0, 0, 0]);
     for (const { option, name } of options.enable ?? []) {

@@ -1,26 +1,23 @@
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { NETLINK_ROUTE, openRequestSocket } from "../../src/netlink/open.ts";
 import { openLibc } from "../../src/sys/libc.ts";
-import { makeScratchNetns, ownNetns, withNetns } from "../../src/sys/netns.ts";
+import { makeScratchNetns, ownNetns } from "../../src/sys/netns.ts";
 
-/** A process that goes in and out of a netns before its thread pool is warm, and tells where its threads are then. */
+/** A process that opens sockets elsewhere before its threads are there, and tells where its threads are then. */
 
 const libc = openLibc();
 const home = ownNetns();
 const there = makeScratchNetns(libc);
-let inside = true;
 const reads: Promise<string>[] = [];
 for (let i = 0; i < 200; i++) {
-  inside &&= withNetns(libc, there, () => {
-    const here = ownNetns();
-    here.close();
-    return here.inode === there.inode && here.inode !== home.inode;
-  });
+  openRequestSocket(libc, NETLINK_ROUTE, there).close();
   reads.push(readFile("/proc/self/net/dev", "utf8"));
 }
 await Promise.all(reads);
-const threads = readdirSync("/proc/self/task");
-const elsewhere = threads.filter(
-  (id) => readlinkSync(`/proc/self/task/${id}/ns/net`) !== `net:[${home.inode}]`,
-);
-process.stdout.write(JSON.stringify({ inside, threads: threads.length, elsewhere }));
+const threads = readdirSync("/proc/self/task").map((id) => ({
+  name: readFileSync(`/proc/self/task/${id}/comm`, "utf8").trim(),
+  netns: readlinkSync(`/proc/self/task/${id}/ns/net`),
+}));
+const elsewhere = threads.filter(({ netns }) => netns !== `net:[${home.inode}]`).map(({ name }) => name);
+process.stdout.write(JSON.stringify({ threads: threads.length, elsewhere }));
