@@ -1,4 +1,5 @@
 import type { Judged, JudgedEndpoint } from "../conditions/condition.ts";
+import { UnderlayError } from "../lib/errors.ts";
 import type { ParentFacts } from "../lib/facts.ts";
 import type { Log } from "../lib/log.ts";
 import type { LinkKind } from "../lib/request.ts";
@@ -95,4 +96,17 @@ function sharesParent(context: Context, other: NetworkRecord, parent: ParentFact
   if (!parent.link) return name === parent.asked;
   const sameBoot = bootId === context.bootId && ifindex === parent.link.ifindex;
   return sameBoot || name === parent.link.name || parent.link.altNames.includes(name);
+}
+
+/** Throws `not_found` for a network that never was or is going. */
+export function knownNetwork(context: Context, owner: string): NetworkRecord {
+  const network = context.networks.get(owner);
+  if (!network || network.state === "removing") throw unknown("network", owner);
+  return network;
+}
+
+export function unknown(what: "network" | "endpoint", owner: string): UnderlayError {
+  return new UnderlayError("not_found", `${what} ${owner} is not known to Underlay`, {
+    inputs: { [what]: owner },
+  });
 }

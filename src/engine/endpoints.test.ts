@@ -82,6 +82,21 @@ describe("endpoints.declare", () => {
     expect(error.message).toContain("docker:net1/a");
   });
 
+  test("a MAC whose endpoint died with its container is free again", async () => {
+    const world = new World();
+    const engine = await withNetwork(world);
+    const mac = parseMac("02:11:22:33:44:55");
+    if (!mac) throw new Error("no MAC");
+    await engine.endpoints.declare(endpointRequest("a", { mac }));
+    await engine.endpoints.provision("docker:net1/a");
+    world.moveIn("docker:net1/a");
+    const again = endpointRequest("b", { mac, addresses: [cidr("10.6.0.8/24")] });
+    expect((await failure(engine.endpoints.declare(again))).code).toBe("conflict");
+    world.held.clear();
+    await engine.endpoints.declare(again);
+    expect(engine.endpoints.list().map(({ owner }) => owner)).toEqual(["docker:net1/b"]);
+  });
+
   test("a passthru endpoint is its parent to the LAN, and a second one is not refused for its MAC", async () => {
     const world = new World();
     const options = { parent: "eth0", macvlan_mode: "passthru" };

@@ -1,0 +1,67 @@
+import { UnderlayError } from "../lib/errors.ts";
+import { formatCidr } from "../lib/ip.ts";
+import { deriveMac, type Mac } from "../lib/mac.ts";
+import type { EndpointRequest } from "../lib/request.ts";
+import type { Context } from "./context.ts";
+import type { EndpointRecord, NetworkRecord } from "./records.ts";
+
+/** Which MAC address an endpoint has. */
+
+/** The MAC that an endpoint of this network has whatever is asked for, if there is such a one. */
+export function inheritedMac(context: Context, { kind, spec, parent }: NetworkRecord): Mac | undefined {
+  return context.drivers[kind].inheritedMac(spec, parent);
+}
+
+/**
+ * The same for the same address on the same parent, also after the network was made anew: switches, reservations
+ * and ARP caches of the LAN stay right. The store's seed keeps two hosts apart. Without an address it is the
+ * endpoint's own.
+ */
+export function stableMac(context: Context, network: NetworkRecord, request: EndpointRequest): Mac {
+  const { seed } = context.store;
+  const address = request.addresses[0];
+  if (!address) return deriveMac(seed, request.owner);
+  return deriveMac(seed, network.parent.name, formatCidr(address));
+}
+
+/** Another endpoint on the same parent that has the MAC. */
+export function macHolder(
+  { endpoints, networks }: Context,
+  network: NetworkRecord,
+  wanted: EndpointRecord,
+): EndpointRecord | undefined {
+  const sharesParent = (owner: string) => networks.get(owner)?.parent.ifindex === network.parent.ifindex;
+  return endpoints
+    .list()
+    .find(
+      (other) =>
+        other.mac === wanted.mac &&
+        other.owner !== wanted.owner &&
+        other.state !== "removing" &&
+        sharesParent(other.network),
+    );
+}
+
+/**
+ * Whether a container may still use the endpoint: one has its link, or it was spoken of a moment ago and its link is
+ * on the way. A link that was made and is nowhere died with its container.
+ */
+export async function isAlive(
+  context: Context,
+  endpoint: EndpointRecord,
+  lastCall: number,
+): Promise<boolean> {
+  const links = (await context.survey()).filter(({ owner }) => owner === endpoint.owner);
+  if (links.some(({ home }) => !home)) return true;
+  if (endpoint.state === "provisioned" && links.length === 0) return false;
+  return context.clock() - lastCall < context.staleAfter;
+}
+
+export function macConflict(wanted: EndpointRecord, holder: EndpointRecord): UnderlayError {
+  return new UnderlayError(
+    "conflict",
+    `MAC address ${wanted.mac} is in use by endpoint ${holder.owner} (${holder.addresses.join(" ")}) on the same ` +
+      "parent; choose another one, or remove that container first",
+    { inputs: { endpoint: wanted.owner, mac: wanted.mac } },
+  );
+}

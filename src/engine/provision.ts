@@ -1,0 +1,88 @@
+import { refusals } from "../conditions/judge.ts";
+import { UnderlayError } from "../lib/errors.ts";
+import type { Attachment } from "../lib/request.ts";
+import type { FoundParent } from "../links/parent/parents.ts";
+import { aliasOf } from "../links/survey.ts";
+import { gatewaysOf } from "./addresses.ts";
+import { type Context, judgedOf, knownNetwork, unknown } from "./context.ts";
+import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
+
+/** Makes the link of a declared endpoint. The returned function expects to be the only one at work on its endpoint. */
+export function provisioner(context: Context): (owner: string) => Promise<Attachment> {
+  const { endpoints, step, log } = context;
+
+  async function provisionNow(owner: string): Promise<Attachment> {
+    const record = endpoints.get(owner);
+    if (!record) throw unknown("endpoint", owner);
+    const network = knownNetwork(context, record.network);
+    const linkName = linkNameOfEndpoint(record);
+    await context.reaper.settled(linkName);
+    await macReleased(record);
+    const parent = await usableParent(network);
+    step("endpoint.provision.before-link");
+    await createLink(network, record, parent);
+    step("endpoint.provision.after-link");
+    if (record.state !== "provisioned") await endpoints.put({ ...record, state: "provisioned" });
+    step("endpoint.provision.after-record");
+    return {
+      linkName,
+      ...(record.ifname !== undefined && { ifname: record.ifname }),
+      gateways: gatewaysOf(network, record),
+    };
+  }
+
+  /** A link with this MAC that is on its way out must be gone, or the kernel answers EADDRINUSE when ours goes up. */
+  async function macReleased(record: EndpointRecord): Promise<void> {
+    const leaving = endpoints
+      .list()
+      .filter(
+        ({ mac, owner, state }) => mac === record.mac && owner !== record.owner && state === "removing",
+      );
+    await Promise.all(leaving.map((other) => context.reaper.settled(linkNameOfEndpoint(other))));
+  }
+
+  async function usableParent(network: NetworkRecord): Promise<FoundParent> {
+    const parent = await context.parents.find(network.spec.parent, network.parent);
+    if (!parent) throw await explained(network, undefined);
+    if (!parent.up) {
+      await context.parents.bringUp(parent.ifindex);
+      log("warn", "the parent was down and was brought up", { network: network.owner, parent: parent.name });
+    }
+    return parent;
+  }
+
+  async function createLink(
+    network: NetworkRecord,
+    record: EndpointRecord,
+    parent: FoundParent,
+  ): Promise<void> {
+    try {
+      await context.drivers[network.kind].create({
+        name: linkNameOfEndpoint(record),
+        parentIfindex: parent.ifindex,
+        mac: record.mac,
+        alias: aliasOf(record.owner),
+        spec: network.spec,
+      });
+    } catch (thrown) {
+      if (!(thrown instanceof UnderlayError) || thrown.code !== "kernel") throw thrown;
+      throw await explained(network, thrown);
+    }
+  }
+
+  /** The kernel's word in the words of the condition behind it; the kernel's own only when no condition holds. */
+  async function explained(
+    network: NetworkRecord,
+    failure: UnderlayError | undefined,
+  ): Promise<UnderlayError> {
+    const facts = await context.parents.facts(network.spec.parent, network.parent);
+    const trial = failure && {
+      trial: { outcome: "failed", errno: failure.errno ?? "", text: failure.kernelText ?? "" } as const,
+    };
+    const refusal = refusals(judgedOf(context, network, { ...facts, ...trial }), network.allow);
+    if (refusal) return refusal;
+    return failure ?? new UnderlayError("refused", `parent ${network.parent.name} is missing`);
+  }
+
+  return provisionNow;
+}
