@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
 import { IMAGE } from "../test/ground/dockerd.ts";
 import { DRIVER, ROUTER, type Scene, startScene } from "../test/ground/scene.ts";
 import { until } from "../test/ground/until.ts";
@@ -6,15 +7,15 @@ import { leftBehind, RUN_VARIABLE, surroundings } from "./leftovers.ts";
 
 // `make demo`: the product on a LAN of its own. Shown are the commands that a user would type, and what they print.
 
-const runId = randomUUID();
-process.env[RUN_VARIABLE] = runId;
+const run = { id: randomUUID(), tmp: tmpdir() };
+process.env[RUN_VARIABLE] = run.id;
 const started = performance.now();
-const before = await surroundings(runId);
+const before = await surroundings(run);
 {
   await using scene = await startScene("newest");
   await show(scene);
 }
-await until("nothing is left behind", async () => leftBehind(before, await surroundings(runId)).length === 0);
+await until("nothing is left behind", async () => leftBehind(before, await surroundings(run)).length === 0);
 title(`Torn down, nothing left behind. ${((performance.now() - started) / 1000).toFixed(1)} s`);
 
 async function show(scene: Scene): Promise<void> {

@@ -1,23 +1,24 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { leftBehind, RUN_VARIABLE, surroundings } from "./leftovers.ts";
 
 test("a file and a process of the run are found, and nothing when they are gone", async () => {
-  const runId = `leftovers-${process.pid}`;
-  const before = await surroundings(runId);
-  const folder = mkdtempSync(join(tmpdir(), "underlay-left-"));
-  const child = Bun.spawn(["sleep", "100"], { env: { ...process.env, [RUN_VARIABLE]: runId } });
+  const run = { id: `leftovers-${process.pid}`, tmp: mkdtempSync(join(tmpdir(), "ul-")) };
+  const before = await surroundings(run);
+  const file = join(run.tmp, "left");
+  writeFileSync(file, "");
+  const child = Bun.spawn(["sleep", "100"], { env: { ...process.env, [RUN_VARIABLE]: run.id } });
   try {
-    const left = leftBehind(before, await surroundings(runId));
-    expect(left).toContain(`file ${folder}`);
+    const left = leftBehind(before, await surroundings(run));
+    expect(left).toContain(`file ${file}`);
     expect(left.find((each) => each.startsWith(`process ${child.pid} in net:`))).toEndWith(": sleep 100");
   } finally {
     child.kill("SIGKILL");
     await child.exited;
-    rmSync(folder, { recursive: true });
+    rmSync(run.tmp, { recursive: true });
   }
-  const after = leftBehind(before, await surroundings(runId));
-  expect(after.filter((each) => each.includes(folder) || each.startsWith("process"))).toEqual([]);
+  const after = leftBehind(before, await surroundings(run));
+  expect(after.filter((each) => each.includes(file) || each.startsWith("process"))).toEqual([]);
 });

@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { cgroupFolders } from "../test/ground/cgroup.ts";
 
 /** What tests could leave behind on the machine, by what it is. */
@@ -15,8 +14,14 @@ export interface Surroundings {
 /** Every process that descends from a test run carries this variable with the run's id. */
 export const RUN_VARIABLE = "TEST_RUN_OF_UNDERLAY";
 
-/** What there is now. `runId` tells the processes of this run from those of others. */
-export async function surroundings(runId: string): Promise<Surroundings> {
+/** What tells the processes and files of a run from those of others on the same machine. */
+export interface Run {
+  readonly id: string;
+  /** Temporary files of the run are made here. */
+  readonly tmp: string;
+}
+
+export async function surroundings(run: Run): Promise<Surroundings> {
   const links: { ifname: string }[] = await Bun.$`ip -j link`.json();
   return {
     links: links.map((link) => link.ifname),
@@ -24,12 +29,13 @@ export async function surroundings(runId: string): Promise<Surroundings> {
     mounts: readFileSync("/proc/self/mountinfo", "utf8")
       .split("\n")
       .map((line) => line.split(" ")[4] ?? ""),
-    processes: processesOf(runId),
-    files: ["/run", tmpdir()].flatMap((folder) =>
-      entriesOf(folder)
+    processes: processesOf(run.id),
+    files: [
+      ...entriesOf("/run")
         .filter((name) => name.startsWith("underlay"))
-        .map((name) => `${folder}/${name}`),
-    ),
+        .map((name) => `/run/${name}`),
+      ...entriesOf(run.tmp).map((name) => `${run.tmp}/${name}`),
+    ],
     cgroups: cgroupFolders("underlay-test-"),
   };
 }

@@ -1,4 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { AGES, findEngine } from "../test/ground/engines.ts";
 import { until } from "../test/ground/until.ts";
 import { STATIC_JOBS, testFiles, testJobs } from "./groups.ts";
@@ -9,8 +12,10 @@ import { leftBehind, RUN_VARIABLE, surroundings } from "./leftovers.ts";
 // Arguments name the groups to run; without any it is all of them, types and lint included.
 const only = process.argv.length > 2 ? process.argv.slice(2) : undefined;
 const say = (text: string) => process.stdout.write(text);
-const runId = randomUUID();
-const before = await surroundings(runId);
+const run = { id: randomUUID(), tmp: mkdtempSync(join(tmpdir(), "ul-")) };
+// Some tests become another user, who has to get through.
+chmodSync(run.tmp, 0o711);
+const before = await surroundings(run);
 
 if (process.getuid?.() === 0) {
   // Made here, before tests that run side by side all ask for them.
@@ -18,9 +23,12 @@ if (process.getuid?.() === 0) {
     say(`dockerd, ${age}: ${version} in ${root}\n`);
 }
 const jobs = [...testJobs(testFiles(), only), ...(only === undefined ? STATIC_JOBS : [])];
-const verdicts = await runJobs(jobs, { [RUN_VARIABLE]: runId }, (verdict) => say(describeVerdict(verdict)));
+const verdicts = await runJobs(jobs, { [RUN_VARIABLE]: run.id, TMPDIR: run.tmp }, (verdict) =>
+  say(describeVerdict(verdict)),
+);
 const tidy = await tidiness();
 say(describeVerdict(tidy));
+rmSync(run.tmp, { recursive: true });
 
 const { passed, failed, skipped } = total([...verdicts, tidy]);
 const good =
@@ -31,7 +39,7 @@ process.exit(good ? 0 : 1);
 /** One more test: nothing of ours is left. The kernel takes a moment to remove the links of a netns that ended. */
 async function tidiness(): Promise<Verdict> {
   const started = performance.now();
-  const left = async () => leftBehind(before, await surroundings(runId));
+  const left = async () => leftBehind(before, await surroundings(run));
   const clean = await until("nothing is left", async () => (await left()).length === 0, {
     withinMs: 5000,
   }).catch(() => false);
