@@ -1,23 +1,32 @@
+import { UnderlayError } from "../lib/errors.ts";
 import { HttpRefusal } from "./errors.ts";
 
 /** Bytes. Ours is the only limit that is met: what Bun refuses by itself it refuses without JSON. */
 export const MAX_BODY = 1 << 20;
 
-/** The whole body. Throws HttpRefusal 413 when it is longer than MAX_BODY; no more than that is kept. */
+/**
+ * The whole body. Throws HttpRefusal 413 when it is longer than MAX_BODY; no more than that is kept. Throws
+ * `invalid_request` when the connection ends, or stops being HTTP, before the body does.
+ */
 export async function readBody(request: Request): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
-  if (declared !== null) {
-    if (Number(declared) > MAX_BODY) throw tooLong();
-    return await request.bytes();
-  }
+  if (declared !== null && Number(declared) > MAX_BODY) throw tooLong();
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const part of request.body ?? []) {
+  for await (const part of bodyOf(request)) {
     length += part.length;
     if (length > MAX_BODY) throw tooLong();
     parts.push(part);
   }
   return Buffer.concat(parts);
+}
+
+async function* bodyOf(request: Request): AsyncGenerator<Uint8Array> {
+  try {
+    yield* request.body ?? [];
+  } catch (cause) {
+    throw new UnderlayError("invalid_request", "the connection ended before the body", { cause });
+  }
 }
 
 function tooLong(): HttpRefusal {

@@ -125,6 +125,14 @@ describe("HTTP", () => {
   });
 });
 
+test("a connection that ends within a body is the client's fault, and no bug", async () => {
+  const { handle, lines } = adapter();
+  const broken = new ReadableStream({ pull: (controller) => controller.error(new Error("closed")) });
+  const answer = await told(await handle(post("DeleteNetwork", broken)));
+  expect(answer).toEqual({ status: 400, Err: "the connection ended before the body" });
+  expect(lines).toMatchObject([{ level: "info", code: "invalid_request" }]);
+});
+
 describe("the time for an answer", () => {
   test("ends after 10 s; the work goes on and is logged when it ends", async () => {
     const clock = manualClock();

@@ -1,0 +1,136 @@
+import { existsSync, mkdtempSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { must } from "../ground/run.ts";
+import { until } from "../ground/until.ts";
+
+const PROGRAM = resolve(import.meta.dir, "../../dist/underlay");
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** A link as `ip -d -j link` has it; of the many keys, those that tests look at. */
+export interface IpLink {
+  readonly ifindex: number;
+  readonly ifname: string;
+  readonly link?: string;
+  readonly link_index?: number;
+  readonly address: string;
+  readonly mtu: number;
+  readonly flags: readonly string[];
+  readonly ifalias?: string;
+  readonly group: string;
+  readonly linkinfo?: { readonly info_kind?: string; readonly info_data?: { readonly mode?: string } };
+}
+
+/**
+ * `underlay daemon` alone in a network namespace without a name, with folders of its own; no dockerd. All of it goes
+ * with the test's process.
+ */
+export interface LoneDaemon extends AsyncDisposable {
+  readonly socket: string;
+  readonly stateDir: string;
+  readonly runDir: string;
+  /** Pid of the daemon that runs, or ran last. */
+  pid(): number;
+  isRunning(): boolean;
+  start(): Promise<void>;
+  /** SIGTERM, and the exit code. */
+  stop(): Promise<number>;
+  kill9(): Promise<void>;
+  /** POST of a method of NetworkDriver; the body is sent as dockerd would. */
+  call(method: string, message?: object): Promise<Answer>;
+  ip(words: string): Promise<string>;
+  links(): Promise<IpLink[]>;
+  /** Lines of its log. */
+  lines(): readonly string[];
+}
+
+export async function startLoneDaemon(more: readonly string[] = []): Promise<LoneDaemon> {
+  if (!existsSync(PROGRAM)) throw new Error("dist/underlay is missing: run `make build`");
+  await using undo = new AsyncDisposableStack();
+  const folder = mkdtempSync(join(tmpdir(), "underlay-lone-"));
+  undo.defer(() => rmSync(folder, { recursive: true }));
+  const holder = Bun.spawn(["unshare", "--net", "cat"], {
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "inherit",
+  });
+  undo.defer(async () => {
+    holder.stdin.end();
+    await holder.exited;
+  });
+  const netns = `/proc/${holder.pid}/ns/net`;
+  const own = readlinkSync("/proc/self/ns/net");
+  await until("unshare has made a namespace", () => readlinkSync(netns) !== own);
+
+  const inside = ["nsenter", `--net=${netns}`];
+  const [stateDir, runDir, pluginDir] = ["state", "run", "plugins"].map((name) => join(folder, name));
+  const flags = [`--state-dir=${stateDir}`, `--run-dir=${runDir}`, `--plugin-dir=${pluginDir}`];
+  const socket = join(folder, "plugins", "underlay-macvlan.sock");
+  const lines: string[] = [];
+  let daemon: Bun.Subprocess<"ignore", "ignore", "pipe"> | undefined;
+  undo.defer(async () => {
+    daemon?.kill("SIGKILL");
+    await daemon?.exited;
+  });
+
+  const call = async (method: string, message?: object): Promise<Answer> => {
+    const response = await fetch(`http://plugin/${method}`, {
+      method: "POST",
+      unix: socket,
+      body: message === undefined ? "" : `${JSON.stringify(message)}\n`,
+    });
+    const body: Record<string, unknown> = JSON.parse(await response.text());
+    return { status: response.status, body };
+  };
+  const ip = (words: string) => must([...inside, "ip", ...words.split(" ")]);
+
+  const lone = {
+    socket,
+    stateDir: join(folder, "state"),
+    runDir: join(folder, "run"),
+    pid: () => daemon?.pid ?? 0,
+    isRunning: () => daemon !== undefined && daemon.exitCode === null && daemon.signalCode === null,
+    async start() {
+      const started = Bun.spawn([...inside, PROGRAM, "daemon", ...flags, "--log-format=json", ...more], {
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "pipe",
+      });
+      daemon = started;
+      void collectLines(started.stderr, lines);
+      await until("the daemon serves", async () => (await call("Plugin.Activate")).status === 200, {
+        hopeless: () => (started.exitCode === null ? undefined : lines.slice(-10).join("\n")),
+      });
+    },
+    async stop() {
+      daemon?.kill("SIGTERM");
+      return (await daemon?.exited) ?? -1;
+    },
+    async kill9() {
+      daemon?.kill("SIGKILL");
+      await daemon?.exited;
+    },
+    call: (method: string, message?: object) => call(`NetworkDriver.${method}`, message),
+    ip,
+    links: async (): Promise<IpLink[]> => JSON.parse(await ip("-d -j link show")),
+    lines: () => lines,
+  };
+  await ip("link set lo up");
+  await lone.start();
+  const owned = undo.move();
+  return { ...lone, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function collectLines(stream: ReadableStream<Uint8Array>, into: string[]): Promise<void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    into.push(...parts);
+  }
+}
