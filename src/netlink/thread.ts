@@ -40,6 +40,7 @@ export function startNetlinkThread(startWorker: StartWorker): NetlinkThread {
   const worker = startWorker();
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
+  let ended: UnderlayError | undefined;
 
   function settle(id: number, settleWith: (entry: Waiting) => void): void {
     const entry = waiting.get(id);
@@ -57,6 +58,7 @@ export function startNetlinkThread(startWorker: StartWorker): NetlinkThread {
   };
   worker.onerror = (event) => {
     const error = new UnderlayError("internal", `a netlink thread ended: ${event.message}`);
+    ended = error;
     for (const id of [...waiting.keys()]) settle(id, ({ reject }) => reject(error));
   };
   worker.unref();
@@ -65,6 +67,7 @@ export function startNetlinkThread(startWorker: StartWorker): NetlinkThread {
     transport(socket) {
       return {
         exchange(requests) {
+          if (ended) return Promise.reject(ended);
           const id = ++lastId;
           worker.ref();
           return new Promise((resolve, reject) => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { readlinkSync } from "node:fs";
 import { OUR_LINK_GROUP } from "../../src/lib/ifname.ts";
 import { type Cidr, formatCidr, type Ip, parseCidr, parseIp } from "../../src/lib/ip.ts";
 import { type Mac, parseMac } from "../../src/lib/mac.ts";
 import { addAddressRequest, deleteAddressRequest, IFA_F, listAddresses } from "../../src/netlink/address.ts";
-import type { Conversation } from "../../src/netlink/conversation.ts";
+import { Conversation } from "../../src/netlink/conversation.ts";
 import type { Request } from "../../src/netlink/failure.ts";
 import { MACVLAN_MODE, type MacvlanMode } from "../../src/netlink/kinds/macvlan.ts";
 import {
@@ -18,7 +19,10 @@ import {
 } from "../../src/netlink/link.ts";
 import { deleteNeighbourRequest, listNeighbours, setNeighbourRequest } from "../../src/netlink/neighbour.ts";
 import { netnsIdOf } from "../../src/netlink/nsid.ts";
+import { NETLINK_ROUTE, openRequestSocket } from "../../src/netlink/open.ts";
 import { addRouteRequest, deleteRouteRequest, listRoutes } from "../../src/netlink/route.ts";
+import { inlineTransport } from "../../src/netlink/transport.ts";
+import { openLibc } from "../../src/sys/libc.ts";
 import { liveNetns, withParent } from "./netns.ts";
 
 /** Every verb of netlink on this kernel, in a netns of its own, checked by `ip -j`. */
@@ -360,5 +364,29 @@ describe("what the kernel refuses", () => {
       "done",
     ]);
     expect(live.show("link show type macvlan").map(({ ifname }) => ifname)).toEqual(["m0", "m1"]);
+  });
+});
+
+/** Sends an ACK for sequence number 1, as the kernel would, to the netlink socket with a port number. */
+const FORGER = [
+  "import socket, struct, sys",
+  "forged = struct.pack('<IHHIIi', 36, 2, 0x100, 1, 0, 0) + bytes(16)",
+  "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).sendto(forged, (int(sys.argv[1]), 0))",
+].join("\n");
+
+describe("another process", () => {
+  test("that plays the kernel is not listened to", async () => {
+    using live = withParent();
+    const socket = openRequestSocket(openLibc(), NETLINK_ROUTE, live.netns);
+    const conversation = new Conversation(inlineTransport(socket));
+    const there = (...argv: string[]) =>
+      Bun.spawnSync(["nsenter", `--net=/proc/${process.pid}/fd/${live.netns.fd}`, ...argv]);
+    const [, inode = ""] = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${socket.fd}`)) ?? [];
+    // Columns of /proc/net/netlink: sk Eth Pid … Inode; Pid is the port number.
+    const rows = there("cat", "/proc/net/netlink").stdout.toString().trim().split("\n");
+    const row = rows.map((line) => line.trim().split(/ +/)).find((columns) => columns.at(-1) === inode);
+    expect(there("python3", "-c", FORGER, known(row?.[2])).exitCode).toBe(0);
+    expect(await getLink(conversation, { name: "p0" })).toMatchObject({ attrs: { name: "p0" } });
+    conversation.close();
   });
 });
