@@ -4,6 +4,7 @@ import { frameTrace } from "../../src/netlink/debug.ts";
 import { MACVLAN_MODE } from "../../src/netlink/kinds/macvlan.ts";
 import {
   decodeLink,
+  deleteGroupRequest,
   deleteLinkRequest,
   getLink,
   listLinks,
@@ -141,6 +142,35 @@ describe("a worker's transport", () => {
       Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? "first" : "second")),
     );
   });
+});
+
+test("a dump amid changes is whole: every link that stays, once", async () => {
+  using live = withParent();
+  const stays = Array.from({ length: 150 }, (_, i) => `s${i}`);
+  const comes = Array.from({ length: 50 }, (_, i) => `c${i}`);
+  const births = async (names: readonly string[]) => {
+    const { header } = known(await getLink(live.conversation, { name: "p0" }));
+    const info = { kind: "macvlan", data: { mode: MACVLAN_MODE.bridge } } as const;
+    return names.map((name) =>
+      newLinkRequest({ name, parent: header.index, group: name.startsWith("c") ? 7 : 8, info }),
+    );
+  };
+  await live.conversation.settle(await births(stays));
+  const [coming, dumping] = [threaded(live.netns), threaded(live.netns)];
+  const requests = await births(comes);
+  let dumped = false;
+  const changes = (async () => {
+    while (!dumped) {
+      await coming.settle(requests);
+      await coming.request(deleteGroupRequest(7));
+    }
+  })();
+  for (let i = 0; i < 15; i++) {
+    const names = (await listLinks(dumping)).map(({ attrs }) => attrs.name ?? "");
+    expect(names.filter((name) => /^s\d/.test(name)).toSorted()).toEqual(stays.toSorted());
+  }
+  dumped = true;
+  await changes;
 });
 
 describe("events", () => {
