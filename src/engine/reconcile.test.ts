@@ -3,11 +3,19 @@ import { endpointRequest, networkRequest, World } from "./world.fixture.ts";
 
 const MINUTE = 60_000;
 
+/** With an endpoint whose link was made and waits for Docker to fetch it. */
 async function withEndpoint(world: World) {
   const engine = world.start();
   await engine.networks.ensure(networkRequest());
   await engine.endpoints.declare(endpointRequest("a"));
   await engine.endpoints.provision("docker:net1/a");
+  return engine;
+}
+
+/** The same after its container died and took the link along. */
+async function withDeadEndpoint(world: World) {
+  const engine = await withEndpoint(world);
+  world.links.clear();
   return engine;
 }
 
@@ -25,7 +33,7 @@ describe("reconcile", () => {
 
   test("drops one that no container has, on two passes a minute apart and not before", async () => {
     const world = new World();
-    const engine = await withEndpoint(world);
+    const engine = await withDeadEndpoint(world);
     world.now += 10 * MINUTE;
     expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("suspect");
     world.now += MINUTE / 2;
@@ -36,9 +44,20 @@ describe("reconcile", () => {
     expect(engine.endpoints.list()).toEqual([]);
   });
 
-  test("status tells of an endpoint without a container, and of its release, until its address is taken", async () => {
+  test("a link that Docker has not fetched yet has ten times as long", async () => {
     const world = new World();
     const engine = await withEndpoint(world);
+    await engine.reconcile({ dryRun: false });
+    world.now += 9 * MINUTE;
+    expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("suspect");
+    world.now += MINUTE;
+    expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("drop-endpoint");
+    expect(world.links.size).toBe(0);
+  });
+
+  test("status tells of an endpoint without a container, and of its release, until its address is taken", async () => {
+    const world = new World();
+    const engine = await withDeadEndpoint(world);
     const messages = () => engine.findings().flatMap(({ id, message }) => (id === "UL-R05" ? [message] : []));
     await engine.reconcile({ dryRun: false });
     expect(messages()).toEqual(["the endpoint 10.6.0.7/24 has no container"]);
@@ -53,7 +72,7 @@ describe("reconcile", () => {
     const world = new World();
     const engine = await withEndpoint(world);
     await engine.reconcile({ dryRun: false });
-    world.now += MINUTE;
+    world.now += 10 * MINUTE;
     await engine.endpoints.provision("docker:net1/a");
     expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("suspect");
   });
@@ -116,7 +135,7 @@ describe("reconcile", () => {
     world.links.set("ul-mine", { ...link, name: "ul-mine" });
     await engine.reconcile({ dryRun: false });
     expect(world.links.size).toBe(3);
-    world.now += MINUTE;
+    world.now += 10 * MINUTE;
     await engine.endpoints.provision("docker:net1/a");
     await engine.reconcile({ dryRun: false });
     expect([...world.links.keys()].sort()).toEqual([link.name, "ul-mine"].sort());

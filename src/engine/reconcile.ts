@@ -6,6 +6,12 @@ import type { ReconcileAction, ReconcileReport } from "./engine.ts";
 import type { Networks } from "./networks.ts";
 import { type EndpointRecord, linkNameOfEndpoint } from "./records.ts";
 
+/**
+ * How many times longer a link may wait where it was made: Docker up to 27 fetches it only when the container's first
+ * process is about to run, which a busy machine can put off.
+ */
+const IN_TRANSIT = 10;
+
 interface Plan {
   readonly action: ReconcileAction;
   carryOut(): Promise<void>;
@@ -52,12 +58,14 @@ function unfinishedNetworks(context: Context, networks: Networks): Plan[] {
 
 function unusableEndpoints(context: Context, endpoints: Endpoints, links: readonly SurveyedLink[]): Plan[] {
   const held = new Set(links.filter(({ home }) => !home).map(({ owner }) => owner));
+  const waiting = new Set(links.filter(({ home }) => home).map(({ owner }) => owner));
   return context.endpoints.list().flatMap((record): Plan[] => {
     const { owner } = record;
     const reason = certainReason(context, record);
     if (reason !== undefined) return [dropEndpoint(endpoints, owner, reason)];
     if (held.has(owner)) return [];
-    const { stale, seconds } = suspect(context, owner, endpoints.lastCall(owner));
+    const patience = waiting.has(owner) ? IN_TRANSIT : 1;
+    const { stale, seconds } = suspect(context, owner, endpoints.lastCall(owner), patience);
     if (stale) return [releaseEndpoint(context, endpoints, record, seconds)];
     return [suspicion(owner, `no container has its link (${seconds} s)`)];
   });
@@ -95,11 +103,11 @@ function certainReason(context: Context, record: EndpointRecord): string | undef
 }
 
 /** Counts from the first pass that found it so, or from the last call about it, whichever is later. */
-function suspect(context: Context, subject: string, lastCall: number) {
+function suspect(context: Context, subject: string, lastCall: number, patience: number) {
   const now = context.clock();
   const since = Math.max(context.sightings.unattachedSince(subject) ?? now, lastCall);
   context.sightings.suspect(subject, since);
-  return { stale: now - since >= context.staleAfter, seconds: Math.round((now - since) / 1000) };
+  return { stale: now - since >= context.staleAfter * patience, seconds: Math.round((now - since) / 1000) };
 }
 
 /**
@@ -111,7 +119,7 @@ function orphans(context: Context, links: readonly SurveyedLink[]): Plan[] {
   return links
     .filter(({ home, name }) => home && isOurLinkName(name) && !known.has(name))
     .map(({ name, owner }) => {
-      const { stale, seconds } = suspect(context, name, 0);
+      const { stale, seconds } = suspect(context, name, 0, IN_TRANSIT);
       const why = `no record speaks of it, it says ${owner} (${seconds} s)`;
       if (!stale) return suspicion(name, why);
       return {
