@@ -4,13 +4,25 @@ import { quote } from "./quote.ts";
 /** IFNAMSIZ of `<linux/if.h>` less the final NUL. */
 export const MAX_IFNAME = 15;
 
-/** What the kernel's dev_valid_name() refuses, in words; undefined when the name is fine. */
+/** isspace() of the kernel reads bytes as Latin-1, where this one is the no-break space. In UTF-8 it ends an "à". */
+const KERNEL_SPACE = 0xa0;
+
+/** Two that are no file names, and two that sysctl has for itself beside the links' names. */
+const RESERVED = [".", "..", "all", "default"];
+
+/** What the kernel's dev_valid_name() and sysctl_dev_name_is_allowed() refuse, in words; undefined when the name is fine. */
 export function ifnameProblem(name: string): string | undefined {
   if (name === "") return "a link name cannot be empty";
   if (Buffer.byteLength(name) > MAX_IFNAME)
     return `link name ${quote(name)} is longer than ${MAX_IFNAME} bytes`;
-  if (name === "." || name === "..") return `${quote(name)} is not a link name`;
-  if (/[/:\s\0]/.test(name)) return `link name ${quote(name)} has a slash, colon, NUL or white space in it`;
+  if (RESERVED.includes(name)) return `${quote(name)} is not a link name`;
+  if (/[/:\0 \t-\r]/.test(name))
+    return `link name ${quote(name)} has a slash, colon, NUL or white space in it`;
+  if (name.includes("%"))
+    return `link name ${quote(name)} has a % in it, which the kernel takes for a pattern`;
+  if (Buffer.from(name).includes(KERNEL_SPACE)) {
+    return `link name ${quote(name)} has a letter in it whose UTF-8 bytes the kernel takes for white space`;
+  }
   return undefined;
 }
 
