@@ -1,0 +1,23 @@
+import { expect, test } from "bun:test";
+import { openLibc } from "./libc.ts";
+import { openNetns, ownNetns, socketInNetns, withNetns } from "./netns.ts";
+
+const libc = openLibc();
+
+test("a netns is known by its inode, by whichever path it was opened", () => {
+  const own = ownNetns();
+  const same = openNetns(`/proc/${process.pid}/ns/net`);
+  expect(same.inode).toBe(own.inode);
+  expect(same.fd).not.toBe(own.fd);
+  for (const netns of [own, same]) netns.close();
+});
+
+test("what is no netns is refused by name, and this thread stays where it is", () => {
+  const before = ownNetns();
+  const version = openNetns("/proc/version");
+  expect(() => withNetns(libc, version, () => true)).toThrow("/proc/version");
+  expect(() => socketInNetns(libc, version, 16, 3, 0)).toThrow("/proc/version");
+  const after = ownNetns();
+  expect(after.inode).toBe(before.inode);
+  for (const netns of [before, version, after]) netns.close();
+});
