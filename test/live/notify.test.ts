@@ -18,15 +18,17 @@ const MANAGER = [
 
 async function heardOn(address: string, state: readonly string[]): Promise<string> {
   const manager = Bun.spawn(["python3", "-c", MANAGER, address], { stdout: "pipe" });
-  const reader = manager.stdout.getReader();
-  const first = await reader.read();
-  expect(Buffer.from(first.value ?? []).toString()).toBe("bound\n");
-  notifyManager(openLibc(), address, state);
+  const decoder = new TextDecoder();
   let heard = "";
-  for (let part = await reader.read(); !part.done; part = await reader.read())
-    heard += Buffer.from(part.value).toString();
+  let told = false;
+  for await (const part of manager.stdout) {
+    heard += decoder.decode(part, { stream: true });
+    if (told || !heard.startsWith("bound\n")) continue;
+    told = true;
+    notifyManager(openLibc(), address, state);
+  }
   expect(await manager.exited).toBe(0);
-  return heard;
+  return heard.replace("bound\n", "");
 }
 
 test("a state is one datagram of lines, to a path and to an abstract name", async () => {
