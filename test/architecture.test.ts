@@ -179,6 +179,13 @@ describe("the checker", () => {
     ],
     ["a protocol's verb in capitals", "src/engine/x.ts", `${doc}export const verb = { ADD: 1 };`, "(ADD)"],
     ["I/O in a pure room", "src/lib/x.ts", `${doc}import { readFileSync } from "node:fs";`, "has I/O"],
+    [
+      "link state from sysfs",
+      "src/links/x.ts",
+      `${doc}export const path = "/sys/class/net/eth0/mtu";`,
+      "has link state from sysfs",
+    ],
+    ["a started process", "src/links/x.ts", `${doc}Bun.spawnSync(["ip"]);`, "has a started process"],
     ["a child process", "src/links/x.ts", `${doc}import "node:child_process";`, "has another program"],
     [
       "an import of golden bytes",

@@ -147,12 +147,20 @@ function banViolations(path: string, text: string, rules: Rules): string[] {
   return rules.bans.flatMap((ban) => {
     const allowed = ban.onlyIn?.includes(room) ?? (ban.neverIn !== undefined && !ban.neverIn.includes(room));
     if (allowed) return [];
-    const where = ban.in === "imports" ? importsOf(text).map((found) => found.path) : [codeOf(text)];
+    const where = textsOf(text)[ban.in];
     const hit = where.map((piece) => ban.pattern.exec(piece)?.[0]).find((match) => match !== undefined);
     return hit === undefined
       ? []
       : [`${path} has ${ban.what} (${hit.trim()}), which ${room} may not have: ${ban.why}`];
   });
+}
+
+function textsOf(text: string): Readonly<Record<Ban["in"], readonly string[]>> {
+  return {
+    imports: importsOf(text).map((found) => found.path),
+    code: [codeOf(text)],
+    text: [text.replace(COMMENT, "$1")],
+  };
 }
 
 function shapeViolations(path: string, text: string, rules: Rules): string[] {

@@ -86,8 +86,8 @@ export const WHY_KINDS =
 
 export interface Ban {
   readonly what: string;
-  /** Matched against an import's path, or against code without comments and strings. */
-  readonly in: "imports" | "code";
+  /** Matched against an import's path, against code without comments and strings, or without comments only. */
+  readonly in: "imports" | "code" | "text";
   readonly pattern: RegExp;
   /** Rooms where it is allowed … */
   readonly onlyIn?: readonly string[];
@@ -138,6 +138,19 @@ export const BANS: readonly Ban[] = [
     pattern: /^(bun:|node:(fs|net|http|https|dgram|child_process|worker_threads|os|dns|tls|cluster)\b)/,
     neverIn: ["lib", "ipam"],
     why: "pure rooms are tested by tables and properties, without a machine",
+  },
+  {
+    what: "link state from sysfs",
+    in: "text",
+    pattern: /\/sys\/class\/net/,
+    why: "/sys shows the netns of whoever mounted it; links are read by netlink (DESIGN 4)",
+  },
+  {
+    what: "a started process",
+    in: "code",
+    pattern: /\bBun\.(spawn|spawnSync|\$)/,
+    onlyIn: ["nft", "cni"],
+    why: "as another program",
   },
   {
     what: "another program",
