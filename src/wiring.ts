@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { createEngine } from "./engine/create.ts";
+import { createEngine, type WatchfulEngine } from "./engine/create.ts";
 import { STEPS, type StepReached } from "./engine/steps.ts";
 import { UnderlayError } from "./lib/errors.ts";
 import type { Log } from "./lib/log.ts";
@@ -24,7 +24,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 export interface DaemonParts {
   readonly libc: Libc;
-  readonly engine: ReturnType<typeof createEngine>;
+  readonly engine: WatchfulEngine;
   readonly watch: LinkWatch;
   /** Finishes what the kernel still does for us and closes everything. */
   close(): Promise<void>;

@@ -18,8 +18,11 @@ const DRIVERS: readonly { readonly name: string; readonly kind: LinkKind }[] = [
   { name: "underlay-macvlan", kind: "macvlan" },
 ];
 
-/** Link events come in flocks; one look serves all that fall into this time, in milliseconds. */
-const FLOCK = 100;
+/**
+ * Link events come in flocks, and a look enters every netns: one serves all that fall into the first time, and the
+ * next waits for the second. In milliseconds.
+ */
+const FLOCK = { first: 100, next: 1000 };
 
 export interface DaemonProcess {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -101,12 +104,15 @@ function keepLooking({ engine, watch }: DaemonParts, interval: number, log: Log)
     );
   }
 
+  let lastLook = Number.NEGATIVE_INFINITY;
   const subscription = watch.subscribe((event) => {
-    if (event.kind !== "overrun" && isOurLinkName(event.name)) return;
+    if (event.kind !== "overrun" && (isOurLinkName(event.name) || !engine.concerns(event))) return;
+    const wait = Math.max(FLOCK.first, lastLook + FLOCK.next - performance.now());
     soon ??= setTimeout(() => {
       soon = undefined;
+      lastLook = performance.now();
       look(() => engine.refresh());
-    }, FLOCK);
+    }, wait);
   });
   const timer = setInterval(() => {
     look(async () => {

@@ -1,3 +1,4 @@
+import type { WatchedLink } from "../links/watch.ts";
 import { type Context, type EngineParts, makeContext } from "./context.ts";
 import { endpointsOn } from "./endpoints.ts";
 import type { Engine, NetworkView } from "./engine.ts";
@@ -6,8 +7,16 @@ import { networksOf } from "./networks.ts";
 import { reconciler } from "./reconcile.ts";
 import { endpointView, networkView } from "./views.ts";
 
+/** What a program adds to the engine that sees links change. */
+export interface WatchfulEngine extends Engine {
+  /** Looks at every parent again, so that `findings` are of now. */
+  refresh(): Promise<void>;
+  /** Whether a change of the link is worth a `refresh`. */
+  concerns(link: WatchedLink): boolean;
+}
+
 /** The engine over its parts. Reads the records; changes nothing until it is asked. */
-export function createEngine(parts: EngineParts): Engine & { refresh(): Promise<void> } {
+export function createEngine(parts: EngineParts): WatchfulEngine {
   const context: Context = makeContext(parts);
   const endpoints = endpointsOn(context);
   const health = new Health(context);
@@ -25,6 +34,7 @@ export function createEngine(parts: EngineParts): Engine & { refresh(): Promise<
     reconcile,
     findings: () => health.all(),
     refresh: () => health.refresh(),
+    concerns: (link) => health.concerns(link),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Finding } from "../conditions/condition.ts";
 import { findings } from "../conditions/judge.ts";
 import { asUnderlayError } from "../lib/errors.ts";
 import type { ParentFacts } from "../lib/facts.ts";
+import type { WatchedLink } from "../links/watch.ts";
 import { type Context, judgedOf } from "./context.ts";
 import type { NetworkRecord } from "./records.ts";
 
@@ -56,6 +57,19 @@ export class Health {
   isHealthy(network: NetworkRecord): boolean {
     const facts = this.#facts.get(network.owner);
     return facts === undefined || facts.link !== undefined;
+  }
+
+  /**
+   * Whether a change of this link can change a finding: it is a parent, or hangs on one. While a network is degraded
+   * any link may be its parent that came back, under whichever name.
+   */
+  concerns({ name, ifindex, parentIfindex }: WatchedLink): boolean {
+    return this.#context.networks.list().some((network) => {
+      const facts = this.#facts.get(network.owner);
+      const parent = facts?.link;
+      if (!parent) return true;
+      return parent.ifindex === ifindex || parent.ifindex === parentIfindex || network.parent.name === name;
+    });
   }
 
   all(): Finding[] {

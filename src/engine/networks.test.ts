@@ -131,3 +131,15 @@ test("a network is degraded while its parent is away, and heals", async () => {
   expect(engine.networks.list()[0]?.healthy).toBe(true);
   expect(world.logged.filter((line) => line.startsWith("condition ended"))).toHaveLength(1);
 });
+
+test("only a parent, what hangs on it, or anything while one is missing is worth a look", async () => {
+  const world = new World();
+  const engine = world.start();
+  await engine.networks.ensure(networkRequest());
+  expect(engine.concerns({ name: "eth0", ifindex: 2 })).toBe(true);
+  expect(engine.concerns({ name: "mv0", ifindex: 9, parentIfindex: 2 })).toBe(true);
+  expect(engine.concerns({ name: "veth1", ifindex: 9, parentIfindex: 8 })).toBe(false);
+  world.parents.delete("eth0");
+  await engine.refresh();
+  expect(engine.concerns({ name: "eth9", ifindex: 12 })).toBe(true);
+});

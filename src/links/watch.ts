@@ -5,10 +5,17 @@ import { eachMessage } from "../netlink/message.ts";
 
 /** A change of a link in the netns that is watched. A link that moves away to another netns is `gone` here, too. */
 export type LinkEvent =
-  | { readonly kind: "gone"; readonly name: string; readonly ifindex: number }
-  | { readonly kind: "changed"; readonly name: string; readonly ifindex: number; readonly up: boolean }
+  | ({ readonly kind: "gone" } & WatchedLink)
+  | ({ readonly kind: "changed"; readonly up: boolean } & WatchedLink)
   /** The kernel dropped events: whatever was known must be read again. */
   | { readonly kind: "overrun" };
+
+export interface WatchedLink {
+  readonly name: string;
+  readonly ifindex: number;
+  /** The link that it hangs on, when that is in the same netns. */
+  readonly parentIfindex?: number;
+}
 
 export type LinkListener = (event: LinkEvent) => void;
 
@@ -59,7 +66,9 @@ const AF_BRIDGE = 7;
 
 function linkEvent(type: number, link: Link): LinkEvent {
   const { index: ifindex, family } = link.header;
-  const name = link.attrs.name ?? "";
-  if (type === RTM_LINK.RTM_DELLINK && family !== AF_BRIDGE) return { kind: "gone", name, ifindex };
-  return { kind: "changed", name, ifindex, up: isUp(link) };
+  const { name = "", link: parent, linkNetnsid } = link.attrs;
+  const hangs = parent !== undefined && linkNetnsid === undefined;
+  const watched = { name, ifindex, ...(hangs && { parentIfindex: parent }) };
+  if (type === RTM_LINK.RTM_DELLINK && family !== AF_BRIDGE) return { kind: "gone", ...watched };
+  return { kind: "changed", up: isUp(link), ...watched };
 }
