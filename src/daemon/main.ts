@@ -61,7 +61,7 @@ export async function runDaemon(
   await engine.refresh();
   cleanup.defer(keepLooking(parts, values.reconcile_interval, log));
 
-  const manager = serviceManager(parts.libc, env);
+  const manager = serviceManager(parts.libc, env, log);
   const admin = adminHandler(engine, {
     version,
     pid: process.pid,

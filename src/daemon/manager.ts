@@ -1,3 +1,5 @@
+import { asUnderlayError } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
 import type { Libc } from "../sys/libc.ts";
 import { notifyManager } from "../sys/notify.ts";
 
@@ -8,24 +10,47 @@ export interface ServiceManager {
   stopping(): void;
 }
 
-/** Without $NOTIFY_SOCKET nobody is told. */
+/** A manager that is busy with many services has a full queue for a moment. */
+const WHEN_FULL = { tries: 100, pause: 50 } as const;
+
+/**
+ * Without $NOTIFY_SOCKET nobody is told. A manager that cannot be told is no reason to stop serving: systemd's own
+ * services disregard the result of sd_notify. It is logged once, until a message gets through again.
+ */
 export function serviceManager(
   libc: Libc,
   env: Readonly<Record<string, string | undefined>>,
+  log: Log,
 ): ServiceManager {
   const socket = env["NOTIFY_SOCKET"];
-  const tell = (...state: string[]) => {
-    if (socket) notifyManager(libc, socket, state);
-  };
+  let deaf = false;
+
+  function tell(state: readonly string[], tries: number): void {
+    if (!socket) return;
+    try {
+      notifyManager(libc, socket, state);
+      deaf = false;
+    } catch (thrown) {
+      const { errno, message } = asUnderlayError(thrown);
+      if (errno === "EAGAIN" && tries > 1) {
+        setTimeout(() => tell(state, tries - 1), WHEN_FULL.pause).unref();
+        return;
+      }
+      if (!deaf)
+        log("warn", "the service manager cannot be told", { socket, state: state[0], error: message });
+      deaf = true;
+    }
+  }
+
   return {
     ready() {
-      tell("READY=1", `MAINPID=${process.pid}`);
+      tell(["READY=1", `MAINPID=${process.pid}`], WHEN_FULL.tries);
       const period = Number(env["WATCHDOG_USEC"] ?? 0) / 1000;
       const forUs = env["WATCHDOG_PID"] === undefined || Number(env["WATCHDOG_PID"]) === process.pid;
       if (!(period > 0) || !forUs) return () => undefined;
-      const timer = setInterval(() => tell("WATCHDOG=1"), period / 2);
+      const timer = setInterval(() => tell(["WATCHDOG=1"], 1), period / 2);
       return () => clearInterval(timer);
     },
-    stopping: () => tell("STOPPING=1"),
+    stopping: () => tell(["STOPPING=1"], 1),
   };
 }
