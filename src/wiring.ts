@@ -15,7 +15,7 @@ import { frameTrace } from "./netlink/debug.ts";
 import { NETLINK_GENERIC, NETLINK_ROUTE, openLinkEventSocket, openRequestSocket } from "./netlink/open.ts";
 import { listenInThread, type NetlinkThread, startNetlinkThread } from "./netlink/thread.ts";
 import { openStore } from "./store/sqlite.ts";
-import { type Libc, openLibc } from "./sys/libc.ts";
+import type { Libc } from "./sys/libc.ts";
 import { makeScratchNetns, type Netns } from "./sys/netns.ts";
 
 /** Puts the rooms together into the engine that a program runs on. No decision about networks is made here. */
@@ -23,7 +23,6 @@ import { makeScratchNetns, type Netns } from "./sys/netns.ts";
 type Env = Readonly<Record<string, string | undefined>>;
 
 export interface DaemonParts {
-  readonly libc: Libc;
   readonly engine: WatchfulEngine;
   readonly watch: LinkWatch;
   /** Finishes what the kernel still does for us and closes everything. */
@@ -38,8 +37,12 @@ export interface DaemonSettings {
 }
 
 /** The engine of the daemon: requests, deletes and events each block in a thread of their own. */
-export async function wireDaemon(settings: DaemonSettings, env: Env, log: Log): Promise<DaemonParts> {
-  const libc = openLibc();
+export async function wireDaemon(
+  libc: Libc,
+  settings: DaemonSettings,
+  env: Env,
+  log: Log,
+): Promise<DaemonParts> {
   const step = faultPoints(env);
   const trace = tracing(env);
   await using undo = new AsyncDisposableStack();
@@ -94,7 +97,7 @@ export async function wireDaemon(settings: DaemonSettings, env: Env, log: Log): 
   });
 
   const kept = undo.move();
-  return { libc, engine, watch, close: () => kept.disposeAsync() };
+  return { engine, watch, close: () => kept.disposeAsync() };
 }
 
 function startWorker(): Worker {

@@ -1,16 +1,15 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { dockerHandler } from "../docker/handler.ts";
 import { serveDriver } from "../docker/server.ts";
 import { systemClock } from "../lib/clock.ts";
-import { UnderlayError } from "../lib/errors.ts";
 import { isOurLinkName } from "../lib/ifname.ts";
 import type { Log } from "../lib/log.ts";
 import type { LinkKind } from "../lib/request.ts";
-import { tryLock } from "../sys/lock.ts";
+import { openLibc } from "../sys/libc.ts";
 import { type DaemonParts, wireDaemon } from "../wiring.ts";
 import { adminHandler } from "./admin.ts";
 import type { Config } from "./config.ts";
+import { holdRunDir, holdStateDir } from "./holds.ts";
 import { serviceManager } from "./manager.ts";
 
 /** Docker driver names and the kinds behind them. */
@@ -42,26 +41,24 @@ export async function runDaemon(
   await using cleanup = new AsyncDisposableStack();
   for (const warning of config.warnings) log("warn", warning);
 
-  mkdirSync(join(values.run_dir, "lock"), { recursive: true, mode: 0o700 });
+  const libc = openLibc();
+  // Before anything is read: what is known afterwards stays true.
+  cleanup.adopt(holdRunDir(libc, values.run_dir), (lock) => lock.release());
+  cleanup.adopt(holdStateDir(libc, values.state_dir), (lock) => lock.release());
   const settings = {
     stateDir: values.state_dir,
     staleAfter: values.stale_after,
     macvlan: { parent: values["macvlan.parent"], mode: values["macvlan.mode"] },
   };
-  const parts = await wireDaemon(settings, env, log);
+  const parts = await wireDaemon(libc, settings, env, log);
   cleanup.defer(() => parts.close());
   const { engine } = parts;
-  const lock = tryLock(parts.libc, join(values.run_dir, "lock", "daemon"));
-  if (!lock) {
-    throw new UnderlayError("conflict", `another underlay daemon runs with run_dir ${values.run_dir}`);
-  }
-  cleanup.defer(() => lock.release());
 
   await engine.reconcile({ dryRun: false });
   await engine.refresh();
   cleanup.defer(keepLooking(parts, values.reconcile_interval, log));
 
-  const manager = serviceManager(parts.libc, env, log);
+  const manager = serviceManager(libc, env, log);
   const admin = adminHandler(engine, {
     version,
     pid: process.pid,

@@ -5,8 +5,12 @@ import { errnoError, type Libc } from "./libc.ts";
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
+export interface Lock {
+  release(): void;
+}
+
 /** An exclusive flock(2) on a file that is made when missing (mode 0600), or undefined when another process holds it. */
-export function tryLock(libc: Libc, path: string): { release(): void } | undefined {
+export function tryLock(libc: Libc, path: string): Lock | undefined {
   const fd = openSync(path, "a", 0o600);
   if (libc.call.flock(fd, LOCK_EX | LOCK_NB) === 0) return { release: () => closeSync(fd) };
   const errno = libc.errno();
