@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, renameSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { UnderlayError } from "../lib/errors.ts";
@@ -36,12 +36,33 @@ export async function serveDriver({ path, handler }: DriverServerOptions): Promi
     throw new UnderlayError("invalid_option", `socket path ${path} is longer than ${MAX_PATH} bytes`);
   makeFolder(path);
   await removeStale(path);
-  const server = bind(path, handler);
+  const fence = `/${crypto.randomUUID()}`;
+  const server = bind(path, (request) =>
+    request.url.endsWith(fence) ? Promise.resolve(new Response()) : handler(request),
+  );
   return {
     path,
-    // Bun unlinks the path at once, closes idle connections, and waits for the others.
-    stop: () => server.stop(),
+    async stop() {
+      if (existsSync(path)) await answerAllThatCame(path, fence);
+      // Closes idle connections and waits for the others.
+      await server.stop();
+    },
   };
+}
+
+/**
+ * A connection that still waits to be accepted would be reset by the end of the server, and dockerd repeats such a
+ * call without its body. Nobody finds the socket under its new name, so a request that comes by it is the last one.
+ */
+async function answerAllThatCame(path: string, fence: string): Promise<void> {
+  // As long as the other, for it has to fit as well.
+  const last = `${path.slice(0, -1)}~`;
+  renameSync(path, last);
+  try {
+    await fetch(`http://localhost${fence}`, { unix: last });
+  } finally {
+    unlinkSync(last);
+  }
 }
 
 function bind(path: string, handler: DriverServerOptions["handler"]): Bun.Server<undefined> {
