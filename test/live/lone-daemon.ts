@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { must } from "../ground/run.ts";
+import { must, type Output, run } from "../ground/run.ts";
 import { until } from "../ground/until.ts";
 
 const PROGRAM = resolve(import.meta.dir, "../../dist/underlay");
@@ -25,6 +25,12 @@ export interface IpLink {
   readonly linkinfo?: { readonly info_kind?: string; readonly info_data?: { readonly mode?: string } };
 }
 
+/** What one start of the daemon has beside the flags of all. */
+export interface Life {
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /**
  * `underlay daemon` alone in a network namespace without a name, with folders of its own; no dockerd. All of it goes
  * with the test's process.
@@ -33,15 +39,24 @@ export interface LoneDaemon extends AsyncDisposable {
   readonly socket: string;
   readonly stateDir: string;
   readonly runDir: string;
+  readonly pluginDir: string;
+  /** A path by which other processes can enter its namespace. */
+  readonly netns: string;
   /** Pid of the daemon that runs, or ran last. */
   pid(): number;
   isRunning(): boolean;
-  start(): Promise<void>;
+  start(life?: Life): Promise<void>;
+  /** A start that ends by itself: the exit code, and what it logged on stderr. */
+  startInVain(life?: Life): Promise<Output>;
+  /** Resolves with the exit code of the one that runs, or null when a signal ended it. */
+  ended(): Promise<number | null>;
   /** SIGTERM, and the exit code. */
   stop(): Promise<number>;
   kill9(): Promise<void>;
   /** POST of a method of NetworkDriver; the body is sent as dockerd would. */
   call(method: string, message?: object): Promise<Answer>;
+  /** A verb of the command line. */
+  cli(...args: readonly string[]): Promise<Output>;
   ip(words: string): Promise<string>;
   links(): Promise<IpLink[]>;
   /** Lines of its log. */
@@ -71,6 +86,13 @@ export async function startLoneDaemon(more: readonly string[] = []): Promise<Lon
   const flags = [`--state-dir=${stateDir}`, `--run-dir=${runDir}`, `--plugin-dir=${pluginDir}`];
   const socket = join(folder, "plugins", "underlay-macvlan.sock");
   const lines: string[] = [];
+  const launch = ({ flags: own = [], env = {} }: Life = {}) =>
+    Bun.spawn([...inside, PROGRAM, "daemon", ...flags, "--log-format=json", ...more, ...own], {
+      env: { ...process.env, ...env },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    });
   let daemon: Bun.Subprocess<"ignore", "ignore", "pipe"> | undefined;
   undo.defer(async () => {
     daemon?.kill("SIGKILL");
@@ -92,19 +114,27 @@ export async function startLoneDaemon(more: readonly string[] = []): Promise<Lon
     socket,
     stateDir: join(folder, "state"),
     runDir: join(folder, "run"),
+    pluginDir: join(folder, "plugins"),
+    netns,
     pid: () => daemon?.pid ?? 0,
     isRunning: () => daemon !== undefined && daemon.exitCode === null && daemon.signalCode === null,
-    async start() {
-      const started = Bun.spawn([...inside, PROGRAM, "daemon", ...flags, "--log-format=json", ...more], {
-        stdin: "ignore",
-        stdout: "ignore",
-        stderr: "pipe",
-      });
+    async start(life?: Life) {
+      const started = launch(life);
       daemon = started;
       void collectLines(started.stderr, lines);
       await until("the daemon serves", async () => (await call("Plugin.Activate")).status === 200, {
-        hopeless: () => (started.exitCode === null ? undefined : lines.slice(-10).join("\n")),
+        hopeless: () =>
+          started.exitCode === null && started.signalCode === null ? undefined : lines.slice(-10).join("\n"),
       });
+    },
+    async startInVain(life?: Life) {
+      const started = launch(life);
+      const stderr = await new Response(started.stderr).text();
+      return { code: await started.exited, stdout: "", stderr };
+    },
+    async ended() {
+      await daemon?.exited;
+      return daemon?.exitCode ?? null;
     },
     async stop() {
       daemon?.kill("SIGTERM");
@@ -115,6 +145,8 @@ export async function startLoneDaemon(more: readonly string[] = []): Promise<Lon
       await daemon?.exited;
     },
     call: (method: string, message?: object) => call(`NetworkDriver.${method}`, message),
+    cli: (...args: readonly string[]) =>
+      run([PROGRAM, ...args], { env: { UNDERLAY_RUN_DIR: `${runDir}`, UNDERLAY_STATE_DIR: `${stateDir}` } }),
     ip,
     links: async (): Promise<IpLink[]> => JSON.parse(await ip("-d -j link show")),
     lines: () => lines,
