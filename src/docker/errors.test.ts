@@ -10,6 +10,10 @@ describe("how Docker is told", () => {
     expect(body.Error).toBe(body.Err);
   });
 
+  test("an error without words is told by its code: an empty Err would be success", () => {
+    expect(errorReply(new UnderlayError("kernel", "")).body.Err).toBe("kernel");
+  });
+
   test("a timeout says that the work goes on", () => {
     const { body } = errorReply(new UnderlayError("timeout", "NetworkDriver.Join takes too long"));
     expect(body.Err).toBe("NetworkDriver.Join takes too long; the work goes on, try again");

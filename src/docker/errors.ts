@@ -16,7 +16,7 @@ const TOLD = {
   invalid_request: { status: 400 },
   invalid_option: { status: 200 },
   refused: { status: 200 },
-  not_found: { status: 200 },
+  not_found: { status: 200, hint: "if that stays so, remove the network and create it again" },
   conflict: { status: 200 },
   not_yet: { status: 200 },
   kernel: { status: 200 },
@@ -57,7 +57,9 @@ function textOf(error: UnderlayError): string {
   const missing = error.problems
     .map((problem) => problem.message)
     .filter((say) => !error.message.includes(say));
-  return [error.message, ...missing].filter((part) => part !== "").join("; ");
+  const text = [error.message, ...missing].filter((part) => part !== "").join("; ");
+  // To Docker an empty Err is success.
+  return text === "" ? error.code : text;
 }
 
 /** Docker prints the text into logs and terminals: no control characters, no half surrogates, no end without a mark. */

@@ -163,7 +163,8 @@ describe("out of order", () => {
 
   test("an endpoint of an unknown network is an error that says so", async () => {
     const { call } = adapter();
-    const text = `network ${network} is not known`;
+    const hint = "if that stays so, remove the network and create it again";
+    const text = `network ${network} is not known; ${hint}`;
     expect(await call("NetworkDriver.CreateEndpoint", OTHERS.nullIpamEndpoint)).toEqual({
       status: 200,
       body: { Err: text, Error: text },

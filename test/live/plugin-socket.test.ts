@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readlinkSync, statSync } from "node:fs";
 import { isOurLinkName } from "../../src/lib/ifname.ts";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { until } from "../ground/until.ts";
@@ -322,6 +322,19 @@ describe("the parent", () => {
     expect(await refusal({})).toContain("passthru");
   });
 
+  test("passthru is exclusive against a link in a container, which no list of the host's links shows", async () => {
+    await using undo = new AsyncDisposableStack();
+    const child = Bun.spawn(["unshare", "--net", "cat"], { stdin: "pipe", stdout: "ignore" });
+    undo.defer(async () => {
+      child.stdin.end();
+      await child.exited;
+    });
+    const other = () => readlinkSync(`/proc/${child.pid}/ns/net`) !== readlinkSync("/proc/self/ns/net");
+    await until("unshare has made a namespace", other);
+    await daemon.ip(`link add odd0 link lan0 netns ${child.pid} type macvlan mode passthru`);
+    expect(await refusal({})).toContain("passthru");
+  });
+
   test("all other modes share it", async () => {
     const modes = ["bridge", "private", "vepa"];
     const networks = await Promise.all(modes.map((mode) => createNetwork({ options: { mode } })));
@@ -358,6 +371,14 @@ describe("the parent", () => {
     ],
   ])("options %j are refused in words", async (options, words) => {
     expect(await refusal({ options })).toStartWith(words);
+  });
+
+  test("an MTU too small for IPv6 is refused with IPv6 alone", async () => {
+    const options = { mtu: "1000" };
+    expect(await refusal({ options, ipv6: true })).toBe(
+      'mtu: "1000" is no MTU (with IPv6) from 1280 to 65535',
+    );
+    await createNetwork({ options });
   });
 
   test("that is down is brought up, and the log says so", async () => {

@@ -29,7 +29,7 @@ const WEIGHTS = {
 };
 
 /** What may rightly stand against a call in such disorder. */
-const MAY_SAY = [/ is not known to Underlay$/, / exists already with /, /is in use by endpoint /];
+const MAY_SAY = [/ is not known to Underlay;/, / exists already with /, /is in use by endpoint /];
 
 function isOdd(text: string): boolean {
   return !MAY_SAY.some((may) => may.test(text));
