@@ -1,21 +1,29 @@
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { IMAGE } from "../test/ground/dockerd.ts";
 import { DRIVER, ROUTER, type Scene, startScene } from "../test/ground/scene.ts";
-import { until } from "../test/ground/until.ts";
-import { leftBehind, RUN_VARIABLE, surroundings } from "./leftovers.ts";
+import { leftAtTheEnd, RUN_VARIABLE, surroundings } from "./leftovers.ts";
 
 // `make demo`: the product on a LAN of its own. Shown are the commands that a user would type, and what they print.
 
-const run = { id: randomUUID(), tmp: tmpdir() };
+// Temporary files of its own: in the machine's folder other programs come and go.
+const run = { id: randomUUID(), tmp: mkdtempSync(join(tmpdir(), "ul-")) };
 process.env[RUN_VARIABLE] = run.id;
+process.env["TMPDIR"] = run.tmp;
 const started = performance.now();
 const before = await surroundings(run);
 {
   await using scene = await startScene("newest");
   await show(scene);
 }
-await until("nothing is left behind", async () => leftBehind(before, await surroundings(run)).length === 0);
+const left = await leftAtTheEnd(before, run);
+rmSync(run.tmp, { recursive: true });
+if (left.length > 0) {
+  process.stderr.write(`\nthe demo left something behind:\n  ${left.join("\n  ")}\n`);
+  process.exit(1);
+}
 title(`Torn down, nothing left behind. ${((performance.now() - started) / 1000).toFixed(1)} s`);
 
 async function show(scene: Scene): Promise<void> {

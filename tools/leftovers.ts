@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { cgroupFolders } from "../test/ground/cgroup.ts";
+import { until } from "../test/ground/until.ts";
 
 /** What tests could leave behind on the machine, by what it is. */
 export interface Surroundings {
@@ -36,7 +37,7 @@ export async function surroundings(run: Run): Promise<Surroundings> {
         .map((name) => `/run/${name}`),
       ...entriesOf(run.tmp).map((name) => `${run.tmp}/${name}`),
     ],
-    cgroups: cgroupFolders("underlay-test-"),
+    cgroups: cgroupFolders("underlay-test-").filter((folder) => !ofAnotherRun(folder)),
   };
 }
 
@@ -54,6 +55,24 @@ export function leftBehind(before: Surroundings, after: Surroundings): string[] 
     ...more("file", "files"),
     ...more("cgroup", "cgroups"),
   ];
+}
+
+/**
+ * What is left when the run is over, after up to 5 s: the kernel takes a moment to remove the links of a netns that
+ * ended.
+ */
+export async function leftAtTheEnd(before: Surroundings, run: Run): Promise<string[]> {
+  const left = async () => leftBehind(before, await surroundings(run));
+  const clean = await until("nothing is left", async () => (await left()).length === 0, {
+    withinMs: 5000,
+  }).catch(() => false);
+  return clean ? [] : left();
+}
+
+/** The name has the pid of whoever made it; while that lives it is in use, and not by a run that is over. */
+function ofAnotherRun(cgroup: string): boolean {
+  const pid = Number(/underlay-test-(\d+)-/.exec(cgroup)?.[1]);
+  return pid !== process.pid && existsSync(`/proc/${pid}`);
 }
 
 /** Processes of a run, each with the network namespace that it holds. */

@@ -3,10 +3,9 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AGES, findEngine } from "../test/ground/engines.ts";
-import { until } from "../test/ground/until.ts";
 import { STATIC_JOBS, testFiles, testJobs } from "./groups.ts";
 import { describeVerdict, runJobs, total, type Verdict } from "./jobs.ts";
-import { leftBehind, RUN_VARIABLE, surroundings } from "./leftovers.ts";
+import { leftAtTheEnd, RUN_VARIABLE, surroundings } from "./leftovers.ts";
 
 // `make test`: everything, and then a look round whether the tests left something on the machine.
 // Arguments name the groups to run; without any it is all of them, types and lint included.
@@ -36,19 +35,17 @@ const good =
 say(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
 process.exit(good ? 0 : 1);
 
-/** One more test: nothing of ours is left. The kernel takes a moment to remove the links of a netns that ended. */
+/** One more test: nothing of ours is left. */
 async function tidiness(): Promise<Verdict> {
   const started = performance.now();
-  const left = async () => leftBehind(before, await surroundings(run));
-  const clean = await until("nothing is left", async () => (await left()).length === 0, {
-    withinMs: 5000,
-  }).catch(() => false);
+  const left = await leftAtTheEnd(before, run);
+  const clean = left.length === 0;
   return {
     name: "nothing left behind",
     passed: clean ? 1 : 0,
     failed: clean ? 0 : 1,
     skipped: 0,
     seconds: (performance.now() - started) / 1000,
-    output: clean ? "" : `left behind:\n  ${(await left()).join("\n  ")}\n`,
+    output: clean ? "" : `left behind:\n  ${left.join("\n  ")}\n`,
   };
 }
