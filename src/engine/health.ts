@@ -21,7 +21,8 @@ export class Health {
     const networks = this.#context.networks.list();
     const byParent = Map.groupBy(networks, ({ spec, parent }) => JSON.stringify([spec.parent, parent]));
     for (const sharing of byParent.values()) await this.#look(sharing);
-    const known = new Set(networks.map(({ owner }) => owner));
+    // Asked again: networks came and went while parents were looked at.
+    const known = new Set(this.#context.networks.list().map(({ owner }) => owner));
     for (const owner of this.#facts.keys()) if (!known.has(owner)) this.#facts.delete(owner);
     this.#tell();
   }
@@ -72,8 +73,10 @@ export class Health {
     });
   }
 
+  /** Each once: what is wrong with a parent is found for every network on it. */
   all(): Finding[] {
-    return this.#context.networks.list().flatMap((network) => this.findingsOf(network));
+    const found = this.#context.networks.list().flatMap((network) => this.findingsOf(network));
+    return [...new Map(found.map((finding) => [keyOf(finding), finding])).values()];
   }
 
   #tell(): void {

@@ -122,14 +122,29 @@ test("a network is degraded while its parent is away, and heals", async () => {
   const world = new World();
   const engine = world.start();
   await engine.networks.ensure(networkRequest());
+  await engine.networks.ensure(networkRequest({ owner: "docker:net2" }));
   world.parents.delete("eth0");
   await engine.refresh();
-  expect(engine.networks.list()[0]?.healthy).toBe(false);
-  expect(engine.findings().map(({ id }) => id)).toContain("UL-P01");
+  expect(engine.networks.list().map(({ healthy }) => healthy)).toEqual([false, false]);
+  expect(engine.findings().map(({ id }) => id)).toEqual(["UL-P01"]);
   world.parents.set("eth0", parentLink("eth0", 12));
   await engine.refresh();
   expect(engine.networks.list()[0]?.healthy).toBe(true);
   expect(world.logged.filter((line) => line.startsWith("condition ended"))).toHaveLength(1);
+});
+
+test("what is known of a network that is made while parents are looked at is not lost", async () => {
+  const world = new World();
+  const engine = world.start();
+  await engine.networks.ensure(networkRequest());
+  const vepa = networkRequest({ owner: "docker:net2", options: { parent: "eth0", mode: "vepa" } });
+  world.onLook = async () => {
+    world.onLook = async () => undefined;
+    await engine.networks.ensure(vepa);
+  };
+  await engine.refresh();
+  expect(engine.findings().map(({ id }) => id)).toEqual(["UL-P17"]);
+  expect(world.logged.filter((line) => line.startsWith("condition"))).toHaveLength(1);
 });
 
 test("only a parent, what hangs on it, or anything while one is missing is worth a look", async () => {

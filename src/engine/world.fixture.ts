@@ -34,6 +34,8 @@ export class World {
   /** A delete under way, which others must wait for. */
   deleting: Promise<void> | undefined;
   onStep: (step: StepName) => void = () => undefined;
+  /** What happens while a parent is looked at. */
+  onLook: () => Promise<void> = async () => undefined;
 
   start() {
     const driver: LinkDriver<MacvlanSpec> = {
@@ -58,7 +60,11 @@ export class World {
       },
       drivers: { macvlan: driver },
       parents: {
-        facts: async (ref) => this.#facts("name" in ref ? ref.name : ref.how),
+        facts: async (ref) => {
+          const facts = this.#facts("name" in ref ? ref.name : ref.how);
+          await this.onLook();
+          return facts;
+        },
         find: async (ref) => this.parents.get("name" in ref ? ref.name : ref.how),
         bringUp: async (ifindex) => this.#bringUp(ifindex),
       },
