@@ -1,6 +1,7 @@
 import {
   type Cidr,
   contains,
+  type Family,
   formatCidr,
   formatIp,
   type Ip,
@@ -119,22 +120,34 @@ function routable(judged: Judged): readonly Cidr[] {
   return (judged.parent.link?.addresses ?? []).filter(({ ip }) => !contains(LINK_LOCAL, ip));
 }
 
-const EXAMPLE: Cidr = { ip: { family: 4, bytes: Uint8Array.of(192, 168, 1, 0) }, prefix: 24 };
+const EXAMPLE: Subnet = {
+  pool: { ip: { family: 4, bytes: Uint8Array.of(192, 168, 1, 0) }, prefix: 24 },
+  aux: {},
+};
 
 const LINK_LOCAL: Cidr = {
   ip: { family: 6, bytes: Uint8Array.of(0xfe, 0x80, ...Array<number>(14).fill(0)) },
   prefix: 10,
 };
 
-/** The request as it would be with the parent's own subnets and routers; an example when the parent has none. */
+/**
+ * The request as it would be with the parent's own subnets and routers, in the families that were asked for. Of a
+ * family that the parent has no address of, subnets stay what they were; an example stands for a pool of Docker's.
+ */
 function lanSubnets(judged: Judged): Judged {
-  const pools = routable(judged).filter(({ ip }) => judged.ipv6 || ip.family === 4);
-  const subnets = (pools.length > 0 ? pools : [EXAMPLE]).map((cidr) => {
+  const families = new Set(judged.subnets.map(({ pool }) => pool.ip.family));
+  return { ...judged, subnets: [...families].flatMap((family) => lanSubnetsOf(judged, family)) };
+}
+
+function lanSubnetsOf(judged: Judged, family: Family): readonly Subnet[] {
+  const addresses = routable(judged).filter(({ ip }) => ip.family === family);
+  const asked = judged.subnets.filter(({ pool }) => pool.ip.family === family);
+  if (addresses.length === 0) return asked.map((one) => (isDockerPool(one.pool) ? EXAMPLE : one));
+  return addresses.map((cidr) => {
     const pool = { ip: networkAddress(cidr), prefix: cidr.prefix };
     const gateway = judged.parent.routers.find((router) => contains(pool, router));
     return { pool, aux: {}, ...(gateway === undefined ? {} : { gateway }) };
   });
-  return { ...judged, subnets };
 }
 
 const poolOffLan: Condition = {

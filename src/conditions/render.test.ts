@@ -21,7 +21,7 @@ test("a block says what is wrong, how it is known and what to do", () => {
       "✗ UL-P06  eth0 cannot carry macvlan: it is a port of bridge br0",
       "  seen    RTM_GETLINK IFLA_MASTER of eth0: br0 (kind bridge)",
       "          RTM_NEWLINK on eth0: EBUSY: Device or resource busy",
-      "  do      use the bridge as parent: docker network create -d underlay-macvlan -o parent=br0 NAME",
+      "  do      use the bridge as parent: docker network create -d underlay-macvlan --ipam-driver null -o parent=br0 NAME",
       "          or take the link out of br0: ip link set dev eth0 nomaster",
     ].join("\n"),
   ]);

@@ -1,5 +1,5 @@
 import type { ChildFacts, LinkFacts, NetnsFacts, ParentFacts } from "../lib/facts.ts";
-import { formatCidr, formatIp } from "../lib/ip.ts";
+import { type Family, formatCidr, formatIp } from "../lib/ip.ts";
 import type { Evidence, Judged, Subject } from "./condition.ts";
 
 /** Parts that the texts of several conditions share. */
@@ -85,15 +85,25 @@ export function createCommand(judged: Judged, options: Readonly<Record<string, s
   const given = Object.entries(asked).filter(([, value]) => value !== "");
   return [
     `docker network create -d underlay-${judged.kind}`,
-    ...(judged.ipv6 ? ["--ipv6"] : []),
+    ...familyFlags(judged),
     ...(judged.internal ? ["--internal"] : []),
     ...judged.subnets.flatMap((subnet) => [
       `--subnet ${formatCidr(subnet.pool)}`,
       ...(subnet.gateway === undefined ? [] : [`--gateway ${formatIp(subnet.gateway)}`]),
+      ...Object.entries(subnet.aux).map(
+        ([name, ip]) => `--aux-address ${shellWord(`${name}=${formatIp(ip)}`)}`,
+      ),
     ]),
     ...given.map(([name, value]) => `-o ${name}=${shellWord(value)}`),
     "NAME",
   ].join(" ");
+}
+
+/** Docker adds an IPv4 pool of its own unless told not to, and needs one for --ipv6. */
+function familyFlags({ subnets }: Judged): string[] {
+  const has = (family: Family) => subnets.some(({ pool }) => pool.ip.family === family);
+  if (subnets.length === 0) return ["--ipam-driver null"];
+  return [...(has(4) ? [] : ["--ipv4=false"]), ...(has(6) ? ["--ipv6"] : [])];
 }
 
 function modeOption(judged: Judged): Record<string, string> {

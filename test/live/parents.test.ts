@@ -79,7 +79,9 @@ describe("a parent that cannot carry the network", () => {
   test("missing, with the nearest spelling", async () => {
     const { all } = await judge(lan, { parent: "eht0" });
     expect(all[0]?.message).toBe("no link is called eht0");
-    expect(all[0]?.fix[0]?.run).toBe("docker network create -d underlay-macvlan -o parent=eth0 NAME");
+    expect(all[0]?.fix[0]?.run).toBe(
+      "docker network create -d underlay-macvlan --ipam-driver null -o parent=eth0 NAME",
+    );
   });
 
   test("down", async () => {
