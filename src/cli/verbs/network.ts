@@ -73,7 +73,7 @@ async function inspect(call: Call): Promise<number> {
   return EXIT.done;
 
   function problems(findings: readonly FindingBody[]): string {
-    return findings.length === 0 ? "" : `\n${findingLines(findings, paint)}`;
+    return findings.length === 0 ? "" : `\n${findingLines(findings, paint, answer.network.id)}`;
   }
 }
 
