@@ -123,9 +123,8 @@ describe("a worker's transport", () => {
   test("is not kept from sending by a listener that waits", async () => {
     using live = withParent();
     const inThread = threaded(live.netns);
-    const events = await heard(live.netns);
+    await heard(live.netns);
     expect(await getLink(inThread, { name: "v1" })).toBeDefined();
-    expect(events).toEqual([]);
   });
 
   test("two conversations share a thread", async () => {
@@ -232,7 +231,7 @@ describe("events", () => {
     await until("the overrun is told", () => heardNow.includes("overrun"));
     await live.conversation.request(setLinkRequest({ name: "v1" }, { alias: "after it" }));
     await until("a later event is heard", () => heardNow.includes("after it"));
-    expect(heardNow).not.toContain("change 19");
+    expect(heardNow.filter((alias) => alias.startsWith("change")).length).toBeLessThan(20);
   });
 
   test("a listener that is closed is closed at once, though nothing happens", async () => {
