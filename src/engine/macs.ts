@@ -2,6 +2,7 @@ import { UnderlayError } from "../lib/errors.ts";
 import { formatCidr } from "../lib/ip.ts";
 import { deriveMac, type Mac } from "../lib/mac.ts";
 import type { EndpointRequest } from "../lib/request.ts";
+import type { ParentMemory } from "../links/parent/parents.ts";
 import type { Context } from "./context.ts";
 import type { EndpointRecord, NetworkRecord } from "./records.ts";
 
@@ -30,7 +31,10 @@ export function macHolder(
   network: NetworkRecord,
   wanted: EndpointRecord,
 ): EndpointRecord | undefined {
-  const sharesParent = (owner: string) => networks.get(owner)?.parent.ifindex === network.parent.ifindex;
+  const sharesParent = (owner: string) => {
+    const other = networks.get(owner);
+    return other !== undefined && isSameParent(other.parent, network.parent);
+  };
   return endpoints
     .list()
     .find(
@@ -40,6 +44,11 @@ export function macHolder(
         other.state !== "removing" &&
         sharesParent(other.network),
     );
+}
+
+/** As it is looked up: by its name, and when that is gone by the index of the same boot. */
+function isSameParent(one: ParentMemory, other: ParentMemory): boolean {
+  return one.name === other.name || (one.bootId === other.bootId && one.ifindex === other.ifindex);
 }
 
 /**
