@@ -37,6 +37,8 @@ const ERRNO_WORDS: Readonly<Record<string, string>> = {
   EPERM: "Operation not permitted",
   EOPNOTSUPP: "Operation not supported",
   ENODEV: "No such device",
+  ENETDOWN: "Network is down",
+  ERFKILL: "Operation not possible due to RF-kill",
   EADDRINUSE: "Address already in use",
   EEXIST: "File exists",
   ENOMEM: "Cannot allocate memory",

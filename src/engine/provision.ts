@@ -1,4 +1,5 @@
 import { refusals } from "../conditions/judge.ts";
+import { errnoWords } from "../conditions/say.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import type { Attachment } from "../lib/request.ts";
 import type { FoundParent } from "../links/parent/parents.ts";
@@ -45,10 +46,25 @@ export function provisioner(context: Context): (owner: string) => Promise<Attach
     const parent = await context.parents.find(network.spec.parent, network.parent);
     if (!parent) throw await explained(network, undefined);
     if (!parent.up) {
-      await context.parents.bringUp(parent.ifindex);
+      await bringUp(parent);
       log("warn", "the parent was down and was brought up", { network: network.owner, parent: parent.name });
     }
     return parent;
+  }
+
+  async function bringUp({ name, ifindex }: FoundParent): Promise<void> {
+    try {
+      await context.parents.bringUp(ifindex);
+    } catch (thrown) {
+      if (!(thrown instanceof UnderlayError) || thrown.code !== "kernel") throw thrown;
+      const { errno = "" } = thrown;
+      const words = thrown.kernelText ?? errnoWords(errno) ?? errno;
+      throw new UnderlayError(
+        "kernel",
+        `parent ${name} is down and cannot be brought up: ${words}; a VLAN link needs the link below it up first`,
+        { cause: thrown, errno, inputs: { parent: name } },
+      );
+    }
   }
 
   async function createLink(
