@@ -1,4 +1,5 @@
 import { UnderlayError } from "../lib/errors.ts";
+import { linkNameOf } from "../lib/ifname.ts";
 import { formatCidr } from "../lib/ip.ts";
 import type { Attachment, EndpointRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
@@ -14,6 +15,8 @@ export interface Endpoints {
   declare(request: EndpointRequest): Promise<EndpointRecord>;
   provision(owner: string): Promise<Attachment>;
   forget(owner: string): Promise<void>;
+  /** Forgets it if that still holds when its turn has come, and tells whether it did. */
+  forgetIf(owner: string, holds: (record: EndpointRecord) => boolean): Promise<boolean>;
   /** When the endpoint was last spoken of, in the clock's milliseconds; 0 = not since this process started. */
   lastCall(owner: string): number;
 }
@@ -32,7 +35,6 @@ export function endpointsOn(context: Context): Endpoints {
    */
   async function declare(request: EndpointRequest): Promise<EndpointRecord> {
     knownNetwork(context, request.network);
-    calls.set(request.owner, context.clock());
     return queues.run([declareKey(request.network)], () =>
       queues.run([endpointKey(request.owner)], () => declareNow(request)),
     );
@@ -43,11 +45,15 @@ export function endpointsOn(context: Context): Endpoints {
     for (const address of request.addresses) subnetFor(network, address);
     const wanted = recordOf(network, request);
     const existing = endpoints.get(request.owner);
-    if (existing) return requireSame(existing, wanted);
+    if (existing) {
+      calls.set(existing.owner, context.clock());
+      return requireSame(existing, wanted);
+    }
     await supersede(wanted);
     if (inheritedMac(context, network) === undefined) await claimMac(network, wanted);
     step("endpoint.declare.before-record");
     await endpoints.put(wanted);
+    calls.set(wanted.owner, context.clock());
     step("endpoint.declare.after-record");
     context.sightings.taken(wanted);
     if (wanted.publishes.length > 0) {
@@ -102,7 +108,7 @@ export function endpointsOn(context: Context): Endpoints {
   }
 
   async function provision(owner: string): Promise<Attachment> {
-    calls.set(owner, context.clock());
+    if (endpoints.get(owner)) calls.set(owner, context.clock());
     return provisioning.run(owner, () => queues.run([endpointKey(owner)], () => provisionNow(owner)));
   }
 
@@ -110,9 +116,19 @@ export function endpointsOn(context: Context): Endpoints {
     return forgetting.run(owner, () => queues.run([endpointKey(owner)], () => forgetNow(owner)));
   }
 
+  async function forgetIf(owner: string, holds: (record: EndpointRecord) => boolean): Promise<boolean> {
+    return queues.run([endpointKey(owner)], async () => {
+      const record = endpoints.get(owner);
+      if (!record || !holds(record)) return false;
+      await forgetNow(owner);
+      return true;
+    });
+  }
+
+  /** The name of its link tells of its owner, so the link goes also when the record was lost. */
   async function forgetNow(owner: string): Promise<void> {
     const record = endpoints.get(owner);
-    if (!record) return;
+    if (!record) return context.reaper.delete(linkNameOf(owner));
     step("endpoint.forget.before-intent");
     await settleAll([
       async () => {
@@ -131,14 +147,15 @@ export function endpointsOn(context: Context): Endpoints {
     ]);
   }
 
-  return { declare, provision, forget, lastCall: (owner) => calls.get(owner) ?? 0 };
+  return { declare, provision, forget, forgetIf, lastCall: (owner) => calls.get(owner) ?? 0 };
 }
 
-export function endpointKey(owner: string): string {
+function endpointKey(owner: string): string {
   return `endpoint ${owner}`;
 }
 
-function declareKey(network: string): string {
+/** The queue in which the declares of a network wait for each other. */
+export function declareKey(network: string): string {
   return `declare ${network}`;
 }
 

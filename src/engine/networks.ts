@@ -7,7 +7,7 @@ import type { LinkSpec } from "../links/driver.ts";
 import type { ParentMemory } from "../links/parent/parents.ts";
 import { missingParentError } from "../links/parent/ref.ts";
 import { type Context, endpointsOf, judgedOf } from "./context.ts";
-import type { Endpoints } from "./endpoints.ts";
+import { declareKey, type Endpoints } from "./endpoints.ts";
 import type { Health } from "./health.ts";
 import { type NetworkRecord, subnetRecord } from "./records.ts";
 
@@ -15,6 +15,8 @@ import { type NetworkRecord, subnetRecord } from "./records.ts";
 export interface Networks {
   ensure(request: NetworkRequest): Promise<void>;
   remove(owner: string): Promise<void>;
+  /** Removes what somebody began to remove; a network that was created since is left alone. */
+  finishRemoval(owner: string): Promise<void>;
 }
 
 /** Creates run one after another: each is judged by what the ones before it left. */
@@ -28,9 +30,10 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
     if ("problems" in parsed) {
       throw problemsError(parsed.code, parsed.problems, { network: request.owner });
     }
-    await queues.run([CREATES, networkKey(request.owner)], async () => {
+    await queues.run([CREATES, ...keysOf(request.owner)], async () => {
       const existing = networks.get(request.owner);
-      if (existing) return requireSame(existing, request);
+      if (existing?.state === "active") return requireSame(existing, request);
+      if (existing) await removeNow(existing);
       const { record, facts } = await judged(request, parsed.spec, parsed.allow);
       step("network.ensure.before-record");
       await networks.put(record);
@@ -82,33 +85,45 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
   }
 
   async function remove(owner: string): Promise<void> {
-    await queues.run([networkKey(owner)], async () => {
+    await queues.run(keysOf(owner), async () => {
       const record = networks.get(owner);
-      if (!record) return;
-      step("network.remove.before-intent");
-      await settleAll([
-        async () => {
-          await networks.put({ ...record, state: "removing" });
-          step("network.remove.after-intent");
-        },
-        ...endpointsOf(context, owner).map((endpoint) => () => endpoints.forget(endpoint.owner)),
-        async () => {
-          step("network.remove.after-endpoints");
-          await networks.delete(owner);
-          step("network.remove.after-record");
-        },
-      ]);
+      if (record) await removeNow(record);
     });
   }
 
-  return { ensure, remove };
+  async function finishRemoval(owner: string): Promise<void> {
+    await queues.run(keysOf(owner), async () => {
+      const record = networks.get(owner);
+      if (record && record.state !== "active") await removeNow(record);
+    });
+  }
+
+  async function removeNow(record: NetworkRecord): Promise<void> {
+    const { owner } = record;
+    step("network.remove.before-intent");
+    await settleAll([
+      async () => {
+        await networks.put({ ...record, state: "removing" });
+        step("network.remove.after-intent");
+      },
+      ...endpointsOf(context, owner).map((endpoint) => () => endpoints.forget(endpoint.owner)),
+      async () => {
+        step("network.remove.after-endpoints");
+        await networks.delete(owner);
+        step("network.remove.after-record");
+      },
+    ]);
+  }
+
+  return { ensure, remove, finishRemoval };
 }
 
-export function networkKey(owner: string): string {
-  return `network ${owner}`;
+/** A network's own queue, and that of its declares: none may slip in between its last endpoint and its end. */
+function keysOf(owner: string): string[] {
+  return [`network ${owner}`, declareKey(owner)];
 }
 
-export function memoryOf(link: LinkFacts | undefined, bootId: string): ParentMemory {
+function memoryOf(link: LinkFacts | undefined, bootId: string): ParentMemory {
   if (!link) return { name: "", ifindex: 0, bootId };
   const mac = link.permanentMac ?? link.mac;
   return { name: link.name, ifindex: link.ifindex, ...(mac && { mac }), bootId };

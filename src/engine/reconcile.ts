@@ -14,15 +14,19 @@ const IN_TRANSIT = 10;
 
 interface Plan {
   readonly action: ReconcileAction;
+  /** Judges again whether it is to be done: calls of others go on while a pass works through its plans. */
   carryOut(): Promise<void>;
 }
+
+/** One pass at a time: two would tell of the same endpoint twice. */
+const PASSES = "reconcile";
 
 /**
  * Brings records and kernel together. Nobody tells us that a container died with dockerd: an endpoint is stale when
  * its link is in no container's netns on two passes that are `staleAfter` apart, with no call for it in between.
  */
 export function reconciler(context: Context, networks: Networks, endpoints: Endpoints) {
-  return async (options: { readonly dryRun: boolean }): Promise<ReconcileReport> => {
+  async function pass(options: { readonly dryRun: boolean }): Promise<ReconcileReport> {
     const links = await context.survey();
     const plans = [
       ...unfinishedNetworks(context, networks),
@@ -32,7 +36,9 @@ export function reconciler(context: Context, networks: Networks, endpoints: Endp
     context.sightings.keepOnly(new Set(plans.map(({ action }) => action.subject)));
     if (!options.dryRun) for (const plan of plans) await carryOut(context, plan);
     return { dryRun: options.dryRun, actions: plans.map(({ action }) => action) };
-  };
+  }
+
+  return (options: { readonly dryRun: boolean }) => context.queues.run([PASSES], () => pass(options));
 }
 
 async function carryOut(context: Context, { action, carryOut: act }: Plan): Promise<void> {
@@ -52,7 +58,7 @@ function unfinishedNetworks(context: Context, networks: Networks): Plan[] {
     .filter(({ state }) => state !== "active")
     .map(({ owner, state }) => ({
       action: { what: "drop-network", subject: owner, why: `its ${state} was interrupted` },
-      carryOut: () => networks.remove(owner),
+      carryOut: () => networks.finishRemoval(owner),
     }));
 }
 
@@ -62,7 +68,7 @@ function unusableEndpoints(context: Context, endpoints: Endpoints, links: readon
   return context.endpoints.list().flatMap((record): Plan[] => {
     const { owner } = record;
     const reason = certainReason(context, record);
-    if (reason !== undefined) return [dropEndpoint(endpoints, owner, reason)];
+    if (reason !== undefined) return [dropEndpoint(context, endpoints, owner, reason)];
     if (held.has(owner)) return [];
     const patience = waiting.has(owner) ? IN_TRANSIT : 1;
     const { stale, seconds } = suspect(context, owner, endpoints.lastCall(owner), patience);
@@ -71,8 +77,12 @@ function unusableEndpoints(context: Context, endpoints: Endpoints, links: readon
   });
 }
 
-function dropEndpoint(endpoints: Endpoints, owner: string, why: string): Plan {
-  return { action: { what: "drop-endpoint", subject: owner, why }, carryOut: () => endpoints.forget(owner) };
+function dropEndpoint(context: Context, endpoints: Endpoints, owner: string, why: string): Plan {
+  const holds = (record: EndpointRecord) => certainReason(context, record) !== undefined;
+  return {
+    action: { what: "drop-endpoint", subject: owner, why },
+    carryOut: async () => void (await endpoints.forgetIf(owner, holds)),
+  };
 }
 
 function releaseEndpoint(
@@ -81,12 +91,17 @@ function releaseEndpoint(
   record: EndpointRecord,
   seconds: number,
 ): Plan {
-  const plan = dropEndpoint(endpoints, record.owner, `no container has had its link for ${seconds} s`);
+  const { owner } = record;
+  const lastCall = endpoints.lastCall(owner);
+  const untouched = (now: EndpointRecord) => now === record && endpoints.lastCall(owner) === lastCall;
   return {
-    ...plan,
+    action: {
+      what: "drop-endpoint",
+      subject: owner,
+      why: `no container has had its link for ${seconds} s`,
+    },
     carryOut: async () => {
-      await plan.carryOut();
-      context.sightings.release(record, context.clock());
+      if (await endpoints.forgetIf(owner, untouched)) context.sightings.release(record, context.clock());
     },
   };
 }

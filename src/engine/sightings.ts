@@ -35,11 +35,12 @@ export class Sightings {
     this.#released = [...this.#released, { network, addresses, at: new Date(now).toISOString() }];
   }
 
-  /** An address in use again ends the story of the one who had it. */
+  /** An address in use again ends the story of the one who had it; without any, the next one without does. */
   taken({ network, addresses }: EndpointRecord): void {
-    this.#released = this.#released.filter(
-      (released) =>
-        released.network !== network || !released.addresses.some((address) => addresses.includes(address)),
-    );
+    const isSame = (released: Released) =>
+      released.addresses.length === 0
+        ? addresses.length === 0
+        : released.addresses.some((address) => addresses.includes(address));
+    this.#released = this.#released.filter((released) => released.network !== network || !isSame(released));
   }
 }

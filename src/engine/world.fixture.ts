@@ -9,6 +9,7 @@ import { type MacvlanSpec, parseMacvlan } from "../links/macvlan/spec.ts";
 import type { SurveyedLink } from "../links/survey.ts";
 import { memoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
+import type { EngineParts } from "./context.ts";
 import { createEngine } from "./create.ts";
 import type { StepName } from "./steps.ts";
 
@@ -31,6 +32,7 @@ export class World {
   readonly logged: string[] = [];
   createFailure: UnderlayError | undefined;
   deleteFailure: UnderlayError | undefined;
+  bringUpFailure: UnderlayError | undefined;
   /** A delete under way, which others must wait for. */
   deleting: Promise<void> | undefined;
   onStep: (step: StepName) => void = () => undefined;
@@ -38,6 +40,10 @@ export class World {
   onLook: () => Promise<void> = async () => undefined;
 
   start() {
+    return createEngine(this.parts());
+  }
+
+  parts(): EngineParts {
     const driver: LinkDriver<MacvlanSpec> = {
       kind: "macvlan",
       parse: (options, families) => parseMacvlan(options, {}, families),
@@ -48,7 +54,7 @@ export class World {
         this.links.set(birth.name, birth);
       },
     };
-    return createEngine({
+    return {
       store: this.store,
       log: (_level, message) => void this.logged.push(message),
       clock: () => this.now,
@@ -66,7 +72,10 @@ export class World {
           return facts;
         },
         find: async (ref) => this.parents.get("name" in ref ? ref.name : ref.how),
-        bringUp: async (ifindex) => this.#bringUp(ifindex),
+        bringUp: async (ifindex) => {
+          if (this.bringUpFailure) throw this.bringUpFailure;
+          this.#bringUp(ifindex);
+        },
       },
       reaper: {
         delete: async (name) => {
@@ -77,7 +86,7 @@ export class World {
         idle: async () => undefined,
       },
       survey: async () => this.#survey(),
-    });
+    };
   }
 
   #facts(asked: string): ParentFacts {
