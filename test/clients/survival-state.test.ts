@@ -1,11 +1,22 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { PLUGIN_SOCKET, prepareUnderlay, RUN_DIR, STATE_DIR, type Underlay } from "../ground/daemon.ts";
-import { type Dockerd, startDockerd } from "../ground/dockerd.ts";
+import { type Dockerd, IMAGE, startDockerd } from "../ground/dockerd.ts";
 import { AGES, findEngine } from "../ground/engines.ts";
 import { type PrivateHost, startHost } from "../ground/host.ts";
+import { collectLines } from "../ground/lines.ts";
 import { DRIVER } from "../ground/scene.ts";
+import { until } from "../ground/until.ts";
+
+/** The other end of sd_notify(3): prints every line of every datagram. Bun has no datagram sockets of the unix kind. */
+const PRINT_DATAGRAMS = `
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+while True:
+    print(s.recv(4096).decode())
+`;
 
 // The state folder is a file system of its own here, so that it can be full or read-only.
 describe.each([...AGES])("the state of a daemon beside the %s dockerd", (age) => {
@@ -31,6 +42,8 @@ describe.each([...AGES])("the state of a daemon beside the %s dockerd", (age) =>
 
   const create = (name: string, subnet: string) =>
     dockerd.tryDocker(["network", "create", "-d", DRIVER, "-o", "parent=lan0", "--subnet", subnet, name]);
+  const endpoints = async () =>
+    JSON.parse(await underlay.cli("endpoint", "ls", "-o", "json")).endpoints.length;
   const networks = async () => JSON.parse(await underlay.cli("network", "ls", "-o", "json")).networks.length;
 
   test("on a full disk: a network is refused with the cause, and made when there is room", async () => {
@@ -41,6 +54,18 @@ describe.each([...AGES])("the state of a daemon beside the %s dockerd", (age) =>
     expect(await networks()).toBe(0);
     await host.must(["rm", `${STATE_DIR}/ballast`]);
     expect((await create("full", "10.77.0.0/24")).code).toBe(0);
+    await dockerd.docker("network", "rm", "full");
+    expect(await networks()).toBe(0);
+  });
+
+  test("on a full disk: a container is stopped and its link goes, whether that can be written or not", async () => {
+    expect((await create("full", "10.77.0.0/24")).code).toBe(0);
+    await dockerd.docker("run", "-d", "--name", "c1", "--network", "full", IMAGE, "sleep", "1000");
+    await host.run(["busybox", "dd", "if=/dev/zero", `of=${STATE_DIR}/ballast`, "bs=4k"]);
+    await dockerd.docker("rm", "-f", "c1");
+    expect(JSON.parse(await host.must(["ip", "-j", "link"]))).toHaveLength(2);
+    await host.must(["rm", `${STATE_DIR}/ballast`]);
+    await until("no endpoint is on record", async () => (await endpoints()) === 0);
     await dockerd.docker("network", "rm", "full");
     expect(await networks()).toBe(0);
   });
@@ -70,6 +95,29 @@ describe.each([...AGES])("the state of a daemon beside the %s dockerd", (age) =>
     expect(refused.stderr).toContain("999");
     expect(readFileSync(path).equals(database)).toBe(true);
     expect((await host.run(["test", "-e", PLUGIN_SOCKET])).code).toBe(1);
+  });
+
+  test("is told to a service manager: ready when Docker can be served, alive, and stopping", async () => {
+    await underlay.stop();
+    const path = host.outside("/run/notify.sock");
+    const manager = Bun.spawn(["python3", "-u", "-c", PRINT_DATAGRAMS, path], {
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    const lines: string[] = [];
+    void collectLines(manager.stdout, lines);
+    await until("the manager listens", () => existsSync(path));
+    await underlay.start({ env: { NOTIFY_SOCKET: "/run/notify.sock", WATCHDOG_USEC: "200000" } });
+    await until("READY=1", () => lines.includes("READY=1"));
+    await until(
+      "WATCHDOG=1, again and again",
+      () => lines.filter((line) => line === "WATCHDOG=1").length > 2,
+    );
+    expect(lines).not.toContain("STOPPING=1");
+    await underlay.stop();
+    await until("STOPPING=1", () => lines.includes("STOPPING=1"));
+    manager.kill("SIGKILL");
+    await manager.exited;
   });
 
   test("is for root alone, and so are the sockets", async () => {

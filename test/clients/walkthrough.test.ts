@@ -203,45 +203,6 @@ describe.each([...AGES])("the classic walk-through on the %s dockerd", (age) => 
       }
     });
 
-    test("passthru wants its parent alone, whoever came first", async () => {
-      const create = (mode: string, name: string, subnet: string) =>
-        scene.dockerd.tryDocker([
-          ...["network", "create", "-d", DRIVER, "-o", "parent=lan0", "-o", `macvlan_mode=${mode}`],
-          ...["--subnet", subnet, name],
-        ]);
-      expect((await create("passthru", "first", "10.77.0.0/24")).code).toBe(0);
-      expect((await create("bridge", "second", "10.78.0.0/24")).stderr).toContain("passthru");
-      await docker("network", "rm", "first");
-      expect((await create("bridge", "first", "10.77.0.0/24")).code).toBe(0);
-      expect((await create("passthru", "second", "10.78.0.0/24")).stderr).toContain("lan0");
-    });
-
-    test("a misspelt option, a bad mode and loopback are told when the network is created", async () => {
-      const create = (...args: string[]) =>
-        scene.dockerd.tryDocker([
-          "network",
-          "create",
-          "-d",
-          DRIVER,
-          ...args,
-          "--subnet",
-          "10.77.0.0/24",
-          "bad",
-        ]);
-      expect((await create("-o", "parnet=lan0")).stderr).toContain("parent");
-      expect((await create("-o", "parent=lan0", "-o", "macvlan_mode=brigde")).stderr).toContain("bridge");
-      expect((await create("-o", "parent=lo")).stderr).toContain("lo");
-      expect((await create("-o", "parent=nic9")).stderr).toContain("nic9");
-      expect(await docker("network", "ls", "--quiet", "--filter", "name=bad")).toBe("");
-      expect(await scene.links()).toEqual(["lan0", "lo"]);
-    });
-
-    test("published ports are taken, and status says that they do nothing", async () => {
-      await scene.network("--subnet", "10.77.0.0/24", "--gateway", ROUTER.v4, "lan");
-      await scene.container("web", "--network", "lan", "-p", "8080:80");
-      expect(await scene.underlay.cli("status")).toContain("8080");
-    });
-
     test("a router advertisement gives a second address and a second default route, and nothing where IPv6 is off", async () => {
       await scene.network(
         "--ipv6",

@@ -1,7 +1,8 @@
-import { appendFileSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { basename, resolve } from "node:path";
 import { removeCgroup } from "./cgroup.ts";
 import type { DockerEngine } from "./engines.ts";
+import { collectLines } from "./lines.ts";
 import { must, type Output, type RunOptions, run } from "./run.ts";
 
 const REPOSITORY = resolve(import.meta.dir, "../..");
@@ -26,6 +27,10 @@ export interface PrivateHost extends AsyncDisposable {
   router(argv: readonly string[], options?: RunOptions): Promise<string>;
   /** Starts a long-running program inside. */
   start(argv: readonly string[], env?: Readonly<Record<string, string>>): Promise<Running>;
+  /** Connects the host to its LAN, with new links as after a NIC was exchanged. Done at the start. */
+  plugIn(): Promise<void>;
+  /** Takes the NIC away, and with it every link that is made on it. */
+  unplug(): Promise<void>;
   /** The same file as seen from the machine's own mount namespace. */
   outside(path: string): string;
 }
@@ -91,14 +96,20 @@ export async function startHost(options: HostOptions): Promise<PrivateHost> {
     outside: (path: string) => `/proc/${pid}/root${path}`,
   };
 
-  await host.must(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1", "netns", "router"]);
-  await host.must(["ip", "link", "set", "lan0", "up"]);
-  await host.must(["ip", "-n", "router", "link", "set", "lan1", "up"]);
-  for (const address of options.routerAddresses ?? [])
-    await host.must(["ip", "-n", "router", "address", "add", address, "dev", "lan1", ...noDad(address)]);
+  const plugIn = async () => {
+    await host.must(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1", "netns", "router"]);
+    await host.must(["ip", "link", "set", "lan0", "up"]);
+    await host.must(["ip", "-n", "router", "link", "set", "lan1", "up"]);
+    for (const address of options.routerAddresses ?? [])
+      await host.must(["ip", "-n", "router", "address", "add", address, "dev", "lan1", ...noDad(address)]);
+  };
+  const unplug = async () => {
+    await host.must(["ip", "link", "del", "lan0"]);
+  };
+  await plugIn();
 
   const owned = undo.move();
-  return { ...host, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { ...host, plugIn, unplug, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** A new IPv6 address is unusable for a second while the kernel looks for duplicates; a test LAN has none. */
@@ -109,12 +120,9 @@ function noDad(address: string): string[] {
 async function startInside(argv: string[], env: Record<string, string>): Promise<Running> {
   const proxy = Bun.spawn(argv, { stdin: "ignore", stdout: "pipe", stderr: "pipe", env });
   const lines: string[] = [];
-  const name = `${proxy.pid}-${argv
-    .slice(argv.indexOf("--") + 1)[0]
-    ?.split("/")
-    .at(-1)}`;
-  void collectLines(proxy.stdout, lines, name);
-  void collectLines(proxy.stderr, lines, name);
+  const tee = logFile(proxy.pid, argv);
+  void collectLines(proxy.stdout, lines, tee);
+  void collectLines(proxy.stderr, lines, tee);
   // nsenter forks into the pid namespace and only waits; signals are for its child.
   const pid = await forkedChild(proxy);
   const hasEnded = () => proxy.exitCode !== null || proxy.signalCode !== null;
@@ -127,6 +135,13 @@ async function startInside(argv: string[], env: Record<string, string>): Promise
       if (!hasEnded()) process.kill(pid, signal);
     },
   };
+}
+
+/** With UNDERLAY_TEST_LOGS in the environment everything that is logged inside goes to a file in that folder too. */
+function logFile(pid: number, argv: readonly string[]): string | undefined {
+  const folder = process.env["UNDERLAY_TEST_LOGS"];
+  const program = argv[argv.indexOf("--") + 1] ?? "";
+  return folder === undefined ? undefined : `${folder}/${pid}-${basename(program)}.log`;
 }
 
 async function forkedChild(proxy: Bun.Subprocess): Promise<number> {
@@ -157,18 +172,4 @@ async function firstLine(stream: ReadableStream<Uint8Array>, wanted: string): Pr
   const { value } = await reader.read();
   const line = new TextDecoder().decode(value).trim();
   if (line !== wanted) throw new Error(`a private host did not start: ${line}`);
-}
-
-/** Collects lines; with UNDERLAY_TEST_LOGS in the environment they go to a file in that folder too. */
-async function collectLines(stream: ReadableStream<Uint8Array>, into: string[], name: string): Promise<void> {
-  const logs = process.env["UNDERLAY_TEST_LOGS"];
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of stream) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = parts.pop() ?? "";
-    into.push(...parts);
-    if (logs !== undefined) appendFileSync(`${logs}/${name}.log`, parts.map((line) => `${line}\n`).join(""));
-  }
-  if (rest !== "") into.push(rest);
 }

@@ -1,0 +1,138 @@
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { disposedAfterAll } from "../ground/cleanup.ts";
+import { IMAGE } from "../ground/dockerd.ts";
+import { AGES } from "../ground/engines.ts";
+import { DRIVER, ROUTER, type Scene, startScene } from "../ground/scene.ts";
+
+/** Options of `docker network create` that cannot be right, and what the user has to read about them. */
+const BAD_OPTIONS: readonly (readonly [options: readonly string[], told: readonly string[]])[] = [
+  [["parnet=lan0"], ["unknown option parnet", "did you mean parent?"]],
+  [
+    ["parent=lan0", "macvlan_mode=brigde", "mut=1400"],
+    [
+      "is none of bridge, private, vepa, passthru",
+      "did you mean bridge?",
+      "unknown option mut",
+      "did you mean mtu?",
+    ],
+  ],
+  [["parent=lan0", "mode=source"], ["is none of bridge, private, vepa, passthru"]],
+  [["parent=lo"], ["UL-P04", "lo is the loopback link"]],
+  [["parent=nic9"], ["UL-P01", "no link is called nic9", "ip link show"]],
+  [["parent=auto"], ["UL-P01", "this host has no default route"]],
+  [["parent=averyveryverylongname"], ["UL-P01", "averyveryverylongname"]],
+  [["parent=a/b"], ['link name "a/b" has a slash']],
+  [["parent="], ["a link name cannot be empty"]],
+  [["parent=lan0.0"], ["VLAN id must be 1 to 4094"]],
+  [["parent=lan0.4095"], ["VLAN id must be 1 to 4094"]],
+  [["parent=lan0.x"], ["is no VLAN id"]],
+  [["parent=lan0.50.60.70"], ["has 3 VLAN ids"]],
+  [
+    ["parent=lan0.50"],
+    ["VLAN parents are not made yet", "ip link add link lan0 name lan0.50 type vlan id 50"],
+  ],
+  [["parent=lan0", "com.docker.network.driver.mtu=67"], ['"67" is no MTU']],
+  [
+    ["parent=lan0", "mtu=9000"],
+    ["UL-P12", "more than the 1500 of lan0"],
+  ],
+  [
+    ["parent=lan0", "mtu=1400", "com.docker.network.driver.mtu=1300"],
+    ["are the same option with different values"],
+  ],
+  [["parent=lan0", "allow=UL-P99"], ["no condition UL-P99"]],
+  [["parent=lan0", "host_access=true"], ["comes later"]],
+];
+
+// What cannot work is refused when the network is created, in words that name the cause and the way out.
+describe.each([...AGES])("what is refused on the %s dockerd", (age) => {
+  const things = disposedAfterAll();
+  let scene: Scene;
+
+  beforeAll(async () => {
+    scene = things.use(await startScene(age));
+  }, 600_000);
+  afterEach(() => scene.clear());
+
+  const docker = (...args: string[]) => scene.dockerd.docker(...args);
+
+  test.each([...BAD_OPTIONS])("-o %p", async (options, told) => {
+    const refused = await scene.dockerd.tryDocker([
+      ...["network", "create", "-d", DRIVER, ...options.flatMap((option) => ["-o", option])],
+      ...["--subnet", "10.77.0.0/24", "bad"],
+    ]);
+    expect(refused.code).toBe(1);
+    for (const words of told) expect(refused.stderr).toContain(words);
+    expect(await docker("network", "ls", "--quiet", "--filter", "name=bad")).toBe("");
+    expect(await scene.records()).toMatchObject({ networks: [] });
+    expect(await scene.links()).toEqual(["lan0", "lo"]);
+  });
+
+  test("a multicast MAC, and the endpoint is gone", async () => {
+    await scene.network("--subnet", "10.77.0.0/24", "lan");
+    const run = ["run", "--rm", "--network", "lan", "--mac-address", "01:00:5e:00:00:01", IMAGE, "true"];
+    expect((await scene.dockerd.tryDocker(run)).stderr).toContain("is a multicast address");
+    expect(await scene.records()).toMatchObject({ endpoints: [] });
+  });
+
+  test("passthru wants its parent alone, whoever came first", async () => {
+    const create = (mode: string, name: string, subnet: string) =>
+      scene.dockerd.tryDocker([
+        ...["network", "create", "-d", DRIVER, "-o", "parent=lan0", "-o", `macvlan_mode=${mode}`],
+        ...["--subnet", subnet, name],
+      ]);
+    expect((await create("passthru", "first", "10.77.0.0/24")).code).toBe(0);
+    expect((await create("bridge", "second", "10.78.0.0/24")).stderr).toContain("passthru");
+    await docker("network", "rm", "first");
+    expect((await create("bridge", "first", "10.77.0.0/24")).code).toBe(0);
+    expect((await create("passthru", "second", "10.78.0.0/24")).stderr).toContain("lan0");
+  });
+
+  test("passthru is refused for the sake of somebody else's container too, and everything for passthru's", async () => {
+    const others = ["network", "create", "-d", "macvlan", "-o", "parent=lan0", "--subnet", "10.79.0.0/24"];
+    const ours = (mode: string) =>
+      scene.dockerd.tryDocker([
+        ...["network", "create", "-d", DRIVER, "-o", "parent=lan0", "-o", `macvlan_mode=${mode}`],
+        ...["--subnet", "10.77.0.0/24", "ours"],
+      ]);
+    await docker(...others, "builtin");
+    await scene.container("alien", "--network", "builtin");
+    expect((await ours("passthru")).stderr).toContain("UL-P08");
+    await scene.clear();
+    await docker(...others, "-o", "macvlan_mode=passthru", "builtin");
+    await scene.container("alien", "--network", "builtin");
+    expect((await ours("bridge")).stderr).toContain("UL-P08");
+  });
+
+  test("a port of a bridge is refused, and the bridge itself is not", async () => {
+    await scene.host.must(["ip", "link", "add", "br7", "type", "bridge"]);
+    await scene.host.must(["ip", "link", "set", "lan0", "master", "br7"]);
+    const create = (parent: string) =>
+      scene.dockerd.tryDocker([
+        ...["network", "create", "-d", DRIVER, "-o", `parent=${parent}`],
+        ...["--subnet", "10.77.0.0/24", "--gateway", ROUTER.v4, "bridged"],
+      ]);
+    const refused = (await create("lan0")).stderr;
+    expect(refused).toContain("UL-P06");
+    expect(refused).toContain("br7");
+    expect((await create("br7")).code).toBe(0);
+    await scene.container("web", "--network", "bridged");
+    expect(await scene.pings("web", ROUTER.v4)).toBe(true);
+    await scene.clear();
+    await scene.host.must(["ip", "link", "del", "br7"]);
+  });
+
+  test("what Docker swallows is told: no subnet given, and a parent whose LAN is another", async () => {
+    await scene.host.must(["ip", "address", "add", "10.77.0.2/24", "dev", "lan0"]);
+    await scene.network("anything");
+    const status = await scene.underlay.cli("status");
+    expect(status).toMatch(/172\.\d+\.0\.0\/16/);
+    await scene.host.must(["ip", "address", "del", "10.77.0.2/24", "dev", "lan0"]);
+  });
+
+  test("published ports are taken, and status says that they do nothing", async () => {
+    await scene.network("--subnet", "10.77.0.0/24", "--gateway", ROUTER.v4, "lan");
+    await scene.container("web", "--network", "lan", "-p", "8080:80");
+    expect(await scene.underlay.cli("status")).toContain("8080");
+  });
+});
