@@ -6,7 +6,7 @@ import type { LogFields, LogLevel } from "../lib/log.ts";
 import { MAX_BODY } from "./body.ts";
 import { fakeEngine } from "./engine.fixture.ts";
 import { ANSWER_WITHIN, dockerHandler, pathOf } from "./handler.ts";
-import { OTHERS } from "./wire.golden.ts";
+import { DOCKER_28, OTHERS } from "./wire.golden.ts";
 
 interface Line extends LogFields {
   readonly level: LogLevel;
@@ -150,7 +150,7 @@ describe("the time for an answer", () => {
     clock.pass(1);
     const text = "NetworkDriver.CreateEndpoint takes too long; the work goes on, try again";
     expect(await told(await response)).toEqual({ status: 200, Err: text });
-    expect(lines).toMatchObject([{ level: "info", outcome: "error", code: "timeout", duration_seconds: 10 }]);
+    expect(lines).toMatchObject([{ level: "warn", outcome: "error", code: "timeout", duration_seconds: 10 }]);
     clock.pass(5000);
     work.reject(new UnderlayError("kernel", "no"));
     await Bun.sleep(0);
@@ -177,19 +177,20 @@ describe("the time for an answer", () => {
 describe("the log", () => {
   test("has one line an operation", async () => {
     const { handle, lines } = adapter();
-    await handle(post("Leave", '{"NetworkID":"n","EndpointID":"e"}'));
+    await handle(post("DeleteEndpoint", '{"NetworkID":"n","EndpointID":"e"}'));
     await handle(post("Join", '{"NetworkID":"n","EndpointID":"e"}'));
     await handle(post("Join", ""));
     expect(lines).toEqual([
       {
         level: "info",
-        op: "NetworkDriver.Leave",
+        op: "NetworkDriver.DeleteEndpoint",
         network: "n",
         endpoint: "e",
         duration_seconds: expect.any(Number),
         outcome: "ok",
       },
       expect.objectContaining({
+        level: "warn",
         op: "NetworkDriver.Join",
         network: "n",
         outcome: "error",
@@ -198,6 +199,30 @@ describe("the log", () => {
       expect.objectContaining({ op: "NetworkDriver.Join", outcome: "error", code: "invalid_request" }),
     ]);
   });
+
+  test("says which address and MAC an endpoint has", async () => {
+    const { handle, lines } = adapter();
+    for (const { method, body } of DOCKER_28.filter((call) => /Create(Network|Endpoint)$/.test(call.method)))
+      await handle(post(method.replace("NetworkDriver.", ""), body));
+    expect(lines.slice(1)).toMatchObject([
+      {
+        level: "info",
+        outcome: "ok",
+        ip: expect.stringContaining("/"),
+        mac: expect.stringContaining(":"),
+        link: expect.any(String),
+      },
+    ]);
+  });
+
+  test.each(["Leave", "EndpointOperInfo", "ProgramExternalConnectivity"])(
+    "is quiet about %s, at which nothing is done",
+    async (method) => {
+      const { handle, lines } = adapter();
+      await handle(post(method, '{"NetworkID":"n","EndpointID":"e"}'));
+      expect(lines).toMatchObject([{ level: "debug", outcome: "ok" }]);
+    },
+  );
 
   test("tells where a bug is, Docker does not hear of it", async () => {
     const engine = withDeclare(async () => {

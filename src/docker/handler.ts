@@ -1,6 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
-import { asUnderlayError, UnderlayError } from "../lib/errors.ts";
-import type { Log, LogFields } from "../lib/log.ts";
+import { asUnderlayError, type Code, UnderlayError } from "../lib/errors.ts";
+import type { Log, LogFields, LogLevel } from "../lib/log.ts";
 import { readBody } from "./body.ts";
 import { within } from "./deadline.ts";
 import { errorReply, HttpRefusal, singleLine } from "./errors.ts";
@@ -31,11 +31,11 @@ export function dockerHandler(parts: HandlerParts): (request: Request) => Promis
       const body = await inTime(parts, operation, subject, readBody(request));
       const call = method.parse(method.needsBody ? parseJson(body) : undefined);
       subject = call.subject;
-      const answer = await inTime(parts, operation, subject, call.run(parts));
-      logOutcome(parts, operation, subject);
+      const { answer, fields } = await inTime(parts, operation, subject, call.run(parts));
+      logOutcome(parts, operation, subject, call.idle ? "debug" : "info", { outcome: "ok", ...fields });
       return jsonResponse(200, answer);
     } catch (thrown) {
-      logOutcome(parts, operation, subject, asUnderlayError(thrown));
+      logFailure(parts, operation, subject, asUnderlayError(thrown));
       const { status, body } = errorReply(thrown);
       return jsonResponse(status, body);
     }
@@ -77,28 +77,45 @@ function inTime<T>(
 ): Promise<T> {
   const left = operation.started + ANSWER_WITHIN - parts.clock.now();
   return within(parts.clock, left, operation.op, work, (error) =>
-    logOutcome(parts, operation, subject, error, { late: true }),
+    error === undefined
+      ? logOutcome(parts, operation, subject, "info", { outcome: "ok", late: true })
+      : logFailure(parts, operation, subject, error, { late: true }),
   );
+}
+
+/** What failed is a warning, unless it was no request of a dockerd at all. */
+const LEVELS: Partial<Record<Code, LogLevel>> = { internal: "error", invalid_request: "info" };
+
+function logFailure(
+  parts: HandlerParts,
+  operation: Operation,
+  subject: Subject,
+  error: UnderlayError,
+  more: LogFields = {},
+): void {
+  const bug = error.code === "internal";
+  logOutcome(parts, operation, subject, LEVELS[error.code] ?? "warn", {
+    outcome: "error",
+    code: error.code,
+    error: singleLine(error.message),
+    ...(bug && { stack: stackOf(error) }),
+    ...more,
+  });
 }
 
 function logOutcome(
   { log, clock }: HandlerParts,
   { op, started }: Operation,
   subject: Subject,
-  error?: UnderlayError,
-  more: LogFields = {},
+  level: LogLevel,
+  fields: LogFields,
 ): void {
-  const bug = error?.code === "internal";
-  log(bug ? "error" : "info", "docker call", {
+  log(level, "docker call", {
     op: singleLine(op),
     network: subject.NetworkID,
     endpoint: subject.EndpointID,
     duration_seconds: Math.round(clock.now() - started) / 1000,
-    outcome: error === undefined ? "ok" : "error",
-    code: error?.code,
-    error: error && singleLine(error.message),
-    stack: bug ? stackOf(error) : undefined,
-    ...more,
+    ...fields,
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import { type Family, formatIp } from "../lib/ip.ts";
+import type { LogFields } from "../lib/log.ts";
 import type { Attachment, LinkKind } from "../lib/request.ts";
 import { endpointRequest } from "./endpoint.ts";
 import {
@@ -37,13 +38,22 @@ export interface Method {
 
 export interface Call {
   readonly subject: Subject;
-  run(adapter: Adapter): Promise<object>;
+  /** Whether nothing is done, so that its success is no news. */
+  readonly idle: boolean;
+  run(adapter: Adapter): Promise<Done>;
+}
+
+export interface Done {
+  readonly answer: object;
+  /** What the log says of it besides the subject. */
+  readonly fields?: LogFields;
 }
 
 const NOTHING = {};
 
 export const METHODS: Readonly<Record<string, Method>> = {
-  "Plugin.Activate": free({ Implements: ["NetworkDriver"] }),
+  // The only word in the log of a dockerd that found us.
+  "Plugin.Activate": free({ Implements: ["NetworkDriver"] }, { idle: false }),
 
   "NetworkDriver.GetCapabilities": free({
     Scope: "local",
@@ -53,61 +63,71 @@ export const METHODS: Readonly<Record<string, Method>> = {
   }),
 
   // Docker is to reserve no gateway of its own invention; one that the user gave is still sent with CreateNetwork.
-  "NetworkDriver.GwAllocCheck": taking(gwAllocCheck, async () => ({ SkipIPv4: true, SkipIPv6: true })),
+  "NetworkDriver.GwAllocCheck": idle(gwAllocCheck, { SkipIPv4: true, SkipIPv6: true }),
 
   "NetworkDriver.CreateNetwork": taking(createNetwork, async (message, { engine, kind }) => {
     await engine.networks.ensure(networkRequest(message, kind));
-    return NOTHING;
+    return { answer: NOTHING };
   }),
 
   "NetworkDriver.DeleteNetwork": taking(aboutNetwork, async (message, { engine }) => {
     await engine.networks.remove(networkOwner(message.NetworkID));
-    return NOTHING;
+    return { answer: NOTHING };
   }),
 
   "NetworkDriver.CreateEndpoint": taking(createEndpoint, async (message, { engine }) => {
     const request = endpointRequest(message);
-    const { mac } = await engine.endpoints.declare(request);
-    // To answer a value that was given is an error, even the same value.
-    return request.mac === undefined ? { Interface: { MacAddress: mac } } : NOTHING;
+    const { mac, addresses, linkName } = await engine.endpoints.declare(request);
+    return {
+      // To answer a value that was given is an error, even the same value.
+      answer: request.mac === undefined ? { Interface: { MacAddress: mac } } : NOTHING,
+      fields: { ip: addresses.join(" "), mac, link: linkName },
+    };
   }),
 
-  "NetworkDriver.EndpointOperInfo": taking(aboutEndpoint, async () => ({ Value: {} })),
+  "NetworkDriver.EndpointOperInfo": idle(aboutEndpoint, { Value: {} }),
 
-  "NetworkDriver.Join": taking(aboutEndpoint, async (message, { engine }) =>
-    joined(await engine.endpoints.provision(endpointOwner(message.NetworkID, message.EndpointID))),
-  ),
+  "NetworkDriver.Join": taking(aboutEndpoint, async (message, { engine }) => {
+    const owner = endpointOwner(message.NetworkID, message.EndpointID);
+    return { answer: joined(await engine.endpoints.provision(owner)) };
+  }),
 
   // The link is still in the container here; Docker brings it back before DeleteEndpoint.
-  "NetworkDriver.Leave": taking(aboutEndpoint, async () => NOTHING),
+  "NetworkDriver.Leave": idle(aboutEndpoint),
 
   "NetworkDriver.DeleteEndpoint": taking(aboutEndpoint, async (message, { engine }) => {
     await engine.endpoints.forget(endpointOwner(message.NetworkID, message.EndpointID));
-    return NOTHING;
+    return { answer: NOTHING };
   }),
 
-  "NetworkDriver.ProgramExternalConnectivity": taking(aboutEndpoint, async () => NOTHING),
-  "NetworkDriver.RevokeExternalConnectivity": taking(aboutEndpoint, async () => NOTHING),
-  "NetworkDriver.DiscoverNew": taking(anyMessage, async () => NOTHING),
-  "NetworkDriver.DiscoverDelete": taking(anyMessage, async () => NOTHING),
+  "NetworkDriver.ProgramExternalConnectivity": idle(aboutEndpoint),
+  "NetworkDriver.RevokeExternalConnectivity": idle(aboutEndpoint),
+  "NetworkDriver.DiscoverNew": idle(anyMessage),
+  "NetworkDriver.DiscoverDelete": idle(anyMessage),
   "NetworkDriver.AllocateNetwork": taking(aboutNetwork, onlyGlobal),
   "NetworkDriver.FreeNetwork": taking(aboutNetwork, onlyGlobal),
 };
 
 /** An answer that depends on nothing; whatever body comes with the call is not read. */
-function free(answer: object): Method {
-  return { needsBody: false, parse: () => ({ subject: {}, run: async () => answer }) };
+function free(answer: object, { idle = true } = {}): Method {
+  return { needsBody: false, parse: () => ({ subject: {}, idle, run: async () => ({ answer }) }) };
+}
+
+/** A call at which nothing is to be done, whatever it says. */
+function idle<T extends AnyMessage>(shape: Shape<T>, answer: object = NOTHING): Method {
+  return taking(shape, async () => ({ answer }), { idle: true });
 }
 
 function taking<T extends AnyMessage>(
   shape: Shape<T>,
-  run: (message: T, adapter: Adapter) => Promise<object>,
+  run: (message: T, adapter: Adapter) => Promise<Done>,
+  { idle = false } = {},
 ): Method {
   return {
     needsBody: true,
     parse(body) {
       const message = parseMessage(shape, body);
-      return { subject: message, run: (adapter) => run(message, adapter) };
+      return { subject: message, idle, run: (adapter) => run(message, adapter) };
     },
   };
 }
