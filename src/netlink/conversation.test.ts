@@ -15,6 +15,14 @@ import { exchangeOver, type Transport } from "./transport.ts";
 type Line = (seqs: readonly number[]) => Uint8Array[] | Promise<Uint8Array[]>;
 
 function scripted(...lines: Line[]): { conversation: Conversation; asked: Message[][] } {
+  return scriptedAfter(0, ...lines);
+}
+
+/** The same in a conversation that has had so many requests. */
+function scriptedAfter(
+  sequence: number,
+  ...lines: Line[]
+): { conversation: Conversation; asked: Message[][] } {
   const asked: Message[][] = [];
   const transport: Transport = {
     async exchange(requests) {
@@ -26,7 +34,7 @@ function scripted(...lines: Line[]): { conversation: Conversation; asked: Messag
     },
     close: () => undefined,
   };
-  return { conversation: new Conversation(transport), asked };
+  return { conversation: new Conversation(transport, undefined, sequence), asked };
 }
 
 const body = new Uint8Array(16);
@@ -126,6 +134,16 @@ describe("requests", () => {
     expect(asked.map((messages) => messages.length)).toEqual([64, 64, 2]);
     const seqs = asked.flat().map(({ seq }) => seq);
     expect(new Set(seqs).size).toBe(130);
+  });
+
+  test("get their own answers also where the sequence numbers start over", async () => {
+    const answer: Line = ([a = 0, b = 0, c = 0]) => [concatBytes([ack(a), ack(b, ENODEV), ack(c)])];
+    const { conversation, asked } = scriptedAfter(2 ** 32 - 2, answer, answer);
+    for (let sends = 0; sends < 2; sends++) {
+      const outcomes = await conversation.settle([up("a"), up("b"), up("c")]);
+      expect(outcomes.map(({ ok }) => ok)).toEqual([true, false, true]);
+    }
+    expect(asked.flat().map(({ seq }) => seq)).toEqual([2 ** 32 - 1, 0, 1, 2, 3, 4]);
   });
 
   test("wait for one another, and one that failed lets the next one go", async () => {

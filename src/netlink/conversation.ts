@@ -24,12 +24,14 @@ export type Outcome =
 export class Conversation {
   readonly #transport: Transport;
   readonly #trace: FrameTrace | undefined;
-  #sequence = 0;
+  /** The last one used, a u32: it starts over after 2^32 requests. */
+  #sequence: number;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(transport: Transport, trace?: FrameTrace) {
+  constructor(transport: Transport, trace?: FrameTrace, lastSequence = 0) {
     this.#transport = transport;
     this.#trace = trace;
+    this.#sequence = lastSequence;
   }
 
   /** Several requests in one send. Each has its own outcome; a failed one does not keep the later ones from running. */
@@ -42,11 +44,16 @@ export class Conversation {
   }
 
   async #settleChunk(requests: readonly Request[]): Promise<Outcome[]> {
-    const first = this.#sequence + 1;
-    this.#sequence += requests.length;
+    const first = u32(this.#sequence + 1);
+    this.#sequence = u32(this.#sequence + requests.length);
     const bytes = concatBytes(
       requests.map(({ type, flags, body }, i) =>
-        encodeMessage({ type, flags: flags | NLM_F.NLM_F_REQUEST | NLM_F.NLM_F_ACK, seq: first + i, body }),
+        encodeMessage({
+          type,
+          flags: flags | NLM_F.NLM_F_REQUEST | NLM_F.NLM_F_ACK,
+          seq: u32(first + i),
+          body,
+        }),
       ),
     );
     const datagrams = await this.#exchange(bytes);
@@ -55,7 +62,7 @@ export class Conversation {
     const interrupted = new Set<number>();
     for (const datagram of datagrams) {
       for (const message of eachMessage(datagram)) {
-        const index = message.seq - first;
+        const index = u32(message.seq - first);
         const request = requests[index];
         if (!request) continue;
         if (message.type !== NLMSG.NLMSG_ERROR && message.flags & NLM_F.NLM_F_DUMP_INTR)
@@ -120,4 +127,8 @@ export class Conversation {
   close(): void {
     this.#transport.close();
   }
+}
+
+function u32(number: number): number {
+  return number >>> 0;
 }
