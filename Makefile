@@ -28,11 +28,11 @@ check: modules
 	@$(BUN) tools/check.ts
 
 test: dist/underlay
-	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2 strace:strace cc:gcc python3:python3
+	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2 strace:strace cc:gcc python3:python3 busybox:busybox-static
 	@$(BUN) tools/test.ts
 
 demo: dist/underlay
-	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2
+	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2 busybox:busybox-static
 	@$(BUN) tools/demo.ts
 
 bench: dist/underlay

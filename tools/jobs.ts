@@ -80,11 +80,11 @@ function argvOf(job: Job, report: string): string[] {
   return [BUN, "test", ...reporter, `--timeout=${timeoutMs}`, ...files.map((file) => `./${file}`)];
 }
 
-/** A run that fails without a failed test (a crash, an error between tests, no report) counts as one failure. */
+/** A run that fails without a failed test (a crash, an error between tests, an early exit, no test at all) counts as one failure. */
 function countsOf(job: Job, report: string, code: number): Counts {
   if ("argv" in job.run) return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
   const { tests, failures, skipped } = totalsIn(report);
-  const failed = code !== 0 && failures === 0 ? 1 : failures;
+  const failed = (code !== 0 || tests === 0) && failures === 0 ? 1 : failures;
   return { passed: tests - failures - skipped, failed, skipped };
 }
 

@@ -234,10 +234,13 @@ describe.each([...AGES])("the classic walk-through on the %s dockerd", (age) => 
     test("Compose's network section", async () => {
       await Bun.write(scene.host.outside("/tmp/walk/docker-compose.yml"), COMPOSE);
       const compose = (...args: string[]) =>
-        scene.host.must(["docker-compose", "-p", "walk", "-f", "/tmp/walk/docker-compose.yml", ...args], {
-          env: { DOCKER_HOST: "unix:///run/docker.sock" },
-          timeoutMs: 60_000,
-        });
+        scene.host.must(
+          ["sh", "-c", COMPOSE_PROGRAM, "-p", "walk", "-f", "/tmp/walk/docker-compose.yml", ...args],
+          {
+            env: { DOCKER_HOST: "unix:///run/docker.sock" },
+            timeoutMs: 60_000,
+          },
+        );
       await compose("up", "-d");
       const web = await compose("ps", "-q", "web");
       expect(await scene.exec(web, "ip", "-o", "-4", "address", "show", "eth0")).toContain("10.77.0.80/24");
@@ -250,6 +253,10 @@ describe.each([...AGES])("the classic walk-through on the %s dockerd", (age) => 
     });
   });
 });
+
+/** Compose is a program of its own or a plugin of the client; `-p` of the arguments is $0. */
+const COMPOSE_PROGRAM =
+  'command -v docker-compose >/dev/null && exec docker-compose "$0" "$@"; exec docker compose "$0" "$@"';
 
 const LASTING_IN_YAML = `["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done"]`;
 
