@@ -82,7 +82,7 @@ export interface Condition {
   readonly confidence: Confidence;
   /** Two or three sentences for `doctor --explain`. */
   readonly explain: string;
-  /** Ids whose finding explains this one away: one cause gives one finding. */
+  /** Ids whose finding explains this one away, when it weighs as much: one cause gives one finding. */
   readonly hiddenBy?: readonly string[];
   judge(judged: Judged): readonly Judgement[];
 }

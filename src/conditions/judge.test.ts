@@ -89,6 +89,21 @@ describe("one cause gives one finding", () => {
     expect(findings(bridgePort).map((finding) => finding.id)).toEqual(["UL-P06"]);
   });
 
+  test("nor beside an MTU that does not fit", () => {
+    const trial = { outcome: "failed", errno: "EINVAL", text: "Invalid argument" } as const;
+    const small = judged({ mtu: 9000, parent: parent({ trial }) });
+    expect(findings(small).map((finding) => finding.id)).toEqual(["UL-P12"]);
+  });
+
+  test("a warning explains no refusal: a renamed parent that something unseen holds", () => {
+    const trial = { outcome: "failed", errno: "EBUSY", text: "Device or resource busy" } as const;
+    const renamed = judged({ parent: parent({ asked: "lan0", link: link({ name: "wan0" }), trial }) });
+    expect(findings(renamed).map(({ id, severity }) => [id, severity])).toEqual([
+      ["UL-K10", "fail"],
+      ["UL-P01", "warn"],
+    ]);
+  });
+
   test("a pool of Docker's is not also a pool off the LAN", () => {
     expect(findings(judged({ subnets: [subnet("172.18.0.0/16")] })).map((finding) => finding.id)).toEqual([
       "UL-I16",

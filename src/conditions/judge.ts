@@ -15,12 +15,18 @@ export function findings(judged: Judged, allow: readonly string[] = []): Finding
   const all = CONDITIONS.flatMap((condition) =>
     condition.judge(judged).map((judgement) => findingOf(condition, judgement, allow)),
   );
-  const found = new Set(all.map((finding) => finding.id));
-  const causes = CONDITIONS.filter((condition) => !condition.hiddenBy?.some((id) => found.has(id)));
-  const shown = new Set(causes.map((condition) => condition.id));
   return all
-    .filter((finding) => shown.has(finding.id))
+    .filter((finding) => !all.some((other) => explains(other, finding)))
     .sort((a, b) => BY_WEIGHT.indexOf(a.severity) - BY_WEIGHT.indexOf(b.severity));
+}
+
+/** A warning is no reason for a refusal: a parent that was renamed does not make the kernel say no. */
+function explains(cause: Finding, finding: Finding): boolean {
+  const condition = CONDITIONS.find(({ id }) => id === finding.id);
+  return (
+    condition?.hiddenBy?.includes(cause.id) === true &&
+    BY_WEIGHT.indexOf(cause.severity) <= BY_WEIGHT.indexOf(finding.severity)
+  );
 }
 
 function findingOf(condition: Condition, judgement: Judgement, allow: readonly string[]): Finding {

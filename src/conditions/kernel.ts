@@ -90,7 +90,7 @@ const unexplained: Condition = {
     "A trial link of the wanted kind and mode could not be made on the parent, and nothing that can be read tells " +
     "why. Most often the link is used in a network namespace that the daemon cannot enter, or by a driver that " +
     "takes its frames without showing up as its owner.",
-  hiddenBy: ["UL-P01", "UL-P04", "UL-P06", "UL-P07", "UL-P08", "UL-K01"],
+  hiddenBy: ["UL-P01", "UL-P04", "UL-P06", "UL-P07", "UL-P08", "UL-P12", "UL-K01"],
   judge(judged) {
     const { trial } = judged.parent;
     if (trial?.outcome !== "failed") return [];
