@@ -19,9 +19,9 @@ const DRIVERS: readonly { readonly name: string; readonly kind: LinkKind }[] = [
 
 /**
  * Link events come in flocks, and a look enters every netns: one serves all that fall into the first time, and the
- * next waits for the second. In milliseconds.
+ * next waits for the second. In milliseconds; a missing parent is to be told within a second.
  */
-const FLOCK = { first: 100, next: 1000 };
+const FLOCK = { first: 100, next: 500 };
 
 export interface DaemonProcess {
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -5,6 +5,7 @@ import type { ParentFacts } from "../lib/facts.ts";
 import type { WatchedLink } from "../links/watch.ts";
 import { type Context, judgedOf } from "./context.ts";
 import type { NetworkRecord } from "./records.ts";
+import { remember } from "./remember.ts";
 
 /** What is wrong with each network, as last looked at. A finding is logged when it begins and when it ends. */
 export class Health {
@@ -40,6 +41,7 @@ export class Health {
     try {
       const facts = await this.#context.parents.facts(network.spec.parent, network.parent);
       for (const { owner } of sharing) this.#facts.set(owner, facts);
+      for (const { owner } of sharing) if (facts.link) await remember(this.#context, owner, facts.link);
     } catch (thrown) {
       const error = asUnderlayError(thrown);
       this.#context.log("warn", "a parent could not be looked at", {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { UnderlayError } from "../lib/errors.ts";
+import type { NetworkRecord } from "./records.ts";
 import { busy, cidr, networkRequest, parentLink, strangerOn, World } from "./world.fixture.ts";
 
 async function failure(work: Promise<unknown>): Promise<UnderlayError> {
@@ -145,6 +146,23 @@ test("what is known of a network that is made while parents are looked at is not
   await engine.refresh();
   expect(engine.findings().map(({ id }) => id)).toEqual(["UL-P17"]);
   expect(world.logged.filter((line) => line.startsWith("condition"))).toHaveLength(1);
+});
+
+test("a parent that was made anew is remembered, so that it is known after a rename, also by the next process", async () => {
+  const world = new World();
+  const engine = world.start();
+  await engine.networks.ensure(networkRequest());
+  world.parents.set("eth0", parentLink("eth0", 12));
+  await engine.refresh();
+  const { parent } = world.store.table<NetworkRecord>("networks").get("docker:net1")?.body ?? {};
+  expect(parent).toMatchObject({ name: "eth0", ifindex: 12, bootId: "boot-1" });
+  world.bootId = "boot-2";
+  await world.start().refresh();
+  const after = world.store.table<NetworkRecord>("networks").get("docker:net1");
+  expect(after?.body.parent).toMatchObject({ name: "eth0", ifindex: 12, bootId: "boot-2" });
+  const version = after?.version;
+  await world.start().refresh();
+  expect(world.store.table("networks").get("docker:net1")?.version).toBe(version ?? 0);
 });
 
 test("only a parent, what hangs on it, or anything while one is missing is worth a look", async () => {

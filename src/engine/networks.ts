@@ -120,10 +120,14 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
 
 /** A network's own queue, and that of its declares: none may slip in between its last endpoint and its end. */
 function keysOf(owner: string): string[] {
-  return [`network ${owner}`, declareKey(owner)];
+  return [networkKey(owner), declareKey(owner)];
 }
 
-function memoryOf(link: LinkFacts | undefined, bootId: string): ParentMemory {
+export function networkKey(owner: string): string {
+  return `network ${owner}`;
+}
+
+export function memoryOf(link: LinkFacts | undefined, bootId: string): ParentMemory {
   if (!link) return { name: "", ifindex: 0, bootId };
   const mac = link.permanentMac ?? link.mac;
   return { name: link.name, ifindex: link.ifindex, ...(mac && { mac }), bootId };
