@@ -48,8 +48,8 @@ export interface LoneDaemon extends AsyncDisposable {
   start(life?: Life): Promise<void>;
   /** A start that ends by itself: the exit code, and what it logged on stderr. */
   startInVain(life?: Life): Promise<Output>;
-  /** Resolves with the exit code of the one that runs, or null when a signal ended it. */
-  ended(): Promise<number | null>;
+  /** How the one that runs ends: its exit code, or the name of the signal that ended it. */
+  ended(): Promise<number | string | null>;
   /** SIGTERM, and the exit code. */
   stop(): Promise<number>;
   kill9(): Promise<void>;
@@ -103,6 +103,8 @@ export async function startLoneDaemon(more: readonly string[] = []): Promise<Lon
     const response = await fetch(`http://plugin/${method}`, {
       method: "POST",
       unix: socket,
+      // A connection that is kept would be reset by the end of a daemon, and count among its files.
+      keepalive: false,
       body: message === undefined ? "" : `${JSON.stringify(message)}\n`,
     });
     const body: Record<string, unknown> = JSON.parse(await response.text());
@@ -134,7 +136,7 @@ export async function startLoneDaemon(more: readonly string[] = []): Promise<Lon
     },
     async ended() {
       await daemon?.exited;
-      return daemon?.exitCode ?? null;
+      return daemon?.signalCode ?? daemon?.exitCode ?? null;
     },
     async stop() {
       daemon?.kill("SIGTERM");
