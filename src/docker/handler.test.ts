@@ -157,6 +157,24 @@ describe("the time for an answer", () => {
     expect(lines[1]).toMatchObject({ late: true, outcome: "error", code: "kernel", duration_seconds: 15 });
   });
 
+  test("gives a create up that nobody waits for: dockerd never deletes what it was told had failed", async () => {
+    const clock = manualClock();
+    const engine = fakeEngine();
+    const begun = Promise.withResolvers<AbortSignal | undefined>();
+    const ensure: Engine["networks"]["ensure"] = (_, givenUp) => {
+      begun.resolve(givenUp);
+      return new Promise(() => undefined);
+    };
+    const { handle } = adapter({ ...engine, networks: { ...engine.networks, ensure } }, clock);
+    const create = DOCKER_28.find(({ method }) => method === "NetworkDriver.CreateNetwork");
+    const response = handle(post("CreateNetwork", create?.body ?? ""));
+    const givenUp = await begun.promise;
+    expect(givenUp?.aborted).toBe(false);
+    clock.pass(ANSWER_WITHIN);
+    await response;
+    expect(givenUp?.aborted).toBe(true);
+  });
+
   test("also bounds a body that never comes", async () => {
     const clock = manualClock();
     const { handle } = adapter(fakeEngine(), clock);

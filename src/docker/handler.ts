@@ -25,16 +25,18 @@ const CONTENT_TYPE = "application/vnd.docker.plugins.v1.2+json";
 export function dockerHandler(parts: HandlerParts): (request: Request) => Promise<Response> {
   return async (request) => {
     const operation = { op: pathOf(request.url), started: parts.clock.now() };
+    const givenUp = new AbortController();
     let subject: Subject = {};
     try {
       const method = methodOf(request, operation.op);
       const body = await inTime(parts, operation, subject, readBody(request));
       const call = method.parse(method.needsBody ? parseJson(body) : undefined);
       subject = call.subject;
-      const { answer, fields } = await inTime(parts, operation, subject, call.run(parts));
+      const { answer, fields } = await inTime(parts, operation, subject, call.run(parts, givenUp.signal));
       logOutcome(parts, operation, subject, call.idle ? "debug" : "info", { outcome: "ok", ...fields });
       return jsonResponse(200, answer);
     } catch (thrown) {
+      givenUp.abort(thrown);
       logFailure(parts, operation, subject, asUnderlayError(thrown));
       const { status, body } = errorReply(thrown);
       return jsonResponse(status, body);

@@ -40,7 +40,8 @@ export interface Call {
   readonly subject: Subject;
   /** Whether nothing is done, so that its success is no news. */
   readonly idle: boolean;
-  run(adapter: Adapter): Promise<Done>;
+  /** `givenUp`: that nobody waits for the answer any more, and why. */
+  run(adapter: Adapter, givenUp: AbortSignal): Promise<Done>;
 }
 
 export interface Done {
@@ -65,8 +66,9 @@ export const METHODS: Readonly<Record<string, Method>> = {
   // Docker is to reserve no gateway of its own invention; one that the user gave is still sent with CreateNetwork.
   "NetworkDriver.GwAllocCheck": idle(gwAllocCheck, { SkipIPv4: true, SkipIPv6: true }),
 
-  "NetworkDriver.CreateNetwork": taking(createNetwork, async (message, { engine, kind }) => {
-    await engine.networks.ensure(networkRequest(message, kind));
+  "NetworkDriver.CreateNetwork": taking(createNetwork, async (message, { engine, kind }, givenUp) => {
+    // dockerd forgets a network whose create failed, and never asks to delete it.
+    await engine.networks.ensure(networkRequest(message, kind), givenUp);
     return { answer: NOTHING };
   }),
 
@@ -120,14 +122,14 @@ function idle<T extends AnyMessage>(shape: Shape<T>, answer: object = NOTHING): 
 
 function taking<T extends AnyMessage>(
   shape: Shape<T>,
-  run: (message: T, adapter: Adapter) => Promise<Done>,
+  run: (message: T, adapter: Adapter, givenUp: AbortSignal) => Promise<Done>,
   { idle = false } = {},
 ): Method {
   return {
     needsBody: true,
     parse(body) {
       const message = parseMessage(shape, body);
-      return { subject: message, idle, run: (adapter) => run(message, adapter) };
+      return { subject: message, idle, run: (adapter, givenUp) => run(message, adapter, givenUp) };
     },
   };
 }

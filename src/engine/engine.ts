@@ -9,9 +9,10 @@ export interface Engine {
   readonly networks: {
     /**
      * Makes the network, or does nothing when the same one exists.
-     * Throws `invalid_option` (all problems at once), `refused` (conditions), `not_yet`, `conflict` (exists and differs).
+     * Throws `invalid_option` (all problems at once), `refused` (conditions), `not_yet`, `conflict` (exists and differs),
+     * and the reason of `givenUp` when that came first: then no network was made.
      */
-    ensure(request: NetworkRequest): Promise<void>;
+    ensure(request: NetworkRequest, givenUp?: AbortSignal): Promise<void>;
     /** Forgets the network and its endpoints; an unknown one is success. */
     remove(owner: string): Promise<void>;
     list(): NetworkView[];

@@ -13,7 +13,7 @@ import { type NetworkRecord, subnetRecord } from "./records.ts";
 
 /** Networks: everything that can be wrong is found at create; afterwards a network is a record. */
 export interface Networks {
-  ensure(request: NetworkRequest): Promise<void>;
+  ensure(request: NetworkRequest, givenUp?: AbortSignal): Promise<void>;
   remove(owner: string): Promise<void>;
   /** Removes what somebody began to remove; a network that was created since is left alone. */
   finishRemoval(owner: string): Promise<void>;
@@ -25,7 +25,7 @@ const CREATES = "networks";
 export function networksOf(context: Context, endpoints: Endpoints, health: Health): Networks {
   const { networks, queues, step } = context;
 
-  async function ensure(request: NetworkRequest): Promise<void> {
+  async function ensure(request: NetworkRequest, givenUp?: AbortSignal): Promise<void> {
     const parsed = context.drivers[request.kind].parse(request.options, { ipv6: request.ipv6 });
     if ("problems" in parsed) {
       throw problemsError(parsed.code, parsed.problems, { network: request.owner });
@@ -34,9 +34,13 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
       const existing = networks.get(request.owner);
       if (existing?.state === "active") return requireSame(existing, request);
       if (existing) await removeNow(existing);
+      givenUp?.throwIfAborted();
       const { record, facts } = await judged(request, parsed.spec, parsed.allow);
+      givenUp?.throwIfAborted();
       step("network.ensure.before-record");
       await networks.put(record);
+      if (givenUp?.aborted) await networks.delete(record.owner);
+      givenUp?.throwIfAborted();
       step("network.ensure.after-record");
       health.note(record.owner, facts);
     });

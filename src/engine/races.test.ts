@@ -103,6 +103,23 @@ describe("networks", () => {
     await Promise.all([removed, created, pass]);
     expect(engine.networks.list()).toHaveLength(1);
   });
+
+  test("a create that nobody waits for any more leaves no network behind", async () => {
+    const { world, store } = troubledWorld();
+    const engine = world.start();
+    for (const moment of ["looked at", "recorded"]) {
+      const slow = Promise.withResolvers<void>();
+      if (moment === "looked at") world.onLook = () => slow.promise;
+      else store.next("networks", "put", () => slow.promise);
+      const giveUp = new AbortController();
+      const created = engine.networks.ensure(networkRequest(), giveUp.signal);
+      await turns();
+      giveUp.abort(new UnderlayError("timeout", "it takes too long"));
+      slow.resolve();
+      await expect(created).rejects.toMatchObject({ code: "timeout" });
+      expect(engine.networks.list()).toEqual([]);
+    }
+  });
 });
 
 describe("reconcile", () => {
