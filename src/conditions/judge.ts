@@ -15,18 +15,22 @@ export function findings(judged: Judged, allow: readonly string[] = []): Finding
   const all = CONDITIONS.flatMap((condition) =>
     condition.judge(judged).map((judgement) => findingOf(condition, judgement, allow)),
   );
+  const worst = new Map<string, number>();
+  for (const { id, severity } of all) {
+    worst.set(id, Math.min(BY_WEIGHT.indexOf(severity), worst.get(id) ?? BY_WEIGHT.length));
+  }
   return all
-    .filter((finding) => !all.some((other) => explains(other, finding)))
+    .filter((finding) => !isExplained(finding, worst))
     .sort((a, b) => BY_WEIGHT.indexOf(a.severity) - BY_WEIGHT.indexOf(b.severity));
 }
 
-/** A warning is no reason for a refusal: a parent that was renamed does not make the kernel say no. */
-function explains(cause: Finding, finding: Finding): boolean {
-  const condition = CONDITIONS.find(({ id }) => id === finding.id);
-  return (
-    condition?.hiddenBy?.includes(cause.id) === true &&
-    BY_WEIGHT.indexOf(cause.severity) <= BY_WEIGHT.indexOf(finding.severity)
-  );
+/**
+ * Whether another finding is its cause. A warning is no reason for a refusal: a parent that was renamed does not make
+ * the kernel say no. `worst`: of each id found, the place of its worst severity.
+ */
+function isExplained({ id, severity }: Finding, worst: ReadonlyMap<string, number>): boolean {
+  const causes = CONDITIONS.find((condition) => condition.id === id)?.hiddenBy ?? [];
+  return causes.some((cause) => (worst.get(cause) ?? BY_WEIGHT.length) <= BY_WEIGHT.indexOf(severity));
 }
 
 function findingOf(condition: Condition, judgement: Judgement, allow: readonly string[]): Finding {
