@@ -9,7 +9,7 @@ export interface Flag {
 
 /** Flags of the CLI; a name means the same with every verb. */
 export const FLAGS = {
-  output: { short: "o", takes: "FORMAT", help: "table, wide, json, jsonl or name" },
+  output: { short: "o", takes: "FORMAT", help: "table, json or jsonl; of a list also wide or name" },
   quiet: { short: "q", help: "print ids only" },
   "no-trunc": { help: "print ids whole" },
   noheading: { help: "print no heading over the columns" },

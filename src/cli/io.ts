@@ -1,3 +1,5 @@
+import { EXIT } from "./exit.ts";
+
 /** Where a verb writes. A test hands in memory, `main` the process. */
 export interface Io {
   readonly stdout: (text: string) => void;
@@ -10,15 +12,17 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 /**
  * The process's own streams. A reader that went away is no failure: not of `underlay network ls | head -1`, and
- * least of all of a daemon whose journald was restarted.
+ * least of all of a daemon whose journald was restarted. What cannot be logged is lost, because nobody is left who
+ * could be told; a daemon goes on. An answer that cannot be written is a failure.
  */
 export function processIo(): Io {
   const { stdout, stderr } = process;
-  for (const stream of [stdout, stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-    });
-  }
+  stderr.on("error", () => undefined);
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") return;
+    stderr.write(`underlay: cannot write to standard output: ${error.code ?? error.message}\n`);
+    process.exit(EXIT.failed);
+  });
   return {
     stdout: (text) => void stdout.write(text),
     stderr: (text) => void stderr.write(text),

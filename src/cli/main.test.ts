@@ -84,6 +84,23 @@ describe("errors", () => {
   test.each([
     ["network inspect beef", EXIT.notFound, "underlay: no network has the id beef\n"],
     ["endpoint inspect beef", EXIT.notFound, "underlay: no endpoint has the id beef\n"],
+    [
+      "network inspect lan",
+      EXIT.notFound,
+      "underlay: no network has the id lan; " +
+        "if it is a name, this tells the id: docker network inspect -f {{.Id}} lan\n",
+    ],
+    ["doctor --active", EXIT.usage, "underlay: unknown flag --active\n"],
+    [
+      "doctor",
+      EXIT.failed,
+      "underlay: this verb comes with a later version of Underlay; until then `underlay status` tells what is wrong\n",
+    ],
+    [
+      "network create lan",
+      EXIT.failed,
+      "underlay: Docker makes and removes networks: docker network create -d underlay-macvlan … (see README)\n",
+    ],
   ])("%s exits with %i", async (line, code, err) => {
     expect(await host.run(line)).toEqual({ code, out: "", err });
   });

@@ -87,6 +87,8 @@ function checkArgs(verb: Verb, rest: readonly string[]): void {
   const wanted = verb.args ?? [];
   const missing = wanted[rest.length];
   if (missing !== undefined) throw usageError(`${missing} is missing: underlay ${usageOf(verb)}`);
+  const empty = wanted.find((_, i) => rest[i] === "");
+  if (empty !== undefined) throw usageError(`${empty} is empty: underlay ${usageOf(verb)}`);
   const extra = rest[wanted.length];
   if (extra !== undefined) throw usageError(`${word(extra)} is too much: underlay ${usageOf(verb)}`);
 }

@@ -48,7 +48,8 @@ export function shortId(given: Given): (id: string) => string {
   return given.flags.has("no-trunc") ? (id) => id : (id) => id.slice(0, SHORT_ID);
 }
 
-export function listText<Item extends { readonly id: string }, Context>(
+/** Oldest first, whoever was asked. */
+export function listText<Item extends { readonly id: string; readonly created_at: string }, Context>(
   listing: Listing<Item, Context>,
   all: readonly Item[],
   context: Context,
@@ -56,7 +57,9 @@ export function listText<Item extends { readonly id: string }, Context>(
 ): string {
   const format = formatOf(given, LIST_FORMATS);
   const paint = paintOf(given, env, io.stdoutIsTty);
-  const items = filtered(all, listing.filters, given.flags.get("filter") ?? []);
+  const items = filtered(all, listing.filters, given.flags.get("filter") ?? []).toSorted((a, b) =>
+    a.created_at.localeCompare(b.created_at),
+  );
   const lines = (texts: readonly string[]) => texts.map((text) => `${text}\n`).join("");
 
   if (format === "json") return json({ schema: listing.schema, [listing.key]: items });

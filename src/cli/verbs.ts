@@ -1,3 +1,4 @@
+import { UnderlayError } from "../lib/errors.ts";
 import { didYouMean } from "../lib/nearest.ts";
 import { word } from "../lib/quote.ts";
 import { usageError } from "./args.ts";
@@ -21,6 +22,22 @@ export const VERBS: readonly Verb[] = [
   ...versionVerbs,
 ];
 
+const made = (verb: string) => `Docker makes and removes networks: docker network ${verb} … (see README)`;
+const comes = "this verb comes with a later version of Underlay";
+
+/** What people type because others have it, or because it was announced. */
+const LATER: Readonly<Record<string, string>> = {
+  "network create": made("create -d underlay-macvlan"),
+  "network rm": made("rm"),
+  doctor: `${comes}; until then \`underlay status\` tells what is wrong`,
+  ...Object.fromEntries(
+    ["parent", "vlan", "ip", "lease", "event", "events", "migrate", "wait", "completion"].map((noun) => [
+      noun,
+      comes,
+    ]),
+  ),
+};
+
 const namesOf = (verb: Verb) => [verb.words, ...(verb.aliases ?? [])];
 
 export interface Found {
@@ -37,6 +54,8 @@ export function findVerb(words: readonly string[]): Found {
     const verb = VERBS.find((candidate) => namesOf(candidate).includes(wanted));
     if (verb) return { verb, rest: words.slice(length) };
   }
+  const later = LATER[first] ?? LATER[words.slice(0, 2).join(" ")];
+  if (later !== undefined) throw new UnderlayError("not_yet", later);
   const ofNoun = VERBS.filter((verb) => verb.words.startsWith(`${first} `));
   const verbs = ofNoun.map((verb) => verb.words.slice(first.length + 1));
   if (ofNoun.length === 0) {

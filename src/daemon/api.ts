@@ -188,6 +188,18 @@ export function gcBody(report: ReconcileReport): Body<"underlay.gc/v1"> {
   return { schema: "underlay.gc/v1", dry_run: report.dryRun, actions };
 }
 
+/** Of Docker's ids the beginnings are hex digits; other words are names, which Docker does not tell a driver. */
+function isId(text: string): boolean {
+  return /^[0-9a-f]*$/.test(text) || !/^[\w.-]{1,128}$/.test(text);
+}
+
+const NAMES: Readonly<Record<"network" | "endpoint", (name: string) => string>> = {
+  network: (name) => `; if it is a name, this tells the id: docker network inspect -f {{.Id}} ${name}`,
+  endpoint: (name) =>
+    `; if it is a container, this tells its endpoints' ids: ` +
+    `docker inspect -f '{{range .NetworkSettings.Networks}}{{println .EndpointID}}{{end}}' ${name}`,
+};
+
 /**
  * The one whose id or owner is `text`, or the only one whose id begins with it.
  * Throws `not_found`; `invalid_request` when several begin with it.
@@ -201,7 +213,10 @@ export function findById<Item extends { readonly id: string; readonly owner: str
   if (exact) return exact;
   const [first, second] = text === "" ? [] : items.filter((item) => item.id.startsWith(text));
   const inputs = { [noun]: text };
-  if (!first) throw new UnderlayError("not_found", `no ${noun} has the id ${word(text)}`, { inputs });
+  if (!first) {
+    const message = `no ${noun} has the id ${word(text)}${isId(text) ? "" : NAMES[noun](text)}`;
+    throw new UnderlayError("not_found", message, { inputs });
+  }
   if (second) {
     const message = `several ${noun}s have an id that begins with ${word(text)}; write more of it`;
     throw new UnderlayError("invalid_request", message, { inputs });

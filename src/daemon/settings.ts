@@ -101,11 +101,15 @@ function socketDirectory(text: string): Reading<string> {
   };
 }
 
+/** Milliseconds. More than 31 bits make a timer run at once, and again and again. */
+const [SHORTEST, LONGEST] = [100, 576 * 3_600_000] as const;
+
 function duration(text: string): Reading<number> {
   const value = parseDuration(text);
-  return value === undefined || value === 0
-    ? { problem: `${quote(text)} is no duration above zero; write it like 60s, 2m or 500ms` }
-    : { value };
+  if (value === undefined)
+    return { problem: `${quote(text)} is no duration; write it like 60s, 2m or 500ms` };
+  if (value >= SHORTEST && value <= LONGEST) return { value };
+  return { problem: `${quote(text)} is no duration from 100ms to 576h` };
 }
 
 function parent(text: string): Reading<string> {

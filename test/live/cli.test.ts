@@ -41,12 +41,14 @@ interface DaemonOptions {
   /** Name to be called by, and the arguments instead of `daemon`. */
   readonly as?: readonly [name: string, ...args: string[]];
   readonly env?: Readonly<Record<string, string>>;
+  /** Path of the file. */
+  readonly stderr?: string;
 }
 
 /** Its stderr goes to `stderr` in the place: a file outlives whoever reads it. */
 function startDaemon(
   place: Place,
-  { as = ["underlay", "daemon"], env = {} }: DaemonOptions = {},
+  { as = ["underlay", "daemon"], env = {}, stderr = join(place.dir, "stderr") }: DaemonOptions = {},
 ): Bun.Subprocess {
   const [name, ...args] = as;
   const program = join(place.dir, name);
@@ -55,7 +57,7 @@ function startDaemon(
   const child = Bun.spawn(["unshare", "--net", program, ...args, ...flags], {
     env: { PATH: process.env["PATH"] ?? "", ...env },
     stdout: "ignore",
-    stderr: Bun.file(join(place.dir, "stderr")),
+    stderr: Bun.file(stderr),
   });
   started.push(child);
   return child;
@@ -191,6 +193,20 @@ test("a reader of stderr or stdout that goes away ends nothing", async () => {
 
   const head = await runProgram(["sh", "-c", `"$0" help | true; "$0" help | head -1`, PROGRAM]);
   expect(head).toEqual({ code: 0, out: "Usage: underlay [NOUN] VERB [flags]\n", err: "" });
+});
+
+test("an answer that cannot be written is a failure in one line", async () => {
+  const { code, err } = await runProgram(["sh", "-c", `${PROGRAM} version >/dev/full`]);
+  expect([code, err]).toEqual([1, "underlay: cannot write to standard output: ENOSPC\n"]);
+});
+
+test("a log that cannot be written ends nothing", async () => {
+  const place = newPlace();
+  const daemon = startDaemon(place, { stderr: "/dev/full" });
+  await serving(place, daemon);
+  expect((await cli(place, "status")).code).toBe(0);
+  daemon.kill("SIGTERM");
+  expect(await daemon.exited).toBe(0);
 });
 
 describe("called as the old macvlan plugin", () => {
