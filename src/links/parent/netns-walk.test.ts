@@ -43,31 +43,44 @@ function process_(pid: string, target: string): void {
 const OTHER = "/proc/self/ns/uts";
 
 describe("namespaces are found", () => {
-  test("once each, the home first and under its own name", () => {
+  test("once each, the home first and under its own name", async () => {
     process_("1", "/proc/self/ns/net");
     process_("2", OTHER);
     process_("3", OTHER);
-    const found = reachableNetns(home, roots);
+    const found = await reachableNetns(home, roots);
     expect(found.map(({ path }) => path)).toEqual([HOST_NETNS, join(folder, "proc/2/ns/net")]);
     expect(found[0]?.inode).toBe(home.inode);
   });
 
-  test("by the name that a person gave, rather than by a process", () => {
+  test("by the name that a person gave, rather than by a process", async () => {
     process_("2", OTHER);
     symlinkSync(OTHER, join(folder, "named/blue"));
-    expect(reachableNetns(home, roots).map(({ path }) => path)).toEqual([
+    expect((await reachableNetns(home, roots)).map(({ path }) => path)).toEqual([
       HOST_NETNS,
       join(folder, "named/blue"),
     ]);
   });
 
-  test("but not where only a file is left of a name, or a process is gone", () => {
+  test("but not where only a file is left of a name, or a process is gone", async () => {
     writeFileSync(join(folder, "named/stale"), "");
     process_("4", "/proc/self/ns/no-such-thing");
     mkdirSync(join(folder, "proc/not-a-process/ns"), { recursive: true });
     symlinkSync(OTHER, join(folder, "proc/not-a-process/ns/net"));
-    expect(reachableNetns(home, roots).map(({ path }) => path)).toEqual([HOST_NETNS]);
+    expect((await reachableNetns(home, roots)).map(({ path }) => path)).toEqual([HOST_NETNS]);
   });
+});
+
+test("thousands of processes are looked through without holding up everything else", async () => {
+  for (let pid = 0; pid < 3000; pid++) symlinkSync(OTHER, join(folder, `named/${pid}`));
+  let turns = 0;
+  const tick = () => {
+    turns++;
+    ticking = setImmediate(tick);
+  };
+  let ticking = setImmediate(tick);
+  expect(await reachableNetns(home, roots)).toHaveLength(2);
+  clearImmediate(ticking);
+  expect(turns).toBeGreaterThan(3);
 });
 
 describe("a visit", () => {

@@ -23,11 +23,15 @@ export const NETNS_ROOTS: NetnsRoots = { named: ["/run/netns", "/run/docker/netn
 /** What the namespace is called in which links are made: the daemon's own. */
 export const HOST_NETNS = "host";
 
+/** A look at a process costs about 10 µs, so many thousands would stop everything else for too long. */
+const LOOKS_IN_A_ROW = 500;
+
 /** All that is found, home first. Those that vanish or may not be looked at are left out. */
-export function reachableNetns(home: Netns, roots: NetnsRoots = NETNS_ROOTS): NetnsFacts[] {
+export async function reachableNetns(home: Netns, roots: NetnsRoots = NETNS_ROOTS): Promise<NetnsFacts[]> {
   const nsfs = statSync(`${roots.proc}/thread-self/ns/net`).dev;
   const found = new Map<number, NetnsFacts>([[home.inode, { inode: home.inode, path: HOST_NETNS }]]);
-  for (const path of candidatePaths(roots)) {
+  for (const [i, path] of candidatePaths(roots).entries()) {
+    if (i > 0 && i % LOOKS_IN_A_ROW === 0) await new Promise(setImmediate);
     const stat = unlessOutOfReach(() => statSync(path));
     // A name whose mount is gone is an ordinary file of another file system.
     if (stat?.dev === nsfs && !found.has(stat.ino)) found.set(stat.ino, { inode: stat.ino, path });
@@ -88,7 +92,7 @@ export async function visitEveryNetns<T>(
   visit: (place: Place) => Promise<T>,
 ): Promise<T[]> {
   const results: T[] = [];
-  for (const facts of reachableNetns(context.home, context.roots)) {
+  for (const facts of await reachableNetns(context.home, context.roots)) {
     try {
       results.push(await visitNetns(context, facts, visit));
     } catch (error) {
