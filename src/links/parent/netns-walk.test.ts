@@ -71,14 +71,15 @@ describe("namespaces are found", () => {
 });
 
 test("thousands of processes are looked through without holding up everything else", async () => {
-  for (let pid = 0; pid < 3000; pid++) symlinkSync(OTHER, join(folder, `named/${pid}`));
+  symlinkSync(OTHER, join(folder, "named/blue"));
+  const many = { ...roots, named: Array<string>(3000).fill(join(folder, "named")) };
   let turns = 0;
   const tick = () => {
     turns++;
     ticking = setImmediate(tick);
   };
   let ticking = setImmediate(tick);
-  expect(await reachableNetns(home, roots)).toHaveLength(2);
+  expect(await reachableNetns(home, many)).toHaveLength(2);
   clearImmediate(ticking);
   expect(turns).toBeGreaterThan(3);
 });
