@@ -10,7 +10,7 @@ export interface Source {
   network(id: string): Promise<Body<"underlay.network/v1">>;
   endpoints(): Promise<Body<"underlay.endpoints/v1">>;
   endpoint(id: string): Promise<Body<"underlay.endpoint/v1">>;
-  gc(dryRun: boolean): Promise<Body<"underlay.gc/v1">>;
+  gc(options: { readonly dryRun: boolean; readonly askDocker: boolean }): Promise<Body<"underlay.gc/v1">>;
 }
 
 export const ADMIN_SOCKET = "underlay.sock";
@@ -33,10 +33,10 @@ export function daemonClient(runDir: string, timeout: number = TIMEOUT.read): So
     network: (id) => get("underlay.network/v1", `/v1/networks/${encodeURIComponent(id)}`),
     endpoints: () => get("underlay.endpoints/v1", "/v1/endpoints"),
     endpoint: (id) => get("underlay.endpoint/v1", `/v1/endpoints/${encodeURIComponent(id)}`),
-    gc: (dryRun) =>
+    gc: ({ dryRun, askDocker }) =>
       call(socket, "underlay.gc/v1", "/v1/gc", {
         method: "POST",
-        body: JSON.stringify({ dry_run: dryRun }),
+        body: JSON.stringify({ dry_run: dryRun, ask_docker: askDocker }),
         signal: AbortSignal.timeout(TIMEOUT.gc),
       }),
   };

@@ -15,6 +15,7 @@ export const FLAGS = {
   noheading: { help: "print no heading over the columns" },
   filter: { short: "f", takes: "KEY=VALUE", help: "show only what fits; different keys must all fit" },
   "dry-run": { help: "say what would be done and do nothing" },
+  docker: { help: "also ask dockerd, and drop networks that it does not know any more" },
   origin: { help: "say where each value comes from" },
   color: { takes: "WHEN", help: "auto, always or never" },
   config: { takes: "FILE", help: "read this file instead of /etc/underlay/underlay.toml and conf.d" },

@@ -14,6 +14,7 @@ export const INFO: DaemonInfo = {
   pid: 4711,
   startedAt: "2026-01-02T03:04:05.000Z",
   stateDir: "/var/lib/underlay",
+  dockerSocket: "/run/docker.sock",
   drivers: ["underlay-macvlan"],
 };
 

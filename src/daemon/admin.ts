@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { ownersKnownToDocker } from "../docker/ask.ts";
 import type { Engine } from "../engine/engine.ts";
 import { asUnderlayError, type Code, UnderlayError } from "../lib/errors.ts";
 import { quote, word } from "../lib/quote.ts";
@@ -22,6 +23,7 @@ export interface DaemonInfo {
   /** RFC 3339. */
   readonly startedAt: string;
   readonly stateDir: string;
+  readonly dockerSocket: string;
   /** Names under which Docker finds us. */
   readonly drivers: readonly string[];
 }
@@ -166,11 +168,13 @@ function endpoint({ engine, id }: Call): Body<"underlay.endpoint/v1"> {
 }
 
 /** Explicit both ways: an empty body must not delete anything. */
-const GcRequest = v.strictObject({ dry_run: v.boolean() });
+const GcRequest = v.strictObject({ dry_run: v.boolean(), ask_docker: v.optional(v.boolean(), false) });
 
-async function gc({ engine, request }: Call): Promise<Body<"underlay.gc/v1">> {
-  const { dry_run } = await readBody(request, GcRequest);
-  return gcBody(await engine.reconcile({ dryRun: dry_run }));
+async function gc({ engine, info, request }: Call): Promise<Body<"underlay.gc/v1">> {
+  const { dry_run, ask_docker } = await readBody(request, GcRequest);
+  if (!ask_docker) return gcBody(await engine.reconcile({ dryRun: dry_run }));
+  const known = await ownersKnownToDocker(info.dockerSocket, info.drivers);
+  return gcBody(await engine.reconcile({ dryRun: dry_run, isForgotten: (owner) => !known.has(owner) }));
 }
 
 async function readBody<Schema extends v.GenericSchema>(

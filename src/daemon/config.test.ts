@@ -78,6 +78,7 @@ describe("what is said where", () => {
       run_dir: `${dir}/conf.d/20-b.toml:1`,
       plugin_dir: `${dir}/conf.d/10-a.toml:3`,
       log_level: "UNDERLAY_LOG_LEVEL",
+      docker_socket: "default",
       log_format: "default",
       reconcile_interval: "default",
       stale_after: "default",

@@ -64,6 +64,7 @@ export async function runDaemon(
     pid: process.pid,
     startedAt: new Date().toISOString(),
     stateDir: values.state_dir,
+    dockerSocket: values.docker_socket,
     drivers: DRIVERS.map(({ name }) => name),
   });
   const sockets = [

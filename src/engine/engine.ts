@@ -27,7 +27,7 @@ export interface Engine {
     list(): EndpointView[];
   };
   /** Replays intents and drops what nobody can use any more. With `dryRun` it only tells. */
-  reconcile(options: { readonly dryRun: boolean }): Promise<ReconcileReport>;
+  reconcile(options: ReconcileOptions): Promise<ReconcileReport>;
   /** What is wrong now, over all networks. */
   findings(): Finding[];
 }
@@ -63,6 +63,12 @@ export interface EndpointView {
   readonly mac: string;
   readonly linkName: string;
   readonly createdAt: string;
+}
+
+export interface ReconcileOptions {
+  readonly dryRun: boolean;
+  /** Whether the owner is not known any more to whoever gave it to us. Absent: nobody was asked. */
+  readonly isForgotten?: (owner: string) => boolean;
 }
 
 export interface ReconcileReport {

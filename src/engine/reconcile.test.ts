@@ -115,6 +115,21 @@ describe("reconcile", () => {
     expect(world.links.size).toBe(0);
   });
 
+  test("drops a network that its owner forgot, but none that is young or has endpoints", async () => {
+    const world = new World();
+    const engine = await withEndpoint(world);
+    await engine.networks.ensure(networkRequest({ owner: "docker:lost", subnets: [] }));
+    const forgotten = { dryRun: false, isForgotten: () => true };
+    expect((await engine.reconcile(forgotten)).actions.map(({ what }) => what)).toEqual(["suspect"]);
+    world.now += MINUTE;
+    world.moveIn("docker:net1/a");
+    expect((await engine.reconcile({ dryRun: false })).actions).toEqual([]);
+    expect((await engine.reconcile(forgotten)).actions).toMatchObject([
+      { what: "drop-network", subject: "docker:lost" },
+    ]);
+    expect(engine.networks.list().map(({ owner }) => owner)).toEqual(["docker:net1"]);
+  });
+
   test("a dry run tells and changes nothing", async () => {
     const world = new World();
     await withEndpoint(world);

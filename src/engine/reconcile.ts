@@ -1,10 +1,10 @@
 import { isOurLinkName } from "../lib/ifname.ts";
 import type { SurveyedLink } from "../links/survey.ts";
-import type { Context } from "./context.ts";
+import { type Context, endpointsOf } from "./context.ts";
 import type { Endpoints } from "./endpoints.ts";
-import type { ReconcileAction, ReconcileReport } from "./engine.ts";
+import type { ReconcileAction, ReconcileOptions, ReconcileReport } from "./engine.ts";
 import type { Networks } from "./networks.ts";
-import { type EndpointRecord, linkNameOfEndpoint } from "./records.ts";
+import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
 
 /**
  * How many times longer a link may wait where it was made: Docker up to 27 fetches it only when the container's first
@@ -26,10 +26,11 @@ const PASSES = "reconcile";
  * its link is in no container's netns on two passes that are `staleAfter` apart, with no call for it in between.
  */
 export function reconciler(context: Context, networks: Networks, endpoints: Endpoints) {
-  async function pass(options: { readonly dryRun: boolean }): Promise<ReconcileReport> {
+  async function pass(options: ReconcileOptions): Promise<ReconcileReport> {
     const links = await context.survey();
     const plans = [
       ...unfinishedNetworks(context, networks),
+      ...forgottenNetworks(context, networks, options),
       ...unusableEndpoints(context, endpoints, links),
       ...orphans(context, links),
     ];
@@ -38,7 +39,7 @@ export function reconciler(context: Context, networks: Networks, endpoints: Endp
     return { dryRun: options.dryRun, actions: plans.map(({ action }) => action) };
   }
 
-  return (options: { readonly dryRun: boolean }) => context.queues.run([PASSES], () => pass(options));
+  return (options: ReconcileOptions) => context.queues.run([PASSES], () => pass(options));
 }
 
 async function carryOut(context: Context, { action, carryOut: act }: Plan): Promise<void> {
@@ -59,6 +60,31 @@ function unfinishedNetworks(context: Context, networks: Networks): Plan[] {
     .map(({ owner, state }) => ({
       action: { what: "drop-network", subject: owner, why: `its ${state} was interrupted` },
       carryOut: () => networks.finishRemoval(owner),
+    }));
+}
+
+/**
+ * Networks whose owner was asked and does not know them: a create whose answer was lost, a removal that never came.
+ * One with endpoints waits until they are released, and a young one may not be on its owner's list yet.
+ */
+function forgottenNetworks(
+  context: Context,
+  networks: Networks,
+  { isForgotten = () => false }: ReconcileOptions,
+): Plan[] {
+  const dropped = ({ owner, state, createdAt }: NetworkRecord) =>
+    state === "active" &&
+    context.clock() - Date.parse(createdAt) >= context.staleAfter &&
+    endpointsOf(context, owner).length === 0 &&
+    isForgotten(owner);
+  return context.networks
+    .list()
+    .filter(dropped)
+    .map((network) => ({
+      action: { what: "drop-network", subject: network.owner, why: "its owner does not know it any more" },
+      carryOut: async () => {
+        if (dropped(network)) await networks.remove(network.owner);
+      },
     }));
 }
 

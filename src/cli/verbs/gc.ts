@@ -7,7 +7,9 @@ async function gc(call: Call): Promise<number> {
   const { given, env, io } = call;
   const format = formatOf(given, ONE_FORMATS);
   const paint = paintOf(given, env, io.stdoutIsTty);
-  const { answer } = await call.ask((source) => source.gc(given.flags.has("dry-run")));
+  const { answer } = await call.ask((source) =>
+    source.gc({ dryRun: given.flags.has("dry-run"), askDocker: given.flags.has("docker") }),
+  );
   const columns = [
     { head: answer.dry_run ? "WOULD" : "DONE", cell: (action: Action) => action.what },
     { head: "SUBJECT", cell: (action: Action) => action.subject },
@@ -31,9 +33,11 @@ interface Action {
 export const gcVerbs: readonly Verb[] = [
   {
     words: "gc",
-    flags: ["output", "dry-run"],
+    flags: ["output", "dry-run", "docker"],
     help: "compare records with the kernel now, and drop what nobody can use",
-    more: "Needs a running daemon. Only links whose name or record says that they are ours are deleted.",
+    more:
+      "Needs a running daemon. Only links whose name or record says that they are ours are deleted. With --docker " +
+      "nothing is dropped when dockerd does not answer, nor a network that has endpoints or was just made.",
     run: gc,
   },
 ];
