@@ -75,7 +75,7 @@ describe.each([...AGES])("a dockerd (%s) that", (age) => {
     await scene.dockerd.stop();
     await scene.underlay.stop();
     const starting = scene.dockerd.start({ withinMs: 90_000 });
-    await Bun.sleep(5000); // the time for which the daemon is away
+    await Bun.sleep(9000); // the time for which the daemon is away
     await scene.underlay.start();
     await starting;
     await returned("kept", 60_000);
@@ -83,8 +83,8 @@ describe.each([...AGES])("a dockerd (%s) that", (age) => {
     await returned("plain");
   }, 180_000);
 
-  test("starts long before the daemon: the containers can be started once it is there", async () => {
-    await scene.dockerd.stop();
+  test("crashes, and starts long before the daemon: status tells of the containers, which can be started", async () => {
+    await scene.dockerd.kill9();
     await scene.underlay.stop();
     await scene.dockerd.start({ withinMs: 120_000 });
     await until(
@@ -96,10 +96,15 @@ describe.each([...AGES])("a dockerd (%s) that", (age) => {
       { withinMs: 60_000 },
     );
     await scene.underlay.start();
+    const told = (address: string) => async () => (await scene.underlay.cli("status")).includes(address);
+    await until("status tells of both", async () => (await told("10.77.0.11")()) && told("10.77.0.12")(), {
+      withinMs: 20_000,
+    });
     await scene.dockerd.docker("start", "kept", "plain");
     await returned("kept");
     await returned("plain");
     await endpointsAre(2);
+    await until("status is content", async () => !(await scene.underlay.cli("status")).includes("UL-R05"));
   }, 240_000);
 
   test("stays while the daemon goes and comes: no new handshake is needed", async () => {
