@@ -37,6 +37,7 @@ demo: dist/underlay
 
 bench: dist/underlay
 	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2
+	@$(BUN) bench/driver.ts
 	@$(BUN) bench/docker.ts
 
 clean:

@@ -1,0 +1,143 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type LoneDaemon, startLoneDaemon } from "../test/live/lone-daemon.ts";
+import { type Figure, median, milliseconds, quantile, report } from "./figures.ts";
+
+/** The driver alone, over its socket, against what the kernel takes for the same in the same run. */
+
+const NETWORK = "1".repeat(64);
+const ROUNDS = 60;
+
+await using daemon = await startLoneDaemon(["--log-level=warn"]);
+await daemon.ip("link add lan0 type veth peer name lan1");
+await daemon.ip("link set lan1 up");
+await daemon.ip("link set lan0 up");
+
+async function call(method: string, message: object): Promise<void> {
+  const { status, body } = await daemon.call(method, message);
+  if (status !== 200 || body["Err"] !== undefined) throw new Error(`${method}: ${JSON.stringify(body)}`);
+}
+
+const idOf = (number: number) => number.toString(16).padStart(64, "0");
+const about = (number: number) => ({ NetworkID: NETWORK, EndpointID: idOf(number) });
+
+async function make(number: number): Promise<void> {
+  const Address = `10.60.${number >> 8}.${number & 255}/16`;
+  const Interface = { Address, AddressIPv6: "", MacAddress: "" };
+  await call("CreateEndpoint", { ...about(number), Interface, Options: {} });
+  await call("Join", { ...about(number), SandboxKey: "/run/docker/netns/bench", Options: {} });
+}
+
+async function drop(number: number): Promise<void> {
+  await call("Leave", about(number));
+  await call("DeleteEndpoint", about(number));
+}
+
+function numbers(from: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => from + i);
+}
+
+/** Runs the work over all numbers, so many at once. */
+async function inParallel(
+  all: readonly number[],
+  width: number,
+  work: (n: number) => Promise<void>,
+): Promise<void> {
+  const left = [...all];
+  const worker = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) await work(next);
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+}
+
+/** Median of the kernel's own time for one RTM_NEWLINK, in milliseconds. */
+async function floor(lone: LoneDaemon): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "underlay-bench-"));
+  try {
+    await Bun.$`cc -O2 -o ${folder}/newlink bench/newlink.c`;
+    const times =
+      await Bun.$`nsenter --net=/proc/${lone.pid()}/ns/net ${folder}/newlink lan0 ${ROUNDS}`.text();
+    for (const number of numbers(0, ROUNDS)) await lone.ip(`link set floor${number} group 77`);
+    await lone.ip("link del group 77");
+    return median(times.trim().split("\n").map(Number)) / 1000;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function memory(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+}
+
+const openFiles = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
+
+const generic = { "com.docker.network.generic": { parent: "lan0" } };
+const IPv4Data = [{ AddressSpace: "LocalDefault", Pool: "10.60.0.0/16", Gateway: "10.60.0.1/16" }];
+await call("CreateNetwork", { NetworkID: NETWORK, Options: generic, IPv4Data, IPv6Data: [] });
+
+const newlink = await floor(daemon);
+const making: number[] = [];
+const dropping: number[] = [];
+for (const number of numbers(300, ROUNDS)) {
+  making.push(await milliseconds(() => make(number)));
+  dropping.push(await milliseconds(() => drop(number)));
+  // The kernel's wait after a delete would be measured with the next create.
+  await Bun.sleep(40);
+}
+const kernel = { name: "RTM_NEWLINK in C", value: newlink };
+const figures: Figure[] = [
+  { what: "CreateEndpoint + Join, one client", ours: median(making), unit: "ms", peer: kernel, limit: 4 },
+  { what: "Leave + DeleteEndpoint, one client", ours: median(dropping), unit: "ms" },
+];
+
+const wide = numbers(1000, 320);
+const made = await milliseconds(() => inParallel(wide, 32, make));
+figures.push({
+  what: "CreateEndpoint + Join, 32 at once, each",
+  ours: made / wide.length,
+  unit: "ms",
+  peer: kernel,
+});
+await inParallel(wide, 32, drop);
+
+const hundred = numbers(2000, 100);
+await inParallel(hundred, 32, make);
+const dropped = await milliseconds(() => Promise.all(hundred.map(drop)));
+figures.push({ what: "100 DeleteEndpoint at once, all", ours: dropped, unit: "ms", limit: 150 });
+
+const thousand = numbers(4096, 1000);
+await inParallel(thousand, 32, make);
+figures.push({
+  what: "resident memory with 1,000 endpoints",
+  ours: memory(daemon.pid()),
+  unit: "MB",
+  limit: 70,
+});
+figures.push({ what: "open files with 1,000 endpoints", ours: openFiles(daemon.pid()), unit: "count" });
+await daemon.kill9();
+figures.push({
+  what: "start with 1,000 endpoints after kill -9",
+  ours: await milliseconds(() => daemon.start()),
+  unit: "ms",
+  limit: 1000,
+});
+
+const waits: number[] = [];
+const doomed = thousand.slice(0, 200);
+let deleting = true;
+const gone = Promise.all(doomed.map(drop)).then(() => {
+  deleting = false;
+});
+while (deleting) waits.push(await milliseconds(() => call("EndpointOperInfo", about(9999))));
+await gone;
+figures.push({
+  what: "a call that writes nothing, while 200 are deleted, p99",
+  ours: quantile(waits, 0.99),
+  unit: "ms",
+  limit: 50,
+});
+await inParallel(thousand.slice(200), 100, drop);
+figures.push({ what: "resident memory after they are gone", ours: memory(daemon.pid()), unit: "MB" });
+await report("driver", figures);
