@@ -11,19 +11,31 @@ import {
   statusOf,
   untilStatus,
 } from "./docker-calls.ts";
+import type { LoneDaemon } from "./lone-daemon.ts";
 import { degraded, finds, loneScene, NETWORK, nextLife, SOON } from "./lone-scene.ts";
 
 /** Parents that go, come back or change their name under a network. Nothing is restarted by hand. */
 
 const scene = loneScene();
 
+/** When the last such line was logged, on the clock of `performance.now()`. */
+function timeOf(daemon: LoneDaemon, words: string): number {
+  const line = daemon.lines().findLast((text) => text.includes(words));
+  if (line === undefined) throw new Error(`not logged: ${words}`);
+  return Date.parse(JSON.parse(line).time) - performance.timeOrigin;
+}
+
 describe("a parent that is deleted", () => {
   test("makes its network degraded within a second, and it heals when the link is made again", async () => {
     const { daemon, start, startInVain, shown } = scene();
     await done(daemon, createNetwork(NETWORK));
     const former = await start(9);
+    const before = performance.now();
     await daemon.ip("link del lan0");
     const status = await untilStatus("it is degraded", daemon, degraded(1), SOON);
+    const took = timeOf(daemon, "condition begins: no link is called lan0") - before;
+    expect(took).toBeGreaterThan(0);
+    expect(took).toBeLessThan(1000);
     expect(status.findings).toEqual([expect.objectContaining({ id: "UL-P01", severity: "fail" })]);
     expect(await shown()).toEqual({ healthy: false, state: "degraded", findings: ["UL-P01"] });
     expect(await startInVain()).toStartWith("UL-P01 no link is called lan0 (");
