@@ -149,6 +149,24 @@ describe("a parent by its altname", () => {
   });
 });
 
+describe("a parent that was chosen by the default route", () => {
+  test("stays what it was when the route goes elsewhere, and when it is made anew", async () => {
+    const { daemon, start } = scene();
+    await daemon.ip("address add 10.60.0.250/16 dev lan0");
+    await daemon.ip("route add default via 10.60.0.1 dev lan0");
+    await done(daemon, createNetwork(NETWORK, { parent: "auto" }));
+    await daemon.ip("link add name other up type bridge");
+    await daemon.ip("route replace default dev other");
+    expect((await start())?.link).toBe("lan0");
+    await daemon.ip("link del lan0");
+    const status = await untilStatus("it is degraded", daemon, degraded(1), SOON);
+    expect(status.findings[0]).toMatchObject({ id: "UL-P01", message: "no link is called lan0" });
+    await addLan(daemon);
+    await untilStatus("it has healed", daemon, degraded(0), SOON);
+    expect((await start())?.link).toBe("lan0");
+  });
+});
+
 describe("a parent that is missing when the daemon starts", () => {
   test("is used as soon as it appears", async () => {
     const { daemon, start, shown } = scene();
