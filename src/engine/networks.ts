@@ -1,6 +1,7 @@
 import { refusals } from "../conditions/judge.ts";
 import { problemsError, UnderlayError } from "../lib/errors.ts";
 import type { LinkFacts, ParentFacts } from "../lib/facts.ts";
+import { ownerWords } from "../lib/owner.ts";
 import type { NetworkRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { LinkSpec } from "../links/driver.ts";
@@ -149,7 +150,7 @@ function requireSame(existing: NetworkRecord, request: NetworkRequest): void {
   if (Bun.deepEquals(asked, { kind, options, subnets, internal, ipv6 })) return;
   throw new UnderlayError(
     "conflict",
-    `network ${request.owner} exists already with other options or subnets`,
+    `network ${ownerWords(request.owner)} exists already with other options or subnets`,
     {
       inputs: { network: request.owner },
     },

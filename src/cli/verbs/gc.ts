@@ -1,4 +1,5 @@
 import type { Body } from "../../daemon/api.ts";
+import { ownerWords } from "../../lib/owner.ts";
 import { EXIT } from "../exit.ts";
 import { formatOf, jsonOf, ONE_FORMATS, paintOf } from "../output.ts";
 import { type Cell, tableOf } from "../table.ts";
@@ -13,7 +14,7 @@ async function gc(call: Call): Promise<number> {
   );
   const columns = [
     { head: answer.dry_run ? "WOULD" : "DONE", cell: doneOf },
-    { head: "SUBJECT", cell: (action: Action) => action.subject },
+    { head: "SUBJECT", cell: (action: Action) => ownerWords(action.subject) },
     { head: "WHY", cell: ({ failure, why }: Action) => failure ?? why },
   ];
   const table = () =>
