@@ -16,6 +16,7 @@ interface Group {
 const GROUPS: readonly Group[] = [
   { name: "clients", belongs: /^test\/clients\//, jobs: "each", timeoutMs: 120_000, needsRoot: true },
   { name: "live", belongs: /^test\/live\//, jobs: "one", timeoutMs: 60_000, needsRoot: true },
+  { name: "packages", belongs: /^test\/packages\//, jobs: "each", timeoutMs: 120_000, needsRoot: true },
   {
     name: "unit",
     belongs: /^(src|tools)\/|^test\/architecture/,

@@ -1,15 +1,24 @@
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from "../daemon/settings.ts";
 
+export const LIST_FORMATS = ["table", "wide", "json", "jsonl", "name"] as const;
+
 export interface Flag {
   readonly short?: string;
   /** The word for its value in help; absent for a flag that is on or off. */
   readonly takes?: string;
+  /** All values that it can have, when they are few. */
+  readonly values?: readonly string[];
   readonly help: string;
 }
 
 /** Flags of the CLI; a name means the same with every verb. */
 export const FLAGS = {
-  output: { short: "o", takes: "FORMAT", help: "table, json or jsonl; of a list also wide or name" },
+  output: {
+    short: "o",
+    takes: "FORMAT",
+    values: LIST_FORMATS,
+    help: "table, json or jsonl; of a list also wide or name",
+  },
   quiet: { short: "q", help: "print ids only" },
   "no-trunc": { help: "print ids whole" },
   noheading: { help: "print no heading over the columns" },
@@ -17,7 +26,7 @@ export const FLAGS = {
   "dry-run": { help: "say what would be done and do nothing" },
   docker: { help: "also ask dockerd, and drop networks that it does not know any more" },
   origin: { help: "say where each value comes from" },
-  color: { takes: "WHEN", help: "auto, always or never" },
+  color: { takes: "WHEN", values: ["auto", "always", "never"], help: "auto, always or never" },
   config: { takes: "FILE", help: "read this file instead of /etc/underlay/underlay.toml and conf.d" },
   help: { short: "h", help: "say how the verb is used" },
 } as const satisfies Readonly<Record<string, Flag>>;
@@ -48,8 +57,8 @@ const ownFlags = Object.entries(FLAGS).map(
 );
 
 const settingFlags = SETTING_KEYS.map((key): KnownFlag => {
-  const { takes, help } = SETTINGS[key];
-  return { long: flagOf(key), takes, help, target: { kind: "setting", key } };
+  const { takes, values = [], help } = SETTINGS[key];
+  return { long: flagOf(key), takes, values, help, target: { kind: "setting", key } };
 });
 
 export const ALL_FLAGS: readonly KnownFlag[] = [...ownFlags, ...settingFlags];

@@ -6,6 +6,7 @@ import { didYouMean } from "../lib/nearest.ts";
 import { word } from "../lib/quote.ts";
 import { type Given, parseArgs, usageError } from "./args.ts";
 import { daemonClient, type Source } from "./client.ts";
+import { COMPLETE } from "./completion/shells.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
 import { flagsOf } from "./flags.ts";
 import { overview, usageOf, verbHelp } from "./help.ts";
@@ -40,6 +41,10 @@ async function reporting(argv: readonly string[], io: Io, work: () => Promise<nu
 
 async function run(argv: readonly string[], env: Env, io: Io): Promise<number> {
   if (argv[0] === "--version") return run(["version", ...argv.slice(1)], env, io);
+  if (argv[0] === COMPLETE) {
+    const { complete } = await import("./completion/complete.ts");
+    return complete(argv.slice(1), env, io);
+  }
   const given = parseArgs(argv);
   const help = helpText(given);
   if (help !== undefined) {

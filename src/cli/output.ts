@@ -2,10 +2,10 @@ import type { UnderlayError } from "../lib/errors.ts";
 import { didYouMean } from "../lib/nearest.ts";
 import { quote, word } from "../lib/quote.ts";
 import { type Given, usageError } from "./args.ts";
+import { LIST_FORMATS } from "./flags.ts";
 import type { Env, Io } from "./io.ts";
 import { type Column, coloured, type Paint, plain, tableOf } from "./table.ts";
 
-export const LIST_FORMATS = ["table", "wide", "json", "jsonl", "name"] as const;
 export const ONE_FORMATS = ["table", "json", "jsonl"] as const;
 export type Format = (typeof LIST_FORMATS)[number];
 

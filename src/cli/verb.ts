@@ -25,7 +25,7 @@ export interface Call {
   ): Promise<{ answer: Answer; fromRecords: boolean }>;
 }
 
-/** A line of the verb table: dispatch, help, and later completion and man pages are made of it. */
+/** A line of the verb table: dispatch, help, completion and man pages are made of it. */
 export interface Verb {
   /** `network ls`, `status`. */
   readonly words: string;

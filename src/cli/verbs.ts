@@ -3,6 +3,7 @@ import { didYouMean } from "../lib/nearest.ts";
 import { word } from "../lib/quote.ts";
 import { usageError } from "./args.ts";
 import type { Verb } from "./verb.ts";
+import { completionVerbs } from "./verbs/completion.ts";
 import { configVerbs } from "./verbs/config.ts";
 import { daemonVerbs } from "./verbs/daemon.ts";
 import { endpointVerbs } from "./verbs/endpoint.ts";
@@ -19,6 +20,7 @@ export const VERBS: readonly Verb[] = [
   ...endpointVerbs,
   ...gcVerbs,
   ...configVerbs,
+  ...completionVerbs,
   ...versionVerbs,
 ];
 
@@ -31,10 +33,7 @@ const LATER: Readonly<Record<string, string>> = {
   "network rm": made("rm"),
   doctor: `${comes}; until then \`underlay status\` tells what is wrong`,
   ...Object.fromEntries(
-    ["parent", "vlan", "ip", "lease", "event", "events", "migrate", "wait", "completion"].map((noun) => [
-      noun,
-      comes,
-    ]),
+    ["parent", "vlan", "ip", "lease", "event", "events", "migrate", "wait"].map((noun) => [noun, comes]),
   ),
 };
 

@@ -1,5 +1,4 @@
 import type { ChildFacts, LinkFacts, NeighbourNetwork } from "../lib/facts.ts";
-import { ownerWords } from "../lib/owner.ts";
 import type { Condition, Evidence, Fix, Judged } from "./condition.ts";
 import {
   childEvidence,
@@ -8,6 +7,7 @@ import {
   inNetns,
   linkAttribute,
   netnsWords,
+  ownerWords,
   parentOf,
   shellWord,
   trialEvidence,

@@ -16,6 +16,8 @@ export interface Setting<Value> {
   readonly fallback: string | undefined;
   /** The word for its value in help: DIR. */
   readonly takes: string;
+  /** All values that it can have, when they are few; shells complete them. */
+  readonly values?: readonly string[];
   readonly help: string;
 }
 
@@ -24,16 +26,18 @@ function needed<Value>(
   read: (text: string) => Reading<Value>,
   takes: string,
   help: string,
+  values: readonly string[] = [],
 ): Setting<Value> {
-  return { read, fallback, takes, help };
+  return { read, fallback, takes, help, values };
 }
 
 function optional<Value>(
   read: (text: string) => Reading<Value>,
   takes: string,
   help: string,
+  values: readonly string[] = [],
 ): Setting<Value | undefined> {
-  return { read, fallback: undefined, takes, help };
+  return { read, fallback: undefined, takes, help, values };
 }
 
 export const LOG_FORMATS = ["auto", "json", "text"] as const;
@@ -43,12 +47,19 @@ export const SETTINGS = {
   run_dir: needed("/run/underlay", socketDirectory, "DIR", "where the admin socket and the locks are"),
   plugin_dir: needed("/run/docker/plugins", socketDirectory, "DIR", "where Docker looks for plugin sockets"),
   docker_socket: needed("/run/docker.sock", absolutePath, "PATH", "where `gc --docker` asks dockerd"),
-  log_level: needed("info", oneOf(LOG_LEVELS), "LEVEL", `least important messages: ${LOG_LEVELS.join(", ")}`),
+  log_level: needed(
+    "info",
+    oneOf(LOG_LEVELS),
+    "LEVEL",
+    `least important messages: ${LOG_LEVELS.join(", ")}`,
+    LOG_LEVELS,
+  ),
   log_format: needed(
     "auto",
     oneOf(LOG_FORMATS),
     "FORMAT",
     "json, text, or auto: text when stderr is a terminal",
+    LOG_FORMATS,
   ),
   reconcile_interval: needed("60s", duration, "DURATION", "how often records are compared with the kernel"),
   stale_after: needed(
@@ -58,7 +69,12 @@ export const SETTINGS = {
     "how long an endpoint's link is missed before it is dropped",
   ),
   "macvlan.parent": optional(parent, "LINK", "parent of macvlan networks that name none"),
-  "macvlan.mode": optional(oneOf(MACVLAN_MODES), "MODE", `their mode: ${MACVLAN_MODES.join(", ")}`),
+  "macvlan.mode": optional(
+    oneOf(MACVLAN_MODES),
+    "MODE",
+    `their mode: ${MACVLAN_MODES.join(", ")}`,
+    MACVLAN_MODES,
+  ),
   "ipvlan.parent": optional(parent, "LINK", "parent of ipvlan networks that name none"),
   "ipvlan.mode": optional(anyText, "MODE", "their mode"),
 } as const;

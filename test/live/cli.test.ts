@@ -168,21 +168,6 @@ describe("what goes wrong before it serves", () => {
     expect(JSON.parse(logOf(place))).toMatchObject({ level: "error", code: "state" });
     expect(existsSync(place.pluginSocket)).toBe(false);
   });
-
-  test.each(["net_admin", "sys_admin"])(
-    "a daemon without CAP_%s: exit 6, and what it takes",
-    async (name) => {
-      const place = newPlace();
-      const flags = [...place.flags, `--plugin-dir=${place.dir}/plugins`];
-      const without = ["setpriv", `--bounding-set=-${name}`, PROGRAM, "daemon", ...flags];
-      const { code, err } = await runProgram(["unshare", "--net", ...without]);
-      expect(code).toBe(6);
-      expect(JSON.parse(err)).toMatchObject({
-        code: "permission",
-        fix: "run it as root, with CAP_NET_ADMIN and CAP_SYS_ADMIN",
-      });
-    },
-  );
 });
 
 test("lines for journald begin with their priority, when stderr is its socket", async () => {

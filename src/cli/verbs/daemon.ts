@@ -1,18 +1,13 @@
 import { fstatSync } from "node:fs";
 import { isJournal, makeLog } from "../../daemon/log.ts";
 import { SETTING_KEYS } from "../../daemon/settings.ts";
-import { asUnderlayError, type Code } from "../../lib/errors.ts";
+import { asUnderlayError } from "../../lib/errors.ts";
 import { EXIT, exitCodeOf } from "../exit.ts";
 import type { Call, Verb } from "../verb.ts";
 import { VERSION } from "../version.ts";
 
 /** What ends the daemon; a second one of the same kind ends it at once, as it would any process. */
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
-
-/** What the message cannot know: that it was the daemon which was to start. */
-const FIXES: Partial<Record<Code, string>> = {
-  permission: "run it as root, with CAP_NET_ADMIN and CAP_SYS_ADMIN",
-};
 
 async function daemon(call: Call): Promise<number> {
   const { env, io } = call;
@@ -32,7 +27,7 @@ async function daemon(call: Call): Promise<number> {
     return EXIT.done;
   } catch (thrown) {
     const error = asUnderlayError(thrown);
-    logger.log("error", error.message, { code: error.code, fix: FIXES[error.code] });
+    logger.log("error", error.message, { code: error.code });
     return exitCodeOf(error.code);
   } finally {
     logger.flush();

@@ -1,8 +1,6 @@
-import type { Body } from "../../daemon/api.ts";
-import { ownerWords } from "../../lib/owner.ts";
 import { EXIT } from "../exit.ts";
 import { formatOf, jsonOf, ONE_FORMATS, paintOf } from "../output.ts";
-import { type Cell, tableOf } from "../table.ts";
+import { tableOf } from "../table.ts";
 import type { Call, Verb } from "../verb.ts";
 
 async function gc(call: Call): Promise<number> {
@@ -13,22 +11,22 @@ async function gc(call: Call): Promise<number> {
     source.gc({ dryRun: given.flags.has("dry-run"), askDocker: given.flags.has("docker") }),
   );
   const columns = [
-    { head: answer.dry_run ? "WOULD" : "DONE", cell: doneOf },
-    { head: "SUBJECT", cell: (action: Action) => ownerWords(action.subject) },
-    { head: "WHY", cell: ({ failure, why }: Action) => failure ?? why },
+    { head: answer.dry_run ? "WOULD" : "DONE", cell: (action: Action) => action.what },
+    { head: "SUBJECT", cell: (action: Action) => action.subject },
+    { head: "WHY", cell: (action: Action) => action.why },
   ];
   const table = () =>
     answer.actions.length === 0
       ? "nothing to collect\n"
       : tableOf(columns, answer.actions, { paint, heading: true });
   io.stdout(jsonOf(format, answer) ?? table());
-  return answer.actions.some(({ failure }) => failure !== undefined) ? EXIT.failed : EXIT.done;
+  return EXIT.done;
 }
 
-type Action = Body<"underlay.gc/v1">["actions"][number];
-
-function doneOf({ what, failure }: Action): Cell {
-  return failure === undefined ? what : { text: `${what} FAILED`, style: "red" };
+interface Action {
+  readonly what: string;
+  readonly subject: string;
+  readonly why: string;
 }
 
 /** `underlay gc`: a reconcile now, or what it would do. */

@@ -1,0 +1,68 @@
+import { CONDITIONS } from "../../conditions/registry.ts";
+import type { EndpointBody, NetworkBody } from "../../daemon/api.ts";
+import type { Config } from "../../daemon/config.ts";
+import { asUnderlayError } from "../../lib/errors.ts";
+import { daemonClient, type Source } from "../client.ts";
+import { hasRecords, offlineSource } from "../offline.ts";
+import type { Candidate, Names } from "./candidates.ts";
+import { SHELLS } from "./shells.ts";
+
+/** Names that are not in our tables: those of this host, asked of the daemon, or of the records when none runs. */
+
+/** Milliseconds; who presses a key waits for it. */
+const PATIENCE = 1000;
+
+const SHORT_ID = 12;
+
+const FIXED: Readonly<Record<string, () => readonly Candidate[]>> = {
+  SHELL: () => SHELLS.map((word) => ({ word, help: "" })),
+  ID: () => CONDITIONS.map(({ id, title }) => ({ word: id, help: title })),
+};
+
+const LIVE: Readonly<Record<string, (source: Source) => Promise<readonly Candidate[]>>> = {
+  NETWORK: async (source) => (await source.networks()).networks.map(networkName),
+  ENDPOINT: async (source) => (await source.endpoints()).endpoints.map(endpointName),
+  LINK: async (source) => [
+    ...(await source.status()).parents.map(({ name, networks }) => ({
+      word: name,
+      help: `networks ${networks}`,
+    })),
+  ],
+};
+
+function networkName({ id, kind, parent, subnets }: NetworkBody): Candidate {
+  const pools = subnets.map(({ pool }) => ` ${pool}`).join("");
+  return { word: id.slice(0, SHORT_ID), help: `${kind} on ${parent}${pools}` };
+}
+
+function endpointName({ id, addresses, mac }: EndpointBody): Candidate {
+  return { word: id.slice(0, SHORT_ID), help: [...addresses, mac].join(" ") };
+}
+
+/**
+ * Says nothing and answers nothing when names cannot be had: a shell in the middle of a line has no place for an
+ * error, and the command that is typed will tell it.
+ */
+export function hostNames(config: () => Promise<Config>): Names {
+  return async (name) => {
+    const fixed = FIXED[name];
+    if (fixed) return fixed();
+    const live = LIVE[name];
+    if (!live) return [];
+    return ask(config, live).catch(() => []);
+  };
+}
+
+async function ask(
+  config: () => Promise<Config>,
+  live: (source: Source) => Promise<readonly Candidate[]>,
+): Promise<readonly Candidate[]> {
+  const { run_dir, state_dir } = (await config()).values;
+  try {
+    return await live(daemonClient(run_dir, PATIENCE));
+  } catch (thrown) {
+    const error = asUnderlayError(thrown);
+    if (error.code !== "unreachable" || !hasRecords(state_dir)) throw error;
+    return live(offlineSource(state_dir, error));
+  }
+}

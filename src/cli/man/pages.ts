@@ -1,0 +1,123 @@
+import { CONFIG_DIR } from "../../daemon/config.ts";
+import { envOf, flagOf, SETTING_KEYS, SETTINGS } from "../../daemon/settings.ts";
+import { EXIT, EXIT_MEANINGS } from "../exit.ts";
+import { flagsOf, type KnownFlag } from "../flags.ts";
+import type { Verb } from "../verb.ts";
+import { bold, italic, item, line, page, paragraph, section, subsection, verbatim } from "./roff.ts";
+
+/** The manual pages, of the same tables as the help and the program itself: name of the file to its text. */
+export function manPages(verbs: readonly Verb[], version: string): Readonly<Record<string, string>> {
+  return { "underlay.8": underlay(verbs, version), "underlay.toml.5": toml(version) };
+}
+
+function underlay(verbs: readonly Verb[], version: string): string {
+  const exits = Object.entries(EXIT).map(([name, code]) =>
+    // Object.entries forgets that its keys are those of the table.
+    item(bold(String(code)), EXIT_MEANINGS[name as keyof typeof EXIT]),
+  );
+  return page(
+    { name: "underlay", part: 8, version, about: "containers directly on the networks of this host" },
+    section(
+      "SYNOPSIS",
+      line(`${bold("underlay")} [${italic("NOUN")}] ${italic("VERB")} [${italic("FLAG")} ...]`),
+    ),
+    section(
+      "DESCRIPTION",
+      paragraph(
+        "Underlay attaches containers directly to the networks that the host is on. Docker reaches it as the " +
+          "network driver underlay-macvlan; networks are made and removed by Docker:",
+      ),
+      verbatim([
+        "docker network create -d underlay-macvlan -o parent=eth0 \\",
+        "    --subnet 192.168.1.0/24 --gateway 192.168.1.1 lan",
+      ]),
+      paragraph("All data goes to standard output, everything else to standard error."),
+    ),
+    section("VERBS", ...verbs.map(verbText)),
+    section("FLAGS OF EVERY VERB", ...flagsOf({}).map(flagItem)),
+    section("EXIT STATUS", ...exits),
+    section(
+      "ENVIRONMENT",
+      paragraph("Every setting has a variable too; underlay.toml(5) names them. Besides:"),
+      item(bold("UNDERLAY_CONFIG"), "a file of settings to read instead of the usual ones"),
+      item(bold("NO_COLOR"), "when not empty, no colours"),
+    ),
+    section(
+      "FILES",
+      item(italic(`${CONFIG_DIR}/underlay.toml`), "settings, see underlay.toml(5)"),
+      item(
+        italic(`${SETTINGS.state_dir.fallback}/underlay.db`),
+        "what is remembered of networks and endpoints",
+      ),
+      item(italic(`${SETTINGS.run_dir.fallback}/underlay.sock`), "where the daemon answers the other verbs"),
+      item(italic(`${SETTINGS.plugin_dir.fallback}/underlay-macvlan.sock`), "where Docker finds the driver"),
+    ),
+    section(
+      "SEE ALSO",
+      line(`${bold("underlay.toml")}(5), ${bold("docker-network-create")}(1), ${bold("ip-link")}(8)`),
+    ),
+  );
+}
+
+function verbText(verb: Verb): string {
+  const common = flagsOf({}).map(({ long }) => long);
+  const own = flagsOf(verb).filter(({ long }) => !common.includes(long));
+  const args = (verb.args ?? []).map((name) => ` ${italic(name)}`).join("");
+  const isDaemon = verb.settings !== undefined && verb.settings.length === SETTING_KEYS.length;
+  const shown = isDaemon ? own.filter(({ target }) => target.kind === "flag") : own;
+  return [
+    subsection(
+      `underlay ${verb.words}`,
+      line(`${bold(`underlay ${verb.words}`)}${args} [${italic("FLAG")} ...]`),
+    ),
+    paragraph(sentence(verb.help)),
+    ...(verb.more === undefined ? [] : [paragraph(verb.more)]),
+    ...shown.map(flagItem),
+    ...(isDaemon ? [paragraph("Every setting of underlay.toml(5) is a flag of this verb too.")] : []),
+    ...(verb.aliases
+      ? [paragraph(`Also: ${verb.aliases.map((alias) => `underlay ${alias}`).join(", ")}.`)]
+      : []),
+  ].join("");
+}
+
+const sentence = (help: string) => `${help.charAt(0).toUpperCase()}${help.slice(1)}.`;
+
+function flagItem({ short, long, takes, help }: KnownFlag): string {
+  const names = short === undefined ? bold(long) : `${bold(`-${short}`)}, ${bold(long)}`;
+  return item(takes === undefined ? names : `${names} ${italic(takes)}`, help);
+}
+
+function toml(version: string): string {
+  const settings = SETTING_KEYS.map((key) => {
+    const { takes, help, fallback } = SETTINGS[key];
+    const default_ = fallback === undefined ? "Not set unless told" : `Default: ${fallback}`;
+    return item(
+      `${bold(key)} = "${italic(takes)}"`,
+      `${sentence(help)} ${default_}. Flag ${flagOf(key)}, variable ${envOf(key)}.`,
+    );
+  });
+  return page(
+    { name: "underlay.toml", part: 5, version, about: "settings of the Underlay daemon" },
+    section(
+      "SYNOPSIS",
+      line(italic(`${CONFIG_DIR}/underlay.toml`)),
+      ".br\n",
+      line(italic(`${CONFIG_DIR}/conf.d/*.toml`)),
+    ),
+    section(
+      "DESCRIPTION",
+      paragraph(
+        "Settings of the daemon in TOML, all optional. The files of conf.d are read after underlay.toml in the order " +
+          "of their names; the last one that says a key wins. Flags win over variables of the environment, those " +
+          "over files. A key that is not known is an error that names its line.",
+      ),
+      line(`${bold("underlay config show --origin")} tells each value and where it comes from.`),
+    ),
+    section("SETTINGS", ...settings),
+    section(
+      "EXAMPLE",
+      verbatim(['log_level = "warn"', "", "[macvlan]", 'parent = "eth0"'].map((each) => each || " ")),
+    ),
+    section("SEE ALSO", line(`${bold("underlay")}(8)`)),
+  );
+}
