@@ -46,7 +46,7 @@ const bash: Shell = async (line) => {
 [[ $(complete -p underlay) == "complete -F _underlay underlay" ]] || exit 9
 COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}
 _underlay; [[ \${#COMPREPLY[@]} == 0 ]] || printf '%s\\n' "\${COMPREPLY[@]}"`;
-  return linesOf(await host.must(["bash", "-euc", script]));
+  return linesOf(await host.must(["bash", "-uc", script]));
 };
 
 const fish: Shell = async (line) => {
@@ -71,7 +71,7 @@ zpty -d shell
   await host.must(["rm", "-f", "/tmp/zsh-found", "/tmp/zsh-done"]);
   await host.must(["zsh", "-fc", script]);
   const found = await host.run(["sort", "-u", "/tmp/zsh-found"]);
-  return linesOf(found.stdout.trimEnd());
+  return linesOf(found.stdout.trim());
 };
 
 const linesOf = (text: string) => (text === "" ? [] : text.split("\n"));
@@ -101,8 +101,12 @@ describe.each([
   test("folders and files", async () => {
     mkdirSync(host.outside("/tmp/place/folder"), { recursive: true });
     writeFileSync(host.outside("/tmp/place/file"), "");
+    // zsh looks along the whole path.
     const names = async (line: string) =>
-      (await shell(line)).map((path) => path.replace(/^\/tmp\/place\//, "").replace(/\/$/, "")).sort();
+      (await shell(line))
+        .map((path) => path.replace(/^\/tmp\/place\//, "").replace(/\/$/, ""))
+        .filter((path) => path !== "tmp" && path !== "place")
+        .sort();
     expect(await names("underlay daemon --state-dir /tmp/place/")).toEqual(["folder"]);
     expect(await names("underlay daemon --config /tmp/place/")).toEqual(["file", "folder"]);
   });
@@ -121,9 +125,15 @@ describe.each(Object.entries(manPages(VERBS, "1.2.3")))("%s", (name, text) => {
       [],
     );
     const shown = await host.must(["mandoc", "-Tascii", "-Owidth=200", `/tmp/${name}`]);
-    const plain = shown.replaceAll(/.\u0008/g, "");
+    const plain = overstruck(shown);
     for (const { words } of name === "underlay.8" ? VERBS : []) expect(plain).toContain(`underlay ${words}`);
     expect(plain).toContain("1.2.3");
     expect(plain).not.toMatch(/\\f|undefined/);
   });
 });
+
+/** Bold is a letter, a backspace and the letter again. */
+function overstruck(text: string): string {
+  const parts = text.split("\b");
+  return parts.map((part, i) => (i === parts.length - 1 ? part : part.slice(0, -1))).join("");
+}

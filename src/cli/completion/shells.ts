@@ -51,7 +51,8 @@ _underlay() {
     ${PLACES.dirs}) compset -P '--*='; _files -/ ;;
     ?*)
       for line in "\${(f)answer}"; do
-        described+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
+        line="\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}"
+        described+=("\${line%:}")
       done
       _describe underlay described
       ;;
