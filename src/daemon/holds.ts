@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { UnderlayError } from "../lib/errors.ts";
 import { stateError } from "../store/failure.ts";
 import { DATABASE_FILE } from "../store/sqlite.ts";
+import { isForbidden, WHO_MAY } from "../sys/errno.ts";
 import type { Libc } from "../sys/libc.ts";
 import { type Lock, tryLock } from "../sys/lock.ts";
 
@@ -16,8 +17,9 @@ export function holdRunDir(libc: Libc, runDir: string): Lock {
   const folder = join(runDir, "lock");
   return hold(libc, { setting: "run_dir", folder, file: "daemon", value: runDir }, (thrown) => {
     const errno = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
-    const code = errno === "EACCES" || errno === "EPERM" ? "permission" : "state";
-    return new UnderlayError(code, `cannot make ${folder}: ${errno}`, { errno, cause: thrown });
+    const forbidden = isForbidden(errno);
+    const message = `cannot make ${folder}: ${errno}${forbidden ? `: ${WHO_MAY}` : ""}`;
+    return new UnderlayError(forbidden ? "permission" : "state", message, { errno, cause: thrown });
   });
 }
 

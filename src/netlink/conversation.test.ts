@@ -103,7 +103,11 @@ describe("a dump", () => {
       ([seq]) => [ack(seq, -1)],
     );
     await expect(conversation.dump(list)).rejects.toMatchObject({ code: "kernel", errno: "EINVAL" });
-    await expect(conversation.dump(list)).rejects.toMatchObject({ code: "permission", errno: "EPERM" });
+    await expect(conversation.dump(list)).rejects.toMatchObject({
+      code: "permission",
+      errno: "EPERM",
+      message: "list links: EPERM: run as root, with CAP_NET_ADMIN and CAP_SYS_ADMIN",
+    });
   });
 });
 

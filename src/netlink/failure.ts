@@ -1,5 +1,5 @@
 import { type ErrorDetails, type Inputs, UnderlayError } from "../lib/errors.ts";
-import { errnoName } from "../sys/errno.ts";
+import { errnoName, isForbidden, WHO_MAY } from "../sys/errno.ts";
 import { type AttrTable, attr, decodeAttrs } from "./attribute.ts";
 import { text, u32 } from "./codec.ts";
 import { bodyPath, type Message, NLM_F, NLMSG, nlmsgerrCode, nlmsghdr } from "./message.ts";
@@ -30,14 +30,20 @@ export function failureOf(request: Request, message: Message): UnderlayError | u
   const errno = errnoName(-code);
   const extra = message.type === NLMSG.NLMSG_ERROR ? extAckOf(message) : {};
   const path = extra.offset === undefined ? "" : bodyPath(request.format, request.body, extra.offset);
-  const words = [path, extra.message, errno].filter((part) => part !== undefined && part !== "");
+  const forbidden = isForbidden(errno);
+  const words = [path, extra.message, errno, ...(forbidden ? [WHO_MAY] : [])].filter(
+    (part) => part !== undefined && part !== "",
+  );
   const details: ErrorDetails = {
     errno,
     ...(extra.message !== undefined && { kernelText: extra.message }),
     ...(request.inputs && { inputs: request.inputs }),
   };
-  const kind = errno === "EPERM" || errno === "EACCES" ? "permission" : "kernel";
-  return new UnderlayError(kind, `${request.what}: ${words.join(": ")}`, details);
+  return new UnderlayError(
+    forbidden ? "permission" : "kernel",
+    `${request.what}: ${words.join(": ")}`,
+    details,
+  );
 }
 
 /** TLVs stand behind the echoed request, which is only its header when NETLINK_CAP_ACK is on. */

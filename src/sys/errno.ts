@@ -137,3 +137,11 @@ const NAMES: ReadonlyMap<number, string> = new Map([
 export function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `E#${errno}`;
 }
+
+/** What the kernel answers to a process that may not, whatever it asks for. */
+export function isForbidden(errno: string): boolean {
+  return errno === "EPERM" || errno === "EACCES";
+}
+
+/** What to do about that; the kernel does not tell which capability it missed. */
+export const WHO_MAY = "run as root, with CAP_NET_ADMIN and CAP_SYS_ADMIN";

@@ -1,6 +1,6 @@
 import { dlopen, FFIType, type Pointer, read } from "bun:ffi";
 import { UnderlayError } from "../lib/errors.ts";
-import { errnoName } from "./errno.ts";
+import { errnoName, isForbidden, WHO_MAY } from "./errno.ts";
 
 /**
  * The C library, as little of it as we need. The only FFI in the tree: a better way to call libc
@@ -66,6 +66,7 @@ export function checked(libc: Libc, what: string, result: number | bigint): numb
 
 export function errnoError(what: string, errno: number): UnderlayError {
   const name = errnoName(errno);
-  const code = name === "EPERM" || name === "EACCES" ? "permission" : "kernel";
-  return new UnderlayError(code, `${what}: ${name}`, { errno: name });
+  const forbidden = isForbidden(name);
+  const message = `${what}: ${name}${forbidden ? `: ${WHO_MAY}` : ""}`;
+  return new UnderlayError(forbidden ? "permission" : "kernel", message, { errno: name });
 }

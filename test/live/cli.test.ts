@@ -154,6 +154,21 @@ test("other users may not ask", async () => {
 });
 
 describe("what goes wrong before it serves", () => {
+  test.each(["net_admin", "sys_admin"])(
+    "a missing CAP_%s: exit 6, and what is needed",
+    async (capability) => {
+      const place = newPlace();
+      const daemon = [PROGRAM, "daemon", ...place.flags, `--plugin-dir=${place.dir}/plugins`];
+      const { code, err } = await runProgram([
+        ...["unshare", "--net", "setpriv", `--bounding-set=-${capability}`, `--inh-caps=-${capability}`],
+        ...daemon,
+      ]);
+      expect(code).toBe(6);
+      expect(err).toContain("EPERM: run as root, with CAP_NET_ADMIN and CAP_SYS_ADMIN");
+      expect(existsSync(place.socket)).toBe(false);
+    },
+  );
+
   test("a misspelt key: exit 2, file and line", async () => {
     const place = newPlace();
     writeFileSync(join(place.dir, "empty.toml"), '\nlog_levle = "debug"\n');
