@@ -8,6 +8,9 @@ import { until } from "../ground/until.ts";
 
 const CREATE = ["network", "create", "-d", DRIVER, "-o", "parent=lan0", "--subnet", "10.77.0.0/24"];
 
+/** Where Docker forgets a network that we have on record, because it could not be answered or told. */
+const FORGOTTEN = new Set<string>(["network.ensure.after-record", "network.remove.before-intent"]);
+
 // The daemon dies at every step that the engine has, and is started again at once, as systemd would. Docker's command
 // that it died under may fail; then the same command has to succeed.
 describe.each([...AGES])("a daemon that is killed, on the %s dockerd", (age) => {
@@ -52,6 +55,11 @@ describe.each([...AGES])("a daemon that is killed, on the %s dockerd", (age) => 
     await until("no endpoint and no link is left", async () => {
       const { endpoints } = await scene.records();
       return endpoints.length === 0 && (await scene.links()).join() === "lan0,lo";
+    });
+    expect((await scene.records()).networks).toHaveLength(FORGOTTEN.has(step) ? 1 : 0);
+    await until("no network is on record once dockerd was asked", async () => {
+      await underlay.cli("gc", "--docker");
+      return (await scene.records()).networks.length === 0;
     });
   });
 });

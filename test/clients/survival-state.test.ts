@@ -64,10 +64,13 @@ describe.each([...AGES])("the state of a daemon beside the %s dockerd", (age) =>
     await host.run(["busybox", "dd", "if=/dev/zero", `of=${STATE_DIR}/ballast`, "bs=4k"]);
     await dockerd.docker("rm", "-f", "c1");
     expect(JSON.parse(await host.must(["ip", "-j", "link"]))).toHaveLength(2);
-    await host.must(["rm", `${STATE_DIR}/ballast`]);
-    await until("no endpoint is on record", async () => (await endpoints()) === 0);
+    // Docker only logs that its driver could not forget the network.
     await dockerd.docker("network", "rm", "full");
-    expect(await networks()).toBe(0);
+    await host.must(["rm", `${STATE_DIR}/ballast`]);
+    await until("nothing is on record once dockerd was asked", async () => {
+      await underlay.cli("gc", "--docker");
+      return (await endpoints()) === 0 && (await networks()) === 0;
+    });
   });
 
   test("on a read-only disk: the daemon does not start and says why, and has its networks when it can write", async () => {
