@@ -87,6 +87,7 @@ export async function wireDaemon(
     store,
     log,
     clock: Date.now,
+    steady: () => performance.now(),
     bootId,
     staleAfter: settings.staleAfter,
     step,

@@ -20,6 +20,11 @@ export interface EngineParts {
   readonly log: Log;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
+  /**
+   * Milliseconds that only pass. The other clock is set by NTP: on a host that has none of its own by years, just when
+   * the containers start.
+   */
+  readonly steady: () => number;
   readonly bootId: string;
   /** How long an endpoint must be seen without a container before it is dropped, in milliseconds. */
   readonly staleAfter: number;
@@ -76,8 +81,12 @@ function judgedEndpoint(context: Context, { owner, addresses, publishes }: Endpo
     name: owner,
     addresses,
     publishes,
-    ...(since !== undefined && { unattachedSince: new Date(since).toISOString() }),
+    ...(since !== undefined && { unattachedSince: dateOf(context, since).toISOString() }),
   };
+}
+
+function dateOf({ clock, steady }: Context, steadyTime: number): Date {
+  return new Date(clock() - (steady() - steadyTime));
 }
 
 function neighboursOf(context: Context, network: NetworkRecord, parent: ParentFacts): Judged["neighbours"] {

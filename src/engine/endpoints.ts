@@ -9,6 +9,7 @@ import { inheritedMac, isAlive, macConflict, macHolder, stableMac } from "./macs
 import { provisioner } from "./provision.ts";
 import { Joined } from "./queues.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
+import { NEVER } from "./sightings.ts";
 
 /** Endpoints: declared with an address and a MAC, provisioned with a link, forgotten with both. */
 export interface Endpoints {
@@ -17,7 +18,7 @@ export interface Endpoints {
   forget(owner: string): Promise<void>;
   /** Forgets it if that still holds when its turn has come, and tells whether it did. */
   forgetIf(owner: string, holds: (record: EndpointRecord) => boolean): Promise<boolean>;
-  /** When the endpoint was last spoken of, in the clock's milliseconds; 0 = not since this process started. */
+  /** When the endpoint was last spoken of, on the steady clock; `NEVER` = not since this process started. */
   lastCall(owner: string): number;
 }
 
@@ -46,14 +47,14 @@ export function endpointsOn(context: Context): Endpoints {
     const wanted = recordOf(network, request);
     const existing = endpoints.get(request.owner);
     if (existing) {
-      calls.set(existing.owner, context.clock());
+      calls.set(existing.owner, context.steady());
       return requireSame(existing, wanted);
     }
     await supersede(wanted);
     if (inheritedMac(context, network) === undefined) await claimMac(network, wanted);
     step("endpoint.declare.before-record");
     await endpoints.put(wanted);
-    calls.set(wanted.owner, context.clock());
+    calls.set(wanted.owner, context.steady());
     step("endpoint.declare.after-record");
     context.sightings.taken(wanted);
     if (wanted.publishes.length > 0) {
@@ -108,7 +109,7 @@ export function endpointsOn(context: Context): Endpoints {
   }
 
   async function provision(owner: string): Promise<Attachment> {
-    if (endpoints.get(owner)) calls.set(owner, context.clock());
+    if (endpoints.get(owner)) calls.set(owner, context.steady());
     return provisioning.run(owner, () => queues.run([endpointKey(owner)], () => provisionNow(owner)));
   }
 
@@ -147,7 +148,7 @@ export function endpointsOn(context: Context): Endpoints {
     ]);
   }
 
-  return { declare, provision, forget, forgetIf, lastCall: (owner) => calls.get(owner) ?? 0 };
+  return { declare, provision, forget, forgetIf, lastCall: (owner) => calls.get(owner) ?? NEVER };
 }
 
 function endpointKey(owner: string): string {

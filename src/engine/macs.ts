@@ -63,7 +63,7 @@ export async function isAlive(
   const links = (await context.survey()).filter(({ owner }) => owner === endpoint.owner);
   if (links.some(({ home }) => !home)) return true;
   if (endpoint.state === "provisioned" && links.length === 0) return false;
-  return context.clock() - lastCall < context.staleAfter;
+  return context.steady() - lastCall < context.staleAfter;
 }
 
 export function macConflict(wanted: EndpointRecord, holder: EndpointRecord): UnderlayError {

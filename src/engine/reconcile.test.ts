@@ -44,6 +44,21 @@ describe("reconcile", () => {
     expect(engine.endpoints.list()).toEqual([]);
   });
 
+  test("a clock that is set by years makes nothing stale, and what is told is of the new one", async () => {
+    const world = new World();
+    const engine = await withDeadEndpoint(world);
+    await engine.reconcile({ dryRun: false });
+    const years = 20 * 365 * 24 * 60 * MINUTE;
+    world.now += years;
+    world.setForward += years;
+    expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("suspect");
+    await engine.refresh();
+    const since = new Date(world.now).toISOString();
+    expect(engine.findings()[0]?.evidence[0]?.value).toEndWith(`since ${since}`);
+    world.now += MINUTE;
+    expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("drop-endpoint");
+  });
+
   test("a link that Docker has not fetched yet has ten times as long", async () => {
     const world = new World();
     const engine = await withEndpoint(world);

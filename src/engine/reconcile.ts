@@ -5,6 +5,7 @@ import type { Endpoints } from "./endpoints.ts";
 import type { ReconcileAction, ReconcileOptions, ReconcileReport } from "./engine.ts";
 import type { Networks } from "./networks.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
+import { NEVER } from "./sightings.ts";
 
 /**
  * How many times longer a link may wait where it was made: Docker up to 27 fetches it only when the container's first
@@ -145,7 +146,7 @@ function certainReason(context: Context, record: EndpointRecord): string | undef
 
 /** Counts from the first pass that found it so, or from the last call about it, whichever is later. */
 function suspect(context: Context, subject: string, lastCall: number, patience: number) {
-  const now = context.clock();
+  const now = context.steady();
   const since = Math.max(context.sightings.unattachedSince(subject) ?? now, lastCall);
   context.sightings.suspect(subject, since);
   return { stale: now - since >= context.staleAfter * patience, seconds: Math.round((now - since) / 1000) };
@@ -160,7 +161,7 @@ function orphans(context: Context, links: readonly SurveyedLink[]): Plan[] {
   return links
     .filter(({ home, name }) => home && isOurLinkName(name) && !known.has(name))
     .map(({ name, owner }) => {
-      const { stale, seconds } = suspect(context, name, 0, IN_TRANSIT);
+      const { stale, seconds } = suspect(context, name, NEVER, IN_TRANSIT);
       const why = `no record speaks of it, it says ${owner} (${seconds} s)`;
       if (!stale) return suspicion(name, why);
       return {

@@ -5,6 +5,9 @@ interface Released extends ReleasedEndpoint {
   readonly network: string;
 }
 
+/** When nothing was heard of a subject, on the steady clock. */
+export const NEVER = Number.NEGATIVE_INFINITY;
+
 /**
  * What passes over the kernel saw, beyond the records: which endpoints and links no container has, and which were
  * released for it. It is only what this process saw; a restart looks again.
@@ -13,7 +16,7 @@ export class Sightings {
   readonly #suspects = new Map<string, number>();
   #released: readonly Released[] = [];
 
-  /** Milliseconds since the epoch, or undefined while nothing is suspect about the endpoint or link. */
+  /** On the steady clock, or undefined while nothing is suspect about the endpoint or link. */
   unattachedSince(subject: string): number | undefined {
     return this.#suspects.get(subject);
   }

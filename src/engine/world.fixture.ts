@@ -19,6 +19,8 @@ import type { StepName } from "./steps.ts";
  */
 export class World {
   now = Date.parse("2026-01-01T00:00:00Z");
+  /** Of what has passed, as much was no time: NTP set the clock. */
+  setForward = 0;
   bootId = "boot-1";
   store: Store = memoryStore();
   readonly parents = new Map<string, LinkFacts>([["eth0", parentLink("eth0", 2)]]);
@@ -58,6 +60,7 @@ export class World {
       store: this.store,
       log: (_level, message) => void this.logged.push(message),
       clock: () => this.now,
+      steady: () => this.now - this.setForward,
       bootId: this.bootId,
       staleAfter: 60_000,
       step: (step) => {
