@@ -42,6 +42,8 @@ export interface Finding {
 export interface Judged {
   /** Name for the network in messages: what the owner key says. */
   readonly network: string;
+  /** It was made, and what is wrong came later; another way out than for a create. */
+  readonly exists: boolean;
   /** A link kind; wider than those of today, because a parent may carry others. */
   readonly kind: string;
   readonly mode: string;

@@ -73,6 +73,7 @@ export function missing(asked: string, candidates: readonly string[] = []): Pare
 export function judged(change: Partial<Judged> = {}): Judged {
   return {
     network: "lan",
+    exists: false,
     kind: "macvlan",
     mode: "bridge",
     ipv6: false,

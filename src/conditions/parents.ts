@@ -37,14 +37,30 @@ const absent: Condition = {
             ? "parent=auto finds no link: this host has no default route"
             : `no link is called ${asked}`,
         evidence: [absenceEvidence(asked)],
-        fix: [
-          ...judged.parent.candidates.map((name) => otherParent(judged, name, `perhaps ${name} is meant`)),
-          { say: "name a link that exists; this lists them", run: "ip link show" },
-        ],
+        fix: judged.exists ? waysBack(judged) : waysToName(judged),
       },
     ];
   },
 };
+
+/** For a create: a name that is right. */
+function waysToName(judged: Judged): Fix[] {
+  return [
+    ...judged.parent.candidates.map((name) => otherParent(judged, name, `perhaps ${name} is meant`)),
+    { say: "name a link that exists; this lists them", run: "ip link show" },
+  ];
+}
+
+/** For a network whose parent is gone: it cannot be given another one, but a link can be given the name. */
+function waysBack({ parent: { asked, candidates } }: Judged): Fix[] {
+  return [
+    ...candidates.map((name) => ({
+      say: `${name} has its MAC address: give it the old name as altname`,
+      run: `ip link property add dev ${shellWord(name)} altname ${shellWord(asked)}`,
+    })),
+    { say: "the network heals by itself when a link has this name or altname; links", run: "ip link show" },
+  ];
+}
 
 function isCalled(link: LinkFacts, name: string): boolean {
   return link.name === name || link.altNames.includes(name);

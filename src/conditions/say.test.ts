@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { findings } from "./judge.ts";
-import { cidr, judged, link, parent, subnet } from "./judged.fixture.ts";
+import { cidr, judged, link, missing, parent, subnet } from "./judged.fixture.ts";
 import { createCommand } from "./say.ts";
 
 const CREATE = "docker network create -d underlay-macvlan";
@@ -34,6 +34,13 @@ test("the parent's own subnets replace those of their family only", () => {
   expect(mendedBy({ ipv6: true, subnets: [subnet("fd00:1::/64")], parent: dual })).toBe(
     `${CREATE} --ipv4=false --ipv6 --subnet fd00:2::/64 -o parent=eth0 NAME`,
   );
+});
+
+test("a create is told another name, a network that exists how its parent comes back", () => {
+  const gone = missing("eth1", ["enp3s0"]);
+  const ways = (exists: boolean) => findings(judged({ exists, parent: gone }))[0]?.fix.map(({ run }) => run);
+  expect(ways(false)?.[0]).toEndWith("-o parent=enp3s0 NAME");
+  expect(ways(true)).toEqual(["ip link property add dev enp3s0 altname eth1", "ip link show"]);
 });
 
 test("a pool of Docker's becomes an example where the parent has no address", () => {

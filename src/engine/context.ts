@@ -62,6 +62,7 @@ export function judgedOf(context: Context, network: NetworkRecord, parent: Paren
   const { mtu } = network.spec;
   return {
     network: network.owner,
+    exists: context.networks.get(network.owner) !== undefined,
     kind: network.kind,
     mode: network.spec.mode,
     ...(mtu !== undefined && { mtu }),

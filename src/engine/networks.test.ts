@@ -127,7 +127,9 @@ test("a network is degraded while its parent is away, and heals", async () => {
   world.parents.delete("eth0");
   await engine.refresh();
   expect(engine.networks.list().map(({ healthy }) => healthy)).toEqual([false, false]);
-  expect(engine.findings().map(({ id }) => id)).toEqual(["UL-P01"]);
+  const [finding, ...more] = engine.findings();
+  expect([finding?.id, more]).toEqual(["UL-P01", []]);
+  expect(finding?.fix[0]?.say).toStartWith("the network heals by itself");
   world.parents.set("eth0", parentLink("eth0", 12));
   await engine.refresh();
   expect(engine.networks.list()[0]?.healthy).toBe(true);

@@ -49,6 +49,7 @@ export async function judge(
 
 export function judgedBy(parent: ParentFacts, change: Partial<Judged> = {}): Judged {
   return {
+    exists: false,
     network: "lan",
     kind: "macvlan",
     mode: "bridge",
