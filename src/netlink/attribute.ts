@@ -89,7 +89,7 @@ export function decodeAttrs<T extends AttrTable>(table: T, bytes: Uint8Array): A
   for (const { type, payload } of eachAttr(bytes)) {
     const name = byType.get(type);
     const known = name === undefined ? undefined : table[name];
-    if (name === undefined || !known) other.push({ type, payload: payload.slice() });
+    if (name === undefined || !known) other.push({ type, payload });
     else values[name] = known.codec.decode(payload);
   }
   if (other.length > 0) values["other"] = other;

@@ -29,22 +29,30 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** A number in place: what structs are made of. */
+export interface ScalarCodec extends FixedCodec<number> {
+  read(view: DataView, at: number): number;
+  write(view: DataView, at: number, value: number): void;
+}
+
 function scalar(
   name: string,
   size: number,
-  get: (view: DataView) => number,
-  set: (view: DataView, value: number) => void,
-): FixedCodec<number> {
+  read: (view: DataView, at: number) => number,
+  write: (view: DataView, at: number, value: number) => void,
+): ScalarCodec {
   return {
     size,
+    read,
+    write,
     encode(value) {
       const bytes = new Uint8Array(size);
-      set(viewOf(bytes), value);
+      write(viewOf(bytes), 0, value);
       return bytes;
     },
     decode(bytes) {
       if (bytes.length !== size) throw malformed(`a ${name} of ${bytes.length} bytes`);
-      return get(viewOf(bytes));
+      return read(viewOf(bytes), 0);
     },
   };
 }
@@ -52,32 +60,32 @@ function scalar(
 export const u8 = scalar(
   "u8",
   1,
-  (v) => v.getUint8(0),
-  (v, n) => v.setUint8(0, n),
+  (view, at) => view.getUint8(at),
+  (view, at, value) => view.setUint8(at, value),
 );
 export const u16 = scalar(
   "u16",
   2,
-  (v) => v.getUint16(0, true),
-  (v, n) => v.setUint16(0, n, true),
+  (view, at) => view.getUint16(at, true),
+  (view, at, value) => view.setUint16(at, value, true),
 );
 export const u16be = scalar(
   "u16be",
   2,
-  (v) => v.getUint16(0, false),
-  (v, n) => v.setUint16(0, n, false),
+  (view, at) => view.getUint16(at, false),
+  (view, at, value) => view.setUint16(at, value, false),
 );
 export const u32 = scalar(
   "u32",
   4,
-  (v) => v.getUint32(0, true),
-  (v, n) => v.setUint32(0, n, true),
+  (view, at) => view.getUint32(at, true),
+  (view, at, value) => view.setUint32(at, value, true),
 );
 export const i32 = scalar(
   "i32",
   4,
-  (v) => v.getInt32(0, true),
-  (v, n) => v.setInt32(0, n, true),
+  (view, at) => view.getInt32(at, true),
+  (view, at, value) => view.setInt32(at, value, true),
 );
 
 /** Bytes as they are. */
@@ -111,7 +119,7 @@ export const ipAddress: Codec<Ip> = {
   },
 };
 
-type Members = Readonly<Record<string, FixedCodec<number>>>;
+type Members = Readonly<Record<string, ScalarCodec>>;
 type StructValue<M extends Members> = { [K in keyof M]: number };
 
 /** A C struct of numbers, in order, without hidden padding: name the padding. Longer input is cut: structs grow at the end. */
@@ -120,29 +128,27 @@ export interface StructCodec<M extends Members> extends FixedCodec<StructValue<M
 }
 
 export function struct<M extends Members>(members: M): StructCodec<M> {
-  const entries = Object.entries(members);
-  const size = entries.reduce((sum, [, codec]) => sum + codec.size, 0);
+  let size = 0;
+  const placed = Object.entries(members).map(([name, codec]) => {
+    const at = size;
+    size += codec.size;
+    return { name, codec, at };
+  });
   return {
     size,
     members,
     encode(value) {
       const bytes = new Uint8Array(size);
-      let at = 0;
-      for (const [name, codec] of entries) {
-        bytes.set(codec.encode(value[name] ?? 0), at);
-        at += codec.size;
-      }
+      const view = viewOf(bytes);
+      for (const { name, codec, at } of placed) codec.write(view, at, value[name] ?? 0);
       return bytes;
     },
     decode(bytes) {
       if (bytes.length < size) throw malformed(`a struct of ${bytes.length} bytes where ${size} are needed`);
-      let at = 0;
-      const values = entries.map(([name, codec]) => {
-        const value = codec.decode(bytes.subarray(at, at + codec.size));
-        at += codec.size;
-        return [name, value] as const;
-      });
-      return Object.fromEntries(values) as StructValue<M>;
+      const view = viewOf(bytes);
+      const value: Record<string, number> = {};
+      for (const { name, codec, at } of placed) value[name] = codec.read(view, at);
+      return value as StructValue<M>;
     },
   };
 }

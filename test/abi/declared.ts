@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Attr } from "../../src/netlink/attribute.ts";
-import type { StructCodec } from "../../src/netlink/codec.ts";
+import type { ScalarCodec, StructCodec } from "../../src/netlink/codec.ts";
 
 /**
  * The numbers that src takes from C headers, found mechanically: constants by their spelling in the source (most are
@@ -93,14 +93,7 @@ export async function declaredAttributes(): Promise<Declared[]> {
 /** Size of a struct and the offset of each member, under the names that C has for them; padding has none. */
 export function declaredStruct(
   name: string,
-  codec: StructCodec<
-    Readonly<
-      Record<
-        string,
-        { readonly size: number; encode(value: number): Uint8Array; decode(bytes: Uint8Array): number }
-      >
-    >
-  >,
+  codec: StructCodec<Readonly<Record<string, ScalarCodec>>>,
   memberNames: Readonly<Record<string, string | undefined>>,
 ): Declared[] {
   const where = `struct ${name}`;
