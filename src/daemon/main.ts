@@ -2,26 +2,20 @@ import { join } from "node:path";
 import { dockerHandler } from "../docker/handler.ts";
 import { serveDriver } from "../docker/server.ts";
 import { systemClock } from "../lib/clock.ts";
-import { isOurLinkName } from "../lib/ifname.ts";
 import type { Log } from "../lib/log.ts";
 import type { LinkKind } from "../lib/request.ts";
 import { openLibc } from "../sys/libc.ts";
-import { type DaemonParts, wireDaemon } from "../wiring.ts";
+import { wireDaemon } from "../wiring.ts";
 import { adminHandler } from "./admin.ts";
 import type { Config } from "./config.ts";
 import { holdRunDir, holdStateDir } from "./holds.ts";
+import { keepLooking } from "./look.ts";
 import { serviceManager } from "./manager.ts";
 
 /** Docker driver names and the kinds behind them. */
 const DRIVERS: readonly { readonly name: string; readonly kind: LinkKind }[] = [
   { name: "underlay-macvlan", kind: "macvlan" },
 ];
-
-/**
- * Link events come in flocks, and a look enters every netns: one serves all that fall into the first time, and the
- * next waits for the second. In milliseconds; a missing parent is to be told within a second.
- */
-const FLOCK = { first: 100, next: 500 };
 
 export interface DaemonProcess {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -88,41 +82,4 @@ export async function runDaemon(
   const signal = await stopAsked;
   log("info", "stopping", { signal });
   manager.stopping();
-}
-
-/** Looks at parents when links change, and reconciles from time to time. Returns what ends it. */
-function keepLooking({ engine, watch }: DaemonParts, interval: number, log: Log): () => Promise<void> {
-  let busy: Promise<void> = Promise.resolve();
-  let soon: Timer | undefined;
-
-  function look(work: () => Promise<unknown>): void {
-    busy = busy.then(work).then(
-      () => undefined,
-      (error: Error) => log("error", "a look at the kernel failed", { error: error.message }),
-    );
-  }
-
-  let lastLook = Number.NEGATIVE_INFINITY;
-  const subscription = watch.subscribe((event) => {
-    if (event.kind !== "overrun" && (isOurLinkName(event.name) || !engine.concerns(event))) return;
-    const wait = Math.max(FLOCK.first, lastLook + FLOCK.next - performance.now());
-    soon ??= setTimeout(() => {
-      soon = undefined;
-      lastLook = performance.now();
-      look(() => engine.refresh());
-    }, wait);
-  });
-  const timer = setInterval(() => {
-    look(async () => {
-      await engine.reconcile({ dryRun: false });
-      await engine.refresh();
-    });
-  }, interval);
-
-  return async () => {
-    subscription.unsubscribe();
-    clearInterval(timer);
-    clearTimeout(soon);
-    await busy;
-  };
 }

@@ -1,0 +1,108 @@
+import { expect, test } from "bun:test";
+import { silentLog } from "../lib/log.ts";
+import type { LinkListener } from "../links/watch.ts";
+import { fakeEngine } from "./admin.fixture.ts";
+import { keepLooking } from "./look.ts";
+
+/** A clock that stands still until it is told. */
+function manualClock() {
+  let now = 0;
+  const timers = new Set<{ readonly at: number; readonly call: () => void }>();
+  return {
+    now: () => now,
+    after(milliseconds: number, call: () => void) {
+      const timer = { at: now + milliseconds, call };
+      timers.add(timer);
+      return () => void timers.delete(timer);
+    },
+    pass(milliseconds: number) {
+      for (const end = now + milliseconds; now < end; now++)
+        for (const timer of [...timers]) if (timer.at <= now && timers.delete(timer)) timer.call();
+    },
+  };
+}
+
+/** Everything runs that waits for nothing but its turn. */
+const turns = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** A daemon whose looks at the kernel end when they are told to. */
+function slowDaemon() {
+  const looks: string[] = [];
+  let free = Promise.withResolvers<void>();
+  const slowly = async (what: string) => {
+    looks.push(what);
+    await free.promise;
+  };
+  const listeners = new Set<LinkListener>();
+  const engine = {
+    ...fakeEngine(),
+    concerns: () => true,
+    refresh: () => slowly("refresh"),
+    reconcile: async () => {
+      await slowly("reconcile");
+      return { dryRun: false, actions: [] };
+    },
+  };
+  const watch = {
+    subscribe(listener: LinkListener) {
+      listeners.add(listener);
+      return { unsubscribe: () => void listeners.delete(listener) };
+    },
+  };
+  const clock = manualClock();
+  return {
+    clock,
+    looks,
+    end: keepLooking({ engine, watch }, 60_000, silentLog, clock),
+    change: () => {
+      for (const listen of listeners) listen({ kind: "changed", name: "eth0", ifindex: 2, up: true });
+    },
+    async free() {
+      free.resolve();
+      free = Promise.withResolvers();
+      await turns();
+    },
+  };
+}
+
+test("link events in a flock cause one look, and those after it another", async () => {
+  const { clock, looks, change, free, end } = slowDaemon();
+  for (let event = 0; event < 10; event++) change();
+  clock.pass(200);
+  await turns();
+  expect(looks).toEqual(["refresh"]);
+  await free();
+  change();
+  clock.pass(1000);
+  await turns();
+  expect(looks).toEqual(["refresh", "refresh"]);
+  await free();
+  await end();
+});
+
+test("looks that take longer than the time to the next do not pile up", async () => {
+  const { clock, looks, change, free, end } = slowDaemon();
+  for (let minute = 0; minute < 10; minute++) {
+    change();
+    clock.pass(60_000);
+    await turns();
+  }
+  expect(looks).toEqual(["refresh"]);
+  for (let look = 0; look < 10; look++) await free();
+  expect(looks).toEqual(["refresh", "reconcile", "refresh", "refresh"]);
+  await end();
+});
+
+test("the end waits for the look under way, and begins none that is due", async () => {
+  const { clock, looks, change, free, end } = slowDaemon();
+  clock.pass(60_001);
+  await turns();
+  change();
+  clock.pass(60_000);
+  const ended = end();
+  await free();
+  await free();
+  await ended;
+  clock.pass(600_000);
+  expect(looks).toEqual(["reconcile", "refresh"]);
+});

@@ -1,0 +1,67 @@
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { isOurLinkName } from "../lib/ifname.ts";
+import type { Log } from "../lib/log.ts";
+import type { DaemonParts } from "../wiring.ts";
+
+/**
+ * Link events come in flocks, and a look enters every netns: one serves all that fall into the first time, and the
+ * next waits for the second. In milliseconds; a missing parent is to be told within a second.
+ */
+const FLOCK = { first: 100, next: 500 };
+
+/** Looks at parents when links change, and reconciles from time to time. Returns what ends it. */
+export function keepLooking(
+  { engine, watch }: Pick<DaemonParts, "engine" | "watch">,
+  interval: number,
+  log: Log,
+  clock: Clock = systemClock,
+): () => Promise<void> {
+  let busy: Promise<void> = Promise.resolve();
+  let ended = false;
+  /** Wanted and not begun. On a host of many namespaces a look can take longer than the time to the next. */
+  const due = new Set<() => Promise<void>>();
+
+  function look(work: () => Promise<void>): void {
+    if (due.has(work)) return;
+    due.add(work);
+    busy = busy.then(async () => {
+      due.delete(work);
+      if (ended) return;
+      await work().catch((error: Error) => {
+        log("error", "a look at the kernel failed", { error: error.message });
+      });
+    });
+  }
+
+  const refresh = () => engine.refresh();
+  const pass = async () => {
+    await engine.reconcile({ dryRun: false });
+    await engine.refresh();
+  };
+
+  let lastLook = Number.NEGATIVE_INFINITY;
+  let cancelSoon: (() => void) | undefined;
+  const subscription = watch.subscribe((event) => {
+    if (event.kind !== "overrun" && (isOurLinkName(event.name) || !engine.concerns(event))) return;
+    const wait = Math.max(FLOCK.first, lastLook + FLOCK.next - clock.now());
+    cancelSoon ??= clock.after(wait, () => {
+      cancelSoon = undefined;
+      lastLook = clock.now();
+      look(refresh);
+    });
+  });
+  const nextPass = () =>
+    clock.after(interval, () => {
+      look(pass);
+      cancelPass = nextPass();
+    });
+  let cancelPass = nextPass();
+
+  return async () => {
+    ended = true;
+    subscription.unsubscribe();
+    cancelPass();
+    cancelSoon?.();
+    await busy;
+  };
+}
