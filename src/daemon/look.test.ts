@@ -1,26 +1,9 @@
 import { expect, test } from "bun:test";
+import { manualClock } from "../lib/clock.fixture.ts";
 import { silentLog } from "../lib/log.ts";
 import type { LinkListener } from "../links/watch.ts";
 import { fakeEngine } from "./admin.fixture.ts";
 import { keepLooking } from "./look.ts";
-
-/** A clock that stands still until it is told. */
-function manualClock() {
-  let now = 0;
-  const timers = new Set<{ readonly at: number; readonly call: () => void }>();
-  return {
-    now: () => now,
-    after(milliseconds: number, call: () => void) {
-      const timer = { at: now + milliseconds, call };
-      timers.add(timer);
-      return () => void timers.delete(timer);
-    },
-    pass(milliseconds: number) {
-      for (const end = now + milliseconds; now < end; now++)
-        for (const timer of [...timers]) if (timer.at <= now && timers.delete(timer)) timer.call();
-    },
-  };
-}
 
 /** Everything runs that waits for nothing but its turn. */
 const turns = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -95,7 +78,7 @@ test("looks that take longer than the time to the next do not pile up", async ()
 
 test("the end waits for the look under way, and begins none that is due", async () => {
   const { clock, looks, change, free, end } = slowDaemon();
-  clock.pass(60_001);
+  clock.pass(60_000);
   await turns();
   change();
   clock.pass(60_000);

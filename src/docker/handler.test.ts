@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Engine } from "../engine/engine.ts";
+import { manualClock } from "../lib/clock.fixture.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import type { LogFields, LogLevel } from "../lib/log.ts";
@@ -40,25 +41,6 @@ async function told(response: Response): Promise<{ status: number; Err: unknown 
 function withDeclare(declare: Engine["endpoints"]["declare"]): Engine {
   const engine = fakeEngine();
   return { ...engine, endpoints: { ...engine.endpoints, declare } };
-}
-
-/** A clock that stands still until it is told. */
-function manualClock() {
-  let now = 0;
-  const timers = new Set<{ readonly at: number; readonly call: () => void }>();
-  return {
-    now: () => now,
-    after(milliseconds: number, call: () => void) {
-      const timer = { at: now + milliseconds, call };
-      timers.add(timer);
-      return () => timers.delete(timer);
-    },
-    pass(milliseconds: number) {
-      now += milliseconds;
-      for (const timer of [...timers]) if (timer.at <= now && timers.delete(timer)) timer.call();
-    },
-    timers,
-  };
 }
 
 const endpoint = OTHERS.nullIpamEndpoint;
@@ -188,7 +170,7 @@ describe("the time for an answer", () => {
     const { handle } = adapter(fakeEngine(), clock);
     await handle(post("DeleteNetwork", '{"NetworkID":"n"}'));
     await handle(post("CreateEndpoint", endpoint));
-    expect(clock.timers.size).toBe(0);
+    expect(clock.pending()).toBe(0);
   });
 });
 

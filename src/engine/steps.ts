@@ -24,5 +24,3 @@ export type StepName = (typeof STEPS)[number];
 
 /** Called when a step is reached. */
 export type StepReached = (step: StepName) => void;
-
-export const noFaults: StepReached = () => undefined;

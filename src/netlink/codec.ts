@@ -14,8 +14,6 @@ export interface Codec<T> {
   path?(bytes: Uint8Array, offset: number): string[];
 }
 
-export type ValueOf<C> = C extends Codec<infer T> ? T : never;
-
 /** A codec whose values all have one length, as struct members must. */
 export interface FixedCodec<T> extends Codec<T> {
   readonly size: number;
