@@ -1,3 +1,4 @@
+import { CARRYING_CASES } from "./carrying.fixture.ts";
 import type { Judged } from "./condition.ts";
 import { cidr, endpoint, judged, link, parent, refused, subnet } from "./judged.fixture.ts";
 import { PARENT_CASES } from "./parents.fixture.ts";
@@ -10,6 +11,12 @@ export interface Cases {
 
 const busy = refused("EBUSY", "Device or resource busy");
 const invalid = refused("EINVAL", "Invalid argument");
+
+/** With a route of the host through another link. */
+function through(destination: string, pool: string): Judged {
+  const routesElsewhere = [{ destination: cidr(destination), link: "wg0" }];
+  return judged({ subnets: [subnet(pool)], parent: parent({ routers: [], routesElsewhere }) });
+}
 
 const OTHER_CASES: Readonly<Record<string, Cases>> = {
   "UL-K01": {
@@ -94,6 +101,27 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
       }),
     ],
   },
+  "UL-I05": {
+    holds: [
+      {
+        judged: through("10.9.0.0/16", "10.9.0.0/24"),
+        message: "10.9.0.0/24 overlaps 10.9.0.0/16, which this host routes through wg0",
+      },
+      // Narrower than the parent's own route, so it wins.
+      {
+        judged: through("192.168.1.128/25", "192.168.1.0/24"),
+        message: "192.168.1.0/24 overlaps 192.168.1.128/25, which this host routes through wg0",
+      },
+    ],
+    not: [
+      judged(),
+      through("10.8.0.0/16", "10.9.0.0/24"),
+      through("192.168.0.0/16", "192.168.1.0/24"),
+      // Two NICs in one LAN.
+      through("192.168.1.0/24", "192.168.1.0/24"),
+      through("10.9.0.0/16", "0.0.0.0/0"),
+    ],
+  },
   "UL-I17": {
     holds: [
       {
@@ -139,4 +167,8 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
   },
 };
 
-export const CASES: Readonly<Record<string, Cases>> = { ...PARENT_CASES, ...OTHER_CASES };
+export const CASES: Readonly<Record<string, Cases>> = {
+  ...PARENT_CASES,
+  ...CARRYING_CASES,
+  ...OTHER_CASES,
+};

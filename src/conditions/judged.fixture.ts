@@ -61,13 +61,14 @@ export function parent(change: Partial<ParentFacts> = {}): ParentFacts {
     children: [],
     trial: { outcome: "made" },
     routers: [ip("192.168.1.1")],
+    routesElsewhere: [],
     ...change,
   };
 }
 
 /** The parent is not there. */
 export function missing(asked: string, candidates: readonly string[] = []): ParentFacts {
-  return { asked, candidates, children: [], routers: [] };
+  return { asked, candidates, children: [], routers: [], routesElsewhere: [] };
 }
 
 export function judged(change: Partial<Judged> = {}): Judged {

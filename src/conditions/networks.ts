@@ -1,3 +1,4 @@
+import type { RouteFacts } from "../lib/facts.ts";
 import {
   type Cidr,
   contains,
@@ -6,12 +7,13 @@ import {
   formatIp,
   type Ip,
   networkOf as networkAddress,
+  overlaps,
   parseCidr,
   sameIp,
 } from "../lib/ip.ts";
 import type { Subnet } from "../lib/request.ts";
 import type { Condition, Judged } from "./condition.ts";
-import { createCommand, networkOf, parentOf } from "./say.ts";
+import { createCommand, evidenceOfMany, networkOf, parentOf } from "./say.ts";
 
 /** What Docker swallows: requests that are accepted and then do not do what the user believes. */
 
@@ -150,6 +152,49 @@ function lanSubnetsOf(judged: Judged, family: Family): readonly Subnet[] {
   });
 }
 
+const poolElsewhere: Condition = {
+  id: "UL-I05",
+  title: "the host routes part of the subnet elsewhere",
+  severity: "warn",
+  refuses: false,
+  confidence: "possible",
+  explain:
+    "A route of this host sends addresses of the network's subnet through another link: a VPN, a bridge of Docker, a " +
+    "second NIC. Containers do not use the host's routes, but the host looks for them in the wrong place, and one of " +
+    "two networks with the same addresses is out of reach.",
+  judge(judged) {
+    return judged.subnets.flatMap(({ pool }) => {
+      const routes = judged.parent.routesElsewhere.filter((route) => takesFrom(route, pool, judged));
+      const [first] = routes;
+      if (first === undefined) return [];
+      return [
+        {
+          subject: networkOf(judged),
+          message: `${formatCidr(pool)} overlaps ${formatCidr(first.destination)}, which this host routes through ${first.link}`,
+          evidence: evidenceOfMany(routes, ({ destination, link }) => ({
+            source: "RTM_GETROUTE dump",
+            value: `${formatCidr(destination)} through ${link}, not ${judged.parent.asked}`,
+          })),
+          fix: [
+            { say: "use a subnet that nothing else here has; this lists the routes", run: "ip route show" },
+            { say: "or leave it, if this host needs to reach no container there" },
+          ],
+        },
+      ];
+    });
+  },
+};
+
+/** A route gives way to the parent's own when that is as narrow or narrower. A pool of /0 is "no addresses at all". */
+function takesFrom({ destination }: RouteFacts, pool: Cidr, judged: Judged): boolean {
+  const own = judged.parent.link?.addresses ?? [];
+  const covered = own.some(
+    (address) =>
+      overlaps(address, pool) && address.prefix >= destination.prefix && contains(destination, address.ip),
+  );
+  return pool.prefix > 0 && overlaps(destination, pool) && !covered;
+}
+
 const poolOffLan: Condition = {
   id: "UL-I17",
   title: "parent has no address in any of the subnets",
@@ -159,7 +204,7 @@ const poolOffLan: Condition = {
   explain:
     "The parent has addresses, so the LAN behind it is known, but the network's subnets are others. That is right " +
     "when the LAN carries several subnets; more often the subnet is misspelt, and containers reach nobody.",
-  hiddenBy: ["UL-I16"],
+  hiddenBy: ["UL-I16", "UL-I05"],
   judge(judged) {
     const addresses = routable(judged);
     const shared = judged.subnets.some(({ pool }) => addresses.some(({ ip }) => contains(pool, ip)));
@@ -181,4 +226,4 @@ const poolOffLan: Condition = {
   },
 };
 
-export const NETWORK_CONDITIONS: readonly Condition[] = [unreserved, poolOfDocker, poolOffLan];
+export const NETWORK_CONDITIONS: readonly Condition[] = [unreserved, poolOfDocker, poolElsewhere, poolOffLan];

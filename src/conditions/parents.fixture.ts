@@ -174,6 +174,7 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
           candidates: [],
           children: [child({ mode: "passthru", ours: true })],
           routers: [],
+          routesElsewhere: [],
         },
       }),
     ],

@@ -9,6 +9,9 @@ import { CONDITIONS } from "./registry.ts";
 const COMMANDS = [
   /^docker network create -d underlay-(macvlan|ipvlan) .*NAME$/,
   /^(nsenter --net=\S+ )?ip link (show|set dev|add link|delete dev|property add dev)\b/,
+  /^ip route show$/,
+  /^sysctl -w (net\.bridge\.[\w-]+=0 ?)+$/,
+  /^iptables -I DOCKER-USER /,
   /^docker ps --all$/,
   /^underlay (status|network (ls|inspect)|endpoint (ls|inspect)|gc|config show|version)$/,
 ];

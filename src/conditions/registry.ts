@@ -1,3 +1,4 @@
+import { CARRYING_CONDITIONS } from "./carrying.ts";
 import type { Condition } from "./condition.ts";
 import { ENDPOINT_CONDITIONS } from "./endpoints.ts";
 import { KERNEL_CONDITIONS } from "./kernel.ts";
@@ -8,6 +9,7 @@ import { PARENT_CONDITIONS } from "./parents.ts";
 /** Every condition, most fundamental first: that is the order of findings of one severity. */
 export const CONDITIONS: readonly Condition[] = [
   ...PARENT_CONDITIONS,
+  ...CARRYING_CONDITIONS,
   ...OCCUPIED_CONDITIONS,
   ...KERNEL_CONDITIONS,
   ...NETWORK_CONDITIONS,

@@ -94,7 +94,8 @@ export class World {
 
   #facts(asked: string): ParentFacts {
     const link = this.parents.get(asked);
-    return { asked, ...(link && { link }), candidates: [], children: this.children, routers: [] };
+    const { children } = this;
+    return { asked, ...(link && { link }), candidates: [], children, routers: [], routesElsewhere: [] };
   }
 
   #bringUp(ifindex: number): void {

@@ -27,7 +27,17 @@ export interface LinkFacts {
   readonly master?: { readonly ifindex: number; readonly name: string; readonly kind?: string };
   /** nl80211 answer for a Wi-Fi link; absent for all others. */
   readonly wireless?: { readonly type: "station" | "other"; readonly fourAddress: boolean };
+  /** The bond that frames leave by: the link itself, or what a VLAN on it hangs on. */
+  readonly bond?: BondFacts;
+  /** Of a bridge: the netfilter hooks of br_netfilter that its frames pass, as sysctl names; none, or not loaded. */
+  readonly filteredBy?: readonly string[];
   readonly addresses: readonly Cidr[];
+}
+
+export interface BondFacts {
+  readonly name: string;
+  /** `active-backup`, `balance-alb`, … */
+  readonly mode: string;
 }
 
 /** A macvlan or ipvlan on the parent, in whichever netns it lives. */
@@ -67,6 +77,14 @@ export interface ParentFacts {
   readonly trial?: TrialFacts;
   /** Next hops of the host's default routes through this link. */
   readonly routers: readonly Ip[];
+  /** The host's other routes, through other links: not default ones, nor those through links of ours. */
+  readonly routesElsewhere: readonly RouteFacts[];
+}
+
+export interface RouteFacts {
+  readonly destination: Cidr;
+  /** Name of the link that it goes through. */
+  readonly link: string;
 }
 
 /** Another network of ours on the same parent. */

@@ -321,7 +321,7 @@ describe("what ip sends", () => {
       .filter(([, entry]) => "sent" in entry && !covered.has(entry))
       .map(([name]) => name);
     // Kinds whose IFLA_INFO_DATA has no table yet; their bytes are kept and proved below.
-    expect(missing).toEqual(["veth", "vethPeerInNetns", "vlan", "vlanAd"]);
+    expect(missing).toEqual(["veth", "vethPeerInNetns", "vlan", "vlanAd", "bond"]);
   });
 
   for (const golden of [
@@ -329,6 +329,7 @@ describe("what ip sends", () => {
     kindsGolden.vethPeerInNetns,
     kindsGolden.vlan,
     kindsGolden.vlanAd,
+    kindsGolden.bond,
   ]) {
     test(`${golden.command}: a kind without a table keeps its bytes`, () => {
       const message = only(golden.sent);

@@ -54,6 +54,13 @@ export const kindsGolden = {
         "240012000a0001006970766c616e00001400020006000100020000000600020002000000",
     ],
   },
+  bond: {
+    command: "ip link add name o0 type bond mode balance-alb",
+    sent: [
+      "4000000010000506000000000000000000000000000000000000000000000000070003006f3000001800120008000100" +
+        "626f6e640c0002000500010006000000",
+    ],
+  },
   vethReply: {
     command: "ip -d link show dev v1",
     received: [

@@ -182,6 +182,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       command: "link add link p0 name i0 type ipvlan mode l3s vepa",
       take: sent(RTM_NEWLINK),
     },
+    { name: "bond", command: "link add name o0 type bond mode balance-alb", take: sent(RTM_NEWLINK) },
     { name: "vethReply", command: "-d link show dev v1", take: received(RTM_NEWLINK, "first") },
     { name: "bridgeReply", command: "-d link show dev br0", take: received(RTM_NEWLINK, "first") },
     {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { formatIp, type Ip, parseIp } from "../../lib/ip.ts";
+import { formatCidr, formatIp, type Ip, parseIp } from "../../lib/ip.ts";
 import { type Mac, parseMac } from "../../lib/mac.ts";
 import type { Link, LinkAttrs } from "../../netlink/link.ts";
 import { type Route, RTN_UNICAST } from "../../netlink/route.ts";
-import { candidatesFor, defaultLink, linkFacts, routersThrough } from "./facts.ts";
+import { candidatesFor, defaultLink, linkFacts, routersThrough, routesElsewhere } from "./facts.ts";
 
 function link(index: number, attrs: LinkAttrs, flags = 1): Link {
   return { header: { family: 0, pad: 0, type: 1, index, flags, change: 0 }, attrs };
@@ -65,6 +65,23 @@ describe("a link's facts", () => {
     expect(linkFacts(port, [port], [], undefined).master).toEqual({ ifindex: 3, name: "#3" });
   });
 
+  test("the bond that its frames leave by is itself, or below its VLANs", () => {
+    const rawData = Uint8Array.of(5, 0, 1, 0, 6, 0, 0, 0);
+    const bond = link(2, { name: "bond0", info: { kind: "bond", rawData } });
+    const vlan = link(3, { name: "bond0.5", link: 2, info: { kind: "vlan" } });
+    const inner = link(4, { name: "bond0.5.6", link: 3, info: { kind: "vlan" } });
+    const far = link(5, { name: "far.5", link: 2, linkNetnsid: 0, info: { kind: "vlan" } });
+    const veth = link(6, { name: "veth0", link: 2, info: { kind: "veth" } });
+    const links = [bond, vlan, inner, far, veth];
+    const bonds = links.map((one) => linkFacts(one, links, [], undefined).bond);
+    const alb = { name: "bond0", mode: "balance-alb" };
+    expect(bonds).toEqual([alb, alb, alb, undefined, undefined]);
+    const silent = link(7, { name: "bond1", info: { kind: "bond" } });
+    expect(linkFacts(silent, [silent], [], undefined).bond?.mode).toBe("balance-rr");
+    const loop = link(8, { name: "odd", link: 8, info: { kind: "vlan" } });
+    expect(linkFacts(loop, [loop], [], undefined).bond).toBeUndefined();
+  });
+
   test("down, without carrier and without a MAC address", () => {
     const tun = link(2, { name: "tun0", carrier: 0, address: new Uint8Array(4) }, 0);
     const facts = linkFacts(tun, [tun], [], undefined);
@@ -97,6 +114,27 @@ test("routers are those of default routes through the link", () => {
     route({ oif: 2 }),
   ];
   expect(routersThrough(routes, 2).map(formatIp)).toEqual(["192.168.1.1"]);
+});
+
+test("routes elsewhere are those to somewhere, through links that are not ours", () => {
+  const links = [link(2, { name: "eth0" }), link(3, { name: "wg0" }), link(4, { name: "ul-abcdefghijkl" })];
+  const to = (oif: number, prefix: number, destination?: string, type?: number): Route => {
+    const made = route({ oif, prefix, ...(type !== undefined && { type }) });
+    return { ...made, attrs: { ...made.attrs, ...(destination && { destination: ip(destination) }) } };
+  };
+  const blackhole = 6;
+  const routes = [
+    to(3, 0),
+    to(2, 24, "192.168.1.0"),
+    to(3, 16, "10.9.0.0"),
+    to(4, 32, "192.168.1.7"),
+    to(3, 8, "10.0.0.0", blackhole),
+    to(9, 24, "172.30.0.0"),
+  ];
+  const found = routesElsewhere(routes, links, 2);
+  expect(found.map(({ destination, link: name }) => [formatCidr(destination), name])).toEqual([
+    ["10.9.0.0/16", "wg0"],
+  ]);
 });
 
 describe("a missing parent could be", () => {

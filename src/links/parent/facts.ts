@@ -1,8 +1,12 @@
-import type { LinkFacts } from "../../lib/facts.ts";
+import type { BondFacts, LinkFacts, RouteFacts } from "../../lib/facts.ts";
+import { isOurLinkName } from "../../lib/ifname.ts";
 import type { Cidr, Ip } from "../../lib/ip.ts";
 import type { Mac } from "../../lib/mac.ts";
 import { nearest } from "../../lib/nearest.ts";
+import { decodeAttrs } from "../../netlink/attribute.ts";
+import { BOND_MODE, bondModeName, bondTable } from "../../netlink/kinds/bond.ts";
 import { IFF, isUp, type Link } from "../../netlink/link.ts";
+import type { LinkInfo } from "../../netlink/link-info.ts";
 import { nextHopsOf, type Route, RTN_UNICAST } from "../../netlink/route.ts";
 
 /** What dumps of the home namespace say about a parent. Pure: kernel objects in, facts out. */
@@ -16,6 +20,7 @@ export function linkFacts(
   const { header, attrs } = link;
   const { name = "", altNames = [], info, carrier, mtu = 0, address, permAddress } = attrs;
   const master = masterOf(link, links);
+  const bond = bondBelow(link, links);
   return {
     ifindex: header.index,
     name,
@@ -30,6 +35,7 @@ export function linkFacts(
     ...(typeof permAddress === "string" && { permanentMac: permAddress }),
     ...(master && { master }),
     ...(wireless && { wireless }),
+    ...(bond && { bond }),
     addresses,
   };
 }
@@ -41,6 +47,27 @@ function masterOf({ attrs }: Link, links: readonly Link[]): LinkFacts["master"] 
   const owner = links.find(({ header }) => header.index === ifindex);
   const kind = owner?.attrs.info?.kind ?? attrs.info?.slaveKind;
   return { ifindex, name: owner?.attrs.name ?? `#${ifindex}`, ...(kind !== undefined && { kind }) };
+}
+
+/** VLANs may be stacked; more than this is no VLAN stack. */
+const MOST_STACKED = 8;
+
+/** The bond that a link is, or hangs on through links of the same netns. */
+function bondBelow(link: Link, links: readonly Link[]): BondFacts | undefined {
+  let at: Link | undefined = link;
+  for (let depth = 0; at !== undefined && depth < MOST_STACKED; depth++) {
+    const { name = "", info, link: lower, linkNetnsid }: Link["attrs"] = at.attrs;
+    if (info?.kind === "bond") return { name, mode: bondModeName(bondMode(info)) };
+    if (info?.kind !== "vlan" || linkNetnsid !== undefined) return undefined;
+    at = links.find(({ header }) => header.index === lower);
+  }
+  return undefined;
+}
+
+/** A kernel that does not tell has the driver's default, BOND_MODE_ROUNDROBIN. */
+function bondMode(info: LinkInfo): number {
+  const data = "rawData" in info ? info.rawData : undefined;
+  return (data && decodeAttrs(bondTable, data).mode) ?? BOND_MODE["balance-rr"];
 }
 
 /** A route to everywhere, through links: not `unreachable default`. */
@@ -68,6 +95,23 @@ export function routersThrough(routes: readonly Route[], ifindex: number): Ip[] 
     .filter(isDefault)
     .flatMap(nextHopsOf)
     .flatMap((hop) => (hop.ifindex === ifindex && hop.gateway !== undefined ? [hop.gateway] : []));
+}
+
+/** Where else the host sends packets: unicast routes but the default ones, through links that are not ours. */
+export function routesElsewhere(
+  routes: readonly Route[],
+  links: readonly Link[],
+  ifindex: number,
+): RouteFacts[] {
+  const names = new Map(links.map(({ header, attrs }) => [header.index, attrs.name ?? ""]));
+  return routes.flatMap((route) => {
+    const { destination } = route.attrs;
+    if (route.header.type !== RTN_UNICAST || destination === undefined) return [];
+    const hops = nextHopsOf(route).map((hop) => hop.ifindex);
+    const [link] = hops.includes(ifindex) ? [] : hops.flatMap((hop) => names.get(hop) ?? []);
+    if (link === undefined || isOurLinkName(link)) return [];
+    return [{ destination: { ip: destination, prefix: route.header.dst_len }, link }];
+  });
 }
 
 /**

@@ -6,8 +6,9 @@ import { type Link, listLinks, setLinkRequest } from "../../netlink/link.ts";
 import { wirelessLink } from "../../netlink/nl80211.ts";
 import { listRoutes } from "../../netlink/route.ts";
 import { type Netns, ownNetns } from "../../sys/netns.ts";
+import { bridgeFilters } from "./bridge-filter.ts";
 import { childrenOf, realParent } from "./children.ts";
-import { candidatesFor, linkFacts, routersThrough } from "./facts.ts";
+import { candidatesFor, linkFacts, routersThrough, routesElsewhere } from "./facts.ts";
 import { findParent, foundParent, resolveParent } from "./find.ts";
 import type { WalkContext } from "./netns-walk.ts";
 import type { ParentMemory, Parents } from "./parents.ts";
@@ -45,12 +46,14 @@ export function kernelParents(kernel: KernelAccess, bootId: string): Parents {
     const wireless = await wirelessLink(generic, ifindex);
     const real = await realParent(walk, requests, link);
     const routes = [...(await listRoutes(requests, 4)), ...(await listRoutes(requests, 6))];
+    const filteredBy = link.attrs.info?.kind === "bridge" ? bridgeFilters() : undefined;
     const ours = addresses.filter((address) => address.ifindex === ifindex).map(({ cidr }) => cidr);
     return {
-      link: linkFacts(link, links, ours, wireless),
+      link: { ...linkFacts(link, links, ours, wireless), ...(filteredBy && { filteredBy }) },
       candidates: [],
       children: real ? await childrenOf(walk, real) : [],
       routers: routersThrough(routes, ifindex),
+      routesElsewhere: routesElsewhere(routes, links, ifindex),
     };
   }
 
@@ -62,7 +65,8 @@ export function kernelParents(kernel: KernelAccess, bootId: string): Parents {
       const links = await listLinks(requests);
       const asked = askedName(ref, memory, link);
       if (link) return { asked, ...(await factsOf(link, links)) };
-      return { asked, candidates: candidatesFor(links, asked, memory), children: [], routers: [] };
+      const candidates = candidatesFor(links, asked, memory);
+      return { asked, candidates, children: [], routers: [], routesElsewhere: [] };
     },
 
     async find(ref, memory) {
