@@ -181,4 +181,19 @@ describe("requests", () => {
     await stop;
     await slow.closed();
   });
+
+  test("that never come, or come by half, do not hold up stop", async () => {
+    const path = newPath();
+    const server = await serve(path, async () => new Response());
+    const silent = connection(path);
+    const half = connection(path);
+    half.send("POST /x HTTP/1.1\r\nHost");
+    const known = connection(path);
+    known.send(empty("/quick", "x"));
+    await known.answer("200 OK");
+    const started = performance.now();
+    await server.stop();
+    expect(performance.now() - started).toBeLessThan(5000);
+    await Promise.all([silent.closed(), half.closed(), known.closed()]);
+  });
 });

@@ -12,6 +12,9 @@ declare module "bun" {
   }
 }
 
+/** How long the last answers have to leave, in milliseconds. */
+const LAST_BYTES = 500;
+
 export interface DriverServer {
   readonly path: string;
   /** Takes no more connections, removes the socket, and resolves when every request in hand is answered. */
@@ -37,17 +40,31 @@ export async function serveDriver({ path, handler }: DriverServerOptions): Promi
   makeFolder(path);
   await removeStale(path);
   const fence = `/${crypto.randomUUID()}`;
-  const server = bind(path, (request) =>
-    request.url.endsWith(fence) ? Promise.resolve(new Response()) : handler(request),
-  );
+  const inHand = new Set<Promise<Response>>();
+  const server = bind(path, (request) => {
+    if (request.url.endsWith(fence)) return Promise.resolve(new Response());
+    const answer = handler(request).finally(() => inHand.delete(answer));
+    inHand.add(answer);
+    return answer;
+  });
   return {
     path,
     async stop() {
       if (existsSync(path)) await answerAllThatCame(path, fence);
-      // Closes idle connections and waits for the others.
-      await server.stop();
+      // Closes connections that have had an answer. For those that never said anything it waits 12 s.
+      const closed = server.stop();
+      await Promise.allSettled(inHand);
+      await atMost(LAST_BYTES, closed);
+      await server.stop(true);
     },
   };
+}
+
+async function atMost(milliseconds: number, work: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
 }
 
 /**
