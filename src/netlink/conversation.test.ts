@@ -5,7 +5,14 @@ import { encodeAttrs } from "./attribute.ts";
 import { i32 } from "./codec.ts";
 import { Conversation } from "./conversation.ts";
 import { extAckTable, type Request } from "./failure.ts";
-import { deleteLinkRequest, linkFormat, newLinkRequest, setLinkRequest } from "./link.ts";
+import {
+  decodeLink,
+  deleteLinkRequest,
+  getLink,
+  linkFormat,
+  newLinkRequest,
+  setLinkRequest,
+} from "./link.ts";
 import { eachMessage, encodeMessage, type Message, NLM_F, NLMSG } from "./message.ts";
 import { exchangeOver, type Transport } from "./transport.ts";
 
@@ -170,6 +177,14 @@ describe("requests", () => {
     const { conversation } = scripted(([seq = 0]) => [ack(seq + 1000, EINVAL), ack(seq)]);
     expect(await conversation.request(up("a"))).toEqual([]);
   });
+});
+
+test("a link is looked up by attributes that old kernels know: IFLA_ALT_IFNAME came with 5.5", async () => {
+  const { conversation, asked } = scripted(...Array<Line>(2).fill(([seq]) => [part(seq, 0), ack(seq)]));
+  await getLink(conversation, { name: "fifteen-bytes-x" });
+  await getLink(conversation, { name: "sixteen-bytes-xx" });
+  const attrs = asked.flat().map((message) => decodeLink(message).attrs);
+  expect(attrs).toEqual([{ name: "fifteen-bytes-x" }, { altName: "sixteen-bytes-xx" }]);
 });
 
 describe("an extended ACK", () => {

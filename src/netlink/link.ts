@@ -87,7 +87,10 @@ function refText(ref: LinkRef): string {
   return "name" in ref ? ref.name : `#${ref.ifindex}`;
 }
 
-/** Header and attribute for a reference. Names go as IFNAME up to 15 bytes, longer ones can only be altnames. */
+/**
+ * Header and attribute for a reference. Up to 15 bytes go as IFLA_IFNAME, by which a kernel that knows altnames finds
+ * those, too; longer ones can only be altnames.
+ */
 function refParts(ref: LinkRef): { index: number; attrs: LinkAttrs } {
   if ("ifindex" in ref) return { index: ref.ifindex, attrs: {} };
   const attrs = Buffer.byteLength(ref.name) > 15 ? { altName: ref.name } : { name: ref.name };
@@ -163,8 +166,7 @@ export async function listLinks(conversation: Conversation, filter: { kind?: str
 /** The link, or undefined when there is none. Any other failure throws. */
 export async function getLink(conversation: Conversation, ref: LinkRef): Promise<Link | undefined> {
   const { index, attrs } = refParts(ref);
-  const byName = "name" in ref && attrs.altName === undefined ? { altName: ref.name } : attrs;
-  const body = encodeBody(linkFormat, { index }, byName);
+  const body = encodeBody(linkFormat, { index }, attrs);
   try {
     const [message] = await conversation.request(
       request(`look up link ${refText(ref)}`, RTM_LINK.RTM_GETLINK, 0, body),
