@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { statSync } from "node:fs";
+import { must } from "../ground/run.ts";
+import { until } from "../ground/until.ts";
 import {
   addLan,
   createNetwork,
@@ -134,7 +137,38 @@ describe("a parent that is renamed", () => {
   });
 });
 
+describe("a parent that is moved to another netns", () => {
+  test("is missed, and used again when it is back", async () => {
+    const { daemon, start, startInVain } = scene();
+    await done(daemon, createNetwork(NETWORK));
+    const former = await start(9);
+    const elsewhere = Bun.spawn(["unshare", "--net", "cat"], { stdin: "pipe", stdout: "ignore" });
+    const netns = `/proc/${elsewhere.pid}/ns/net`;
+    await until("there is another netns", () => statSync(netns).ino !== statSync("/proc/self/ns/net").ino);
+    const home = /^\/proc\/(\d+)\//.exec(daemon.netns)?.[1] ?? "";
+    await daemon.ip(`link set lan0 netns ${elsewhere.pid}`);
+    await untilStatus("it is degraded", daemon, degraded(1), SOON);
+    expect(await startInVain()).toStartWith("UL-P01 no link is called lan0 (");
+    await must(["nsenter", `--net=${netns}`, "ip", "link", "set", "lan0", "netns", home]);
+    await untilStatus("it has healed", daemon, degraded(0), SOON);
+    expect((await start(9))?.address).toBe(former?.address ?? "");
+    elsewhere.stdin.end();
+    await elsewhere.exited;
+  });
+});
+
 describe("a parent by its altname", () => {
+  test("heals a network whose parent is missing", async () => {
+    const { daemon, start } = scene();
+    await done(daemon, createNetwork(NETWORK));
+    await daemon.ip("link del lan0");
+    await untilStatus("it is degraded", daemon, degraded(1), SOON);
+    await daemon.ip("link add name wan0 up type bridge");
+    await daemon.ip("link property add dev wan0 altname lan0");
+    await untilStatus("it has healed", daemon, degraded(0), SOON);
+    expect((await start())?.link).toBe("wan0");
+  });
+
   test("is used, whatever its name becomes", async () => {
     const { daemon, start } = scene();
     await daemon.ip("link property add dev lan0 altname the-lan-of-the-second-floor");
