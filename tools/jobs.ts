@@ -25,6 +25,9 @@ export interface Verdict extends Counts {
   readonly output: string;
 }
 
+/** A job that takes longer hangs. */
+const MOST_MS = 20 * 60_000;
+
 const NOT_RUN = { passed: 0, failed: 0, skipped: 1, seconds: 0 } as const;
 
 const BUN = "node_modules/.bin/bun";
@@ -58,6 +61,8 @@ async function runJob(job: Job, env: Readonly<Record<string, string>>): Promise<
     const child = Bun.spawn(argvOf(job, report), {
       env: { ...process.env, ...env },
       stdin: "ignore",
+      timeout: MOST_MS,
+      killSignal: "SIGKILL",
       stdout: "pipe",
       stderr: "pipe",
     });

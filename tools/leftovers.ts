@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { cgroupFolders } from "../test/ground/cgroup.ts";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { abandonedCgroups } from "../test/ground/cgroup.ts";
 import { until } from "../test/ground/until.ts";
 
 /** What tests could leave behind on the machine, by what it is. */
@@ -37,7 +37,7 @@ export async function surroundings(run: Run): Promise<Surroundings> {
         .map((name) => `/run/${name}`),
       ...entriesOf(run.tmp).map((name) => `${run.tmp}/${name}`),
     ],
-    cgroups: cgroupFolders("underlay-test-").filter((folder) => !ofAnotherRun(folder)),
+    cgroups: abandonedCgroups(),
   };
 }
 
@@ -67,12 +67,6 @@ export async function leftAtTheEnd(before: Surroundings, run: Run): Promise<stri
     withinMs: 5000,
   }).catch(() => false);
   return clean ? [] : left();
-}
-
-/** The name has the pid of whoever made it; while that lives it is in use, and not by a run that is over. */
-function ofAnotherRun(cgroup: string): boolean {
-  const pid = Number(/underlay-test-(\d+)-/.exec(cgroup)?.[1]);
-  return pid !== process.pid && existsSync(`/proc/${pid}`);
 }
 
 /** Processes of a run, each with the network namespace that it holds. */

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeAbandonedCgroups } from "../test/ground/cgroup.ts";
 import { AGES, findEngine } from "../test/ground/engines.ts";
 import { STATIC_JOBS, testFiles, testJobs } from "./groups.ts";
 import { describeVerdict, runJobs, total, type Verdict } from "./jobs.ts";
@@ -14,6 +15,7 @@ const say = (text: string) => process.stdout.write(text);
 const run = { id: randomUUID(), tmp: mkdtempSync(join(tmpdir(), "ul-")) };
 // Some tests become another user, who has to get through.
 chmodSync(run.tmp, 0o711);
+if (process.getuid?.() === 0) removeAbandonedCgroups();
 const before = await surroundings(run);
 
 if (process.getuid?.() === 0) {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
-import { removeCgroup } from "./cgroup.ts";
+import { newCgroupName, removeCgroup } from "./cgroup.ts";
 import type { DockerEngine } from "./engines.ts";
 import { collectLines } from "./lines.ts";
 import { must, type Output, type RunOptions, run } from "./run.ts";
@@ -54,7 +54,7 @@ export interface HostOptions {
 
 export async function startHost(options: HostOptions): Promise<PrivateHost> {
   const { engine } = options;
-  const cgroup = `/underlay-test-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+  const cgroup = newCgroupName();
   await using undo = new AsyncDisposableStack();
 
   const outer = Bun.spawn(
