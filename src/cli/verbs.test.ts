@@ -183,6 +183,23 @@ test("gc, and gc --dry-run", async () => {
   expect(engine.reconciled).toEqual([true, false, false]);
 });
 
+test("gc that could not do all of it says so, and fails", async () => {
+  const half = newHost();
+  const done = { what: "drop-endpoint", subject: "docker:a/b", why: "its network is gone" } as const;
+  const actions = [done, { ...done, subject: "docker:a/c", failure: "no space is left" }];
+  half.startDaemon({ ...fakeEngine(), reconcile: async ({ dryRun }) => ({ dryRun, actions }) });
+  const { code, out } = await half.run("gc");
+  await half.close();
+  expect([code, out]).toEqual([
+    1,
+    lines(
+      "DONE                  SUBJECT     WHY",
+      "drop-endpoint         docker:a/b  its network is gone",
+      "drop-endpoint FAILED  docker:a/c  no space is left",
+    ),
+  ]);
+});
+
 describe("config show", () => {
   test("is TOML, each value with its origin when asked", async () => {
     const options = { env: { UNDERLAY_LOG_LEVEL: "debug", UNDERLAY_LOGLEVEL: "x" } };

@@ -16,7 +16,7 @@ const publishes: Condition = {
       .filter((endpoint) => endpoint.publishes.length > 0)
       .map((endpoint) => ({
         subject: { kind: "endpoint" as const, name: endpoint.name },
-        message: `-p ${firstOf(endpoint.publishes)} has no effect: the container is on the LAN itself`,
+        message: `-p ${firstOf(endpoint.publishes)} has no effect on this network: it is the LAN itself`,
         evidence: [{ source: "port bindings of the endpoint", value: endpoint.publishes.join(", ") }],
         fix: [{ say: "use the container's own address, shown here", run: "underlay endpoint ls" }],
       }));
@@ -42,8 +42,11 @@ const unattached: Condition = {
     const fix = [
       { say: "see whether its container runs", run: "docker ps --all" },
       {
-        say: "start it again: docker start NAME; if Docker says the endpoint exists: docker network disconnect -f",
+        say:
+          "start it again: docker start NAME; if Docker says that the endpoint exists: " +
+          "docker network disconnect -f NETWORK NAME",
       },
+      { say: "or leave it, if its container was removed: Underlay releases it by itself" },
     ];
     const suspects = judged.endpoints.flatMap(({ name, addresses, unattachedSince: since }) =>
       since === undefined ? [] : [{ name, addresses, since, what: "has no container" }],

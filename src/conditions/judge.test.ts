@@ -152,9 +152,9 @@ test("the worst comes first", () => {
 });
 
 test("a network of thousands of containers does not stop the daemon", () => {
-  const endpoints = Array.from({ length: 5000 }, () => endpoint({ publishes: ["80:80/tcp"] }));
-  const started = performance.now();
-  expect(findings(judged({ endpoints }))).toHaveLength(5000);
-  // Some 30 ms; comparing each finding with each other takes seconds.
-  expect(performance.now() - started).toBeLessThan(500);
+  const endpoints = Array.from({ length: 10_000 }, () => endpoint({ publishes: ["80:80/tcp"] }));
+  const before = process.cpuUsage();
+  expect(findings(judged({ endpoints }))).toHaveLength(10_000);
+  // Some 0.1 s of processor time; comparing each finding with each other takes 8 s.
+  expect(process.cpuUsage(before).user / 1e6).toBeLessThan(2);
 });

@@ -1,4 +1,5 @@
 import type { ChildFacts, LinkFacts, NeighbourNetwork } from "../lib/facts.ts";
+import { ownerWords } from "../lib/owner.ts";
 import type { Condition, Evidence, Fix, Judged } from "./condition.ts";
 import {
   childEvidence,
@@ -7,7 +8,6 @@ import {
   inNetns,
   linkAttribute,
   netnsWords,
-  ownerWords,
   parentOf,
   shellWord,
   trialEvidence,

@@ -58,11 +58,6 @@ export function evidenceOfMany<T>(things: readonly T[], tell: (thing: T) => Evid
 
 const MOST_SHOWN = 4;
 
-/** Docker's ids have 64 digits and people know the first 12: `docker:0123456789ab`. */
-export function ownerWords(owner: string): string {
-  return owner.replace(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, "$1");
-}
-
 export function childEvidence(child: ChildFacts): Evidence {
   return {
     source: `RTM_GETLINK dump of ${netnsWords(child.netns)}`,

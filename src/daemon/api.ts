@@ -91,7 +91,15 @@ export const SCHEMAS = {
   "underlay.gc/v1": v.object({
     schema: v.literal("underlay.gc/v1"),
     dry_run: v.boolean(),
-    actions: v.array(v.object({ what: v.string(), subject: v.string(), why: v.string() })),
+    actions: v.array(
+      v.object({
+        what: v.string(),
+        subject: v.string(),
+        why: v.string(),
+        /** Only when it could not be done: why. */
+        failure: v.optional(v.string()),
+      }),
+    ),
   }),
 };
 
@@ -184,7 +192,10 @@ export function statusBody(
 }
 
 export function gcBody(report: ReconcileReport): Body<"underlay.gc/v1"> {
-  const actions = report.actions.map(({ what, subject, why }) => ({ what, subject, why }));
+  const actions = report.actions.map(({ what, subject, why, failure }) => ({
+    ...{ what, subject, why },
+    ...(failure !== undefined && { failure }),
+  }));
   return { schema: "underlay.gc/v1", dry_run: report.dryRun, actions };
 }
 

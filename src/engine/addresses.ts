@@ -1,5 +1,6 @@
 import { UnderlayError } from "../lib/errors.ts";
 import { type Cidr, contains, formatCidr, type Ip, parseCidr } from "../lib/ip.ts";
+import { ownerWords } from "../lib/owner.ts";
 import type { Subnet } from "../lib/request.ts";
 import { type EndpointRecord, type NetworkRecord, subnetsOf } from "./records.ts";
 
@@ -10,7 +11,7 @@ export function subnetFor(network: NetworkRecord, address: Cidr): Subnet {
   const pools = network.subnets.map(({ pool }) => pool).join(", ") || "none";
   throw new UnderlayError(
     "invalid_option",
-    `address ${formatCidr(address)} is in no subnet of network ${network.owner} (it has: ${pools})`,
+    `address ${formatCidr(address)} is in no subnet of network ${ownerWords(network.owner)} (it has: ${pools})`,
     { inputs: { network: network.owner, address: formatCidr(address) } },
   );
 }

@@ -2,6 +2,7 @@ import type { Judged, JudgedEndpoint } from "../conditions/condition.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import type { ParentFacts } from "../lib/facts.ts";
 import type { Log } from "../lib/log.ts";
+import { ownerWords } from "../lib/owner.ts";
 import type { LinkKind } from "../lib/request.ts";
 import type { LinkDriver } from "../links/driver.ts";
 import type { Parents } from "../links/parent/parents.ts";
@@ -116,7 +117,7 @@ export function knownNetwork(context: Context, owner: string): NetworkRecord {
 }
 
 export function unknown(what: "network" | "endpoint", owner: string): UnderlayError {
-  return new UnderlayError("not_found", `${what} ${owner} is not known to Underlay`, {
+  return new UnderlayError("not_found", `${what} ${ownerWords(owner)} is not known to Underlay`, {
     inputs: { [what]: owner },
   });
 }

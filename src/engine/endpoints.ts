@@ -1,6 +1,7 @@
 import { UnderlayError } from "../lib/errors.ts";
 import { linkNameOf } from "../lib/ifname.ts";
 import { formatCidr } from "../lib/ip.ts";
+import { ownerWords } from "../lib/owner.ts";
 import type { Attachment, EndpointRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
 import { subnetFor } from "./addresses.ts";
@@ -166,7 +167,11 @@ function requireSame(existing: EndpointRecord, wanted: EndpointRecord): Endpoint
     existing.ifname === wanted.ifname &&
     (existing.mac === wanted.mac || !wanted.macChosenByUser);
   if (same && existing.state !== "removing") return existing;
-  throw new UnderlayError("conflict", `endpoint ${wanted.owner} exists already with another address or MAC`, {
-    inputs: { endpoint: wanted.owner },
-  });
+  throw new UnderlayError(
+    "conflict",
+    `endpoint ${ownerWords(wanted.owner)} exists already with another address or MAC`,
+    {
+      inputs: { endpoint: wanted.owner },
+    },
+  );
 }

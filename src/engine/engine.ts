@@ -73,6 +73,7 @@ export interface ReconcileOptions {
 
 export interface ReconcileReport {
   readonly dryRun: boolean;
+  /** What was done, or would be; what turned out not to be needed when its turn came is left out. */
   readonly actions: readonly ReconcileAction[];
 }
 
@@ -80,4 +81,6 @@ export interface ReconcileAction {
   readonly what: "drop-endpoint" | "delete-link" | "drop-network" | "suspect";
   readonly subject: string;
   readonly why: string;
+  /** Why it could not be done. */
+  readonly failure?: string;
 }

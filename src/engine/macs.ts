@@ -1,6 +1,7 @@
 import { UnderlayError } from "../lib/errors.ts";
 import { formatCidr } from "../lib/ip.ts";
 import { deriveMac, type Mac } from "../lib/mac.ts";
+import { ownerWords } from "../lib/owner.ts";
 import type { EndpointRequest } from "../lib/request.ts";
 import type { ParentMemory } from "../links/parent/parents.ts";
 import type { Context } from "./context.ts";
@@ -69,7 +70,7 @@ export async function isAlive(
 export function macConflict(wanted: EndpointRecord, holder: EndpointRecord): UnderlayError {
   return new UnderlayError(
     "conflict",
-    `MAC address ${wanted.mac} is in use by endpoint ${holder.owner} (${holder.addresses.join(" ")}) on the same ` +
+    `MAC address ${wanted.mac} is in use by endpoint ${ownerWords(holder.owner)} (${holder.addresses.join(" ")}) on the same ` +
       "parent; choose another one, or remove that container first",
     { inputs: { endpoint: wanted.owner, mac: wanted.mac } },
   );

@@ -1,6 +1,7 @@
 import { refusals } from "../conditions/judge.ts";
 import { problemsError, UnderlayError } from "../lib/errors.ts";
 import type { LinkFacts, ParentFacts } from "../lib/facts.ts";
+import { ownerWords } from "../lib/owner.ts";
 import type { NetworkRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { LinkSpec } from "../links/driver.ts";
@@ -15,8 +16,8 @@ import { type NetworkRecord, subnetRecord } from "./records.ts";
 export interface Networks {
   ensure(request: NetworkRequest, givenUp?: AbortSignal): Promise<void>;
   remove(owner: string): Promise<void>;
-  /** Removes what somebody began to remove; a network that was created since is left alone. */
-  finishRemoval(owner: string): Promise<void>;
+  /** Removes it if that still holds when its turn has come, and tells whether it did. */
+  removeIf(owner: string, holds: (record: NetworkRecord) => boolean): Promise<boolean>;
 }
 
 /** Creates run one after another: each is judged by what the ones before it left. */
@@ -89,16 +90,15 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
   }
 
   async function remove(owner: string): Promise<void> {
-    await queues.run(keysOf(owner), async () => {
-      const record = networks.get(owner);
-      if (record) await removeNow(record);
-    });
+    await removeIf(owner, () => true);
   }
 
-  async function finishRemoval(owner: string): Promise<void> {
-    await queues.run(keysOf(owner), async () => {
+  async function removeIf(owner: string, holds: (record: NetworkRecord) => boolean): Promise<boolean> {
+    return queues.run(keysOf(owner), async () => {
       const record = networks.get(owner);
-      if (record && record.state !== "active") await removeNow(record);
+      if (!record || !holds(record)) return false;
+      await removeNow(record);
+      return true;
     });
   }
 
@@ -119,7 +119,7 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
     ]);
   }
 
-  return { ensure, remove, finishRemoval };
+  return { ensure, remove, removeIf };
 }
 
 /** A network's own queue, and that of its declares: none may slip in between its last endpoint and its end. */
@@ -150,7 +150,7 @@ function requireSame(existing: NetworkRecord, request: NetworkRequest): void {
   if (Bun.deepEquals(asked, { kind, options, subnets, internal, ipv6 })) return;
   throw new UnderlayError(
     "conflict",
-    `network ${request.owner} exists already with other options or subnets`,
+    `network ${ownerWords(request.owner)} exists already with other options or subnets`,
     {
       inputs: { network: request.owner },
     },

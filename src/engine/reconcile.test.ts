@@ -145,6 +145,18 @@ describe("reconcile", () => {
     expect(engine.networks.list().map(({ owner }) => owner)).toEqual(["docker:net1"]);
   });
 
+  test("what could not be done is told as failed", async () => {
+    const world = new World();
+    await withEndpoint(world);
+    world.bootId = "boot-2";
+    const engine = world.start();
+    world.onStep = (step) => {
+      if (step === "endpoint.forget.after-link") throw new Error("disk full");
+    };
+    const failed = await engine.reconcile({ dryRun: false });
+    expect(failed.actions).toMatchObject([{ what: "drop-endpoint", failure: "internal error: disk full" }]);
+  });
+
   test("a dry run tells and changes nothing", async () => {
     const world = new World();
     await withEndpoint(world);

@@ -15,8 +15,11 @@ const IN_TRANSIT = 10;
 
 interface Plan {
   readonly action: ReconcileAction;
-  /** Judges again whether it is to be done: calls of others go on while a pass works through its plans. */
-  carryOut(): Promise<void>;
+  /**
+   * Judges again whether it is to be done, for calls of others go on while a pass works through its plans, and tells
+   * whether it was.
+   */
+  carryOut(): Promise<boolean>;
 }
 
 /** One pass at a time: two would tell of the same endpoint twice. */
@@ -36,21 +39,25 @@ export function reconciler(context: Context, networks: Networks, endpoints: Endp
       ...orphans(context, links),
     ];
     context.sightings.keepOnly(new Set(plans.map(({ action }) => action.subject)));
-    if (!options.dryRun) for (const plan of plans) await carryOut(context, plan);
-    return { dryRun: options.dryRun, actions: plans.map(({ action }) => action) };
+    if (options.dryRun) return { dryRun: true, actions: plans.map(({ action }) => action) };
+    const actions: ReconcileAction[] = [];
+    for (const plan of plans) actions.push(...(await carryOut(context, plan)));
+    return { dryRun: false, actions };
   }
 
   return (options: ReconcileOptions) => context.queues.run([PASSES], () => pass(options));
 }
 
-async function carryOut(context: Context, { action, carryOut: act }: Plan): Promise<void> {
+async function carryOut(context: Context, { action, carryOut: act }: Plan): Promise<ReconcileAction[]> {
   try {
-    await act();
+    if (!(await act())) return [];
     const level = action.what === "suspect" ? "debug" : "info";
     context.log(level, `reconcile: ${action.what}`, { subject: action.subject, why: action.why });
+    return [action];
   } catch (thrown) {
-    const error = thrown instanceof Error ? thrown.message : String(thrown);
-    context.log("error", `reconcile: ${action.what} failed`, { subject: action.subject, error });
+    const failure = thrown instanceof Error ? thrown.message : String(thrown);
+    context.log("error", `reconcile: ${action.what} failed`, { subject: action.subject, error: failure });
+    return [{ ...action, failure }];
   }
 }
 
@@ -60,7 +67,7 @@ function unfinishedNetworks(context: Context, networks: Networks): Plan[] {
     .filter(({ state }) => state !== "active")
     .map(({ owner, state }) => ({
       action: { what: "drop-network", subject: owner, why: `its ${state} was interrupted` },
-      carryOut: () => networks.finishRemoval(owner),
+      carryOut: () => networks.removeIf(owner, (record) => record.state !== "active"),
     }));
 }
 
@@ -83,9 +90,7 @@ function forgottenNetworks(
     .filter(dropped)
     .map((network) => ({
       action: { what: "drop-network", subject: network.owner, why: "its owner does not know it any more" },
-      carryOut: async () => {
-        if (dropped(network)) await networks.remove(network.owner);
-      },
+      carryOut: () => networks.removeIf(network.owner, dropped),
     }));
 }
 
@@ -108,7 +113,7 @@ function dropEndpoint(context: Context, endpoints: Endpoints, owner: string, why
   const holds = (record: EndpointRecord) => certainReason(context, record) !== undefined;
   return {
     action: { what: "drop-endpoint", subject: owner, why },
-    carryOut: async () => void (await endpoints.forgetIf(owner, holds)),
+    carryOut: () => endpoints.forgetIf(owner, holds),
   };
 }
 
@@ -128,13 +133,15 @@ function releaseEndpoint(
       why: `no container has had its link for ${seconds} s`,
     },
     carryOut: async () => {
-      if (await endpoints.forgetIf(owner, untouched)) context.sightings.release(record, context.clock());
+      const dropped = await endpoints.forgetIf(owner, untouched);
+      if (dropped) context.sightings.release(record, context.clock());
+      return dropped;
     },
   };
 }
 
 function suspicion(subject: string, why: string): Plan {
-  return { action: { what: "suspect", subject, why }, carryOut: async () => undefined };
+  return { action: { what: "suspect", subject, why }, carryOut: async () => true };
 }
 
 function certainReason(context: Context, record: EndpointRecord): string | undefined {
@@ -166,7 +173,10 @@ function orphans(context: Context, links: readonly SurveyedLink[]): Plan[] {
       if (!stale) return suspicion(name, why);
       return {
         action: { what: "delete-link", subject: name, why },
-        carryOut: () => context.reaper.delete(name),
+        carryOut: async () => {
+          await context.reaper.delete(name);
+          return true;
+        },
       };
     });
 }

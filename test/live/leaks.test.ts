@@ -2,7 +2,16 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { isOurLinkName } from "../../src/lib/ifname.ts";
 import { until } from "../ground/until.ts";
-import { addLan, createNetwork, deleteNetwork, done, endpointLife, idOf, statusOf } from "./docker-calls.ts";
+import {
+  addLan,
+  createNetwork,
+  deleteNetwork,
+  done,
+  endpointLife,
+  idOf,
+  jsonOf,
+  statusOf,
+} from "./docker-calls.ts";
 import { startLoneDaemon } from "./lone-daemon.ts";
 
 /** Whether a daemon keeps what an endpoint needed after its life. */
@@ -13,6 +22,9 @@ const MANY = 2000;
 const GROWTH = 80;
 /** Containers that start and stop side by side. */
 const AT_ONCE = 25;
+
+/** Passes over all namespaces; with 20 containers that is a thousand sockets in theirs. */
+const LOOKS = 50;
 
 /** Where the file descriptors of a process lead, without the numbers that are new each time. */
 function openFiles(pid: number): string[] {
@@ -84,6 +96,26 @@ test("2,000 endpoints later the daemon has the files, namespaces and memory that
   expect(resident(daemon.pid()) - before).toBeLessThan(GROWTH);
   await done(daemon, deleteNetwork(network));
 }, 120_000);
+
+test("a container's namespace is gone with the container, however often the daemon looked into it", async () => {
+  await using daemon = await startLoneDaemon();
+  const holders = Array.from({ length: 20 }, () =>
+    Bun.spawn(["unshare", "--net", "cat"], { stdin: "pipe", stdout: "ignore", stderr: "inherit" }),
+  );
+  const own = statSync("/proc/self/ns/net").ino;
+  const inodes = await Promise.all(
+    holders.map(({ pid }) =>
+      until("it has a netns of its own", () => {
+        const { ino } = statSync(`/proc/${pid}/ns/net`);
+        return ino !== own && ino;
+      }),
+    ),
+  );
+  for (let pass = 0; pass < LOOKS; pass++) await jsonOf(daemon, "gc", "--dry-run");
+  for (const { stdin } of holders) stdin.end();
+  await Promise.all(holders.map(({ exited }) => exited));
+  expect(heldNetns(daemon.pid()).filter((inode) => inodes.includes(inode))).toEqual([]);
+});
 
 /** The answer that the probe gives ten times in a row. */
 async function quiet<T>(probe: () => T): Promise<T> {

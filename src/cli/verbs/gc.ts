@@ -1,6 +1,8 @@
+import type { Body } from "../../daemon/api.ts";
+import { ownerWords } from "../../lib/owner.ts";
 import { EXIT } from "../exit.ts";
 import { formatOf, jsonOf, ONE_FORMATS, paintOf } from "../output.ts";
-import { tableOf } from "../table.ts";
+import { type Cell, tableOf } from "../table.ts";
 import type { Call, Verb } from "../verb.ts";
 
 async function gc(call: Call): Promise<number> {
@@ -11,22 +13,22 @@ async function gc(call: Call): Promise<number> {
     source.gc({ dryRun: given.flags.has("dry-run"), askDocker: given.flags.has("docker") }),
   );
   const columns = [
-    { head: answer.dry_run ? "WOULD" : "DONE", cell: (action: Action) => action.what },
-    { head: "SUBJECT", cell: (action: Action) => action.subject },
-    { head: "WHY", cell: (action: Action) => action.why },
+    { head: answer.dry_run ? "WOULD" : "DONE", cell: doneOf },
+    { head: "SUBJECT", cell: (action: Action) => ownerWords(action.subject) },
+    { head: "WHY", cell: ({ failure, why }: Action) => failure ?? why },
   ];
   const table = () =>
     answer.actions.length === 0
       ? "nothing to collect\n"
       : tableOf(columns, answer.actions, { paint, heading: true });
   io.stdout(jsonOf(format, answer) ?? table());
-  return EXIT.done;
+  return answer.actions.some(({ failure }) => failure !== undefined) ? EXIT.failed : EXIT.done;
 }
 
-interface Action {
-  readonly what: string;
-  readonly subject: string;
-  readonly why: string;
+type Action = Body<"underlay.gc/v1">["actions"][number];
+
+function doneOf({ what, failure }: Action): Cell {
+  return failure === undefined ? what : { text: `${what} FAILED`, style: "red" };
 }
 
 /** `underlay gc`: a reconcile now, or what it would do. */
