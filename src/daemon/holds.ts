@@ -3,9 +3,8 @@ import { join } from "node:path";
 import { UnderlayError } from "../lib/errors.ts";
 import { stateError } from "../store/failure.ts";
 import { DATABASE_FILE } from "../store/sqlite.ts";
-import { isForbidden, WHO_MAY } from "../sys/errno.ts";
 import type { Libc } from "../sys/libc.ts";
-import { type Lock, tryLock } from "../sys/lock.ts";
+import { type Lock, tryLock, tryLockDirectory } from "../sys/lock.ts";
 
 /**
  * The folders that one daemon has for itself. Its records are cached in memory, so a second one on the same state
@@ -15,42 +14,42 @@ import { type Lock, tryLock } from "../sys/lock.ts";
 /** Throws `conflict` when another daemon has it, `permission` or `state` when it cannot be made. */
 export function holdRunDir(libc: Libc, runDir: string): Lock {
   const folder = join(runDir, "lock");
-  return hold(libc, { setting: "run_dir", folder, file: "daemon", value: runDir }, (thrown) => {
-    const errno = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
-    const forbidden = isForbidden(errno);
-    const message = `cannot make ${folder}: ${errno}${forbidden ? `: ${WHO_MAY}` : ""}`;
-    return new UnderlayError(forbidden ? "permission" : "state", message, { errno, cause: thrown });
-  });
+  const lock = attempt(
+    () => {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      return tryLock(libc, join(folder, "daemon"));
+    },
+    (thrown) => {
+      const errno = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+      const code = errno === "EACCES" || errno === "EPERM" ? "permission" : "state";
+      return new UnderlayError(code, `cannot make ${folder}: ${errno}`, { errno, cause: thrown });
+    },
+  );
+  return lock ?? taken("run_dir", runDir);
 }
 
-/** The same for the state directory; the store makes it as it should be afterwards. */
+/** The same for the state directory, whose modes and files are the store's business. */
 export function holdStateDir(libc: Libc, stateDir: string): Lock {
-  const path = join(stateDir, DATABASE_FILE);
-  const place = { setting: "state_dir", folder: stateDir, file: "underlay.lock", value: stateDir };
-  return hold(libc, place, (thrown) => stateError(thrown, path));
+  const lock = attempt(
+    () => {
+      mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+      return tryLockDirectory(libc, stateDir);
+    },
+    (thrown) => stateError(thrown, join(stateDir, DATABASE_FILE)),
+  );
+  return lock ?? taken("state_dir", stateDir);
 }
 
-interface Place {
-  readonly setting: string;
-  readonly folder: string;
-  readonly file: string;
-  readonly value: string;
-}
-
-function hold(libc: Libc, place: Place, failed: (thrown: unknown) => UnderlayError): Lock {
-  const { setting, folder, file, value } = place;
-  const lock = locked(libc, folder, file, failed);
-  if (lock) return lock;
-  throw new UnderlayError("conflict", `another underlay daemon runs with ${setting} ${value}`, {
-    inputs: { [setting]: value },
-  });
-}
-
-function locked(libc: Libc, folder: string, file: string, failed: (thrown: unknown) => UnderlayError) {
+function attempt<T>(work: () => T, failed: (thrown: unknown) => UnderlayError): T {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return tryLock(libc, join(folder, file));
+    return work();
   } catch (thrown) {
     throw thrown instanceof UnderlayError ? thrown : failed(thrown);
   }
+}
+
+function taken(setting: string, value: string): never {
+  throw new UnderlayError("conflict", `another underlay daemon runs with ${setting} ${value}`, {
+    inputs: { [setting]: value },
+  });
 }
