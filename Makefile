@@ -1,7 +1,7 @@
 # The verbs of this repository. Each one installs what it needs and says what it cannot install.
 
 BUN := node_modules/.bin/bun
-SOURCES = $(shell find src -name '*.ts' ! -name '*.test.ts' ! -name '*.golden.ts')
+SOURCES = $(shell find src packaging -type f ! -name '*.test.ts' ! -name '*.golden.ts')
 
 .PHONY: help build check test demo bench clean
 .DELETE_ON_ERROR:

@@ -37,7 +37,10 @@ test.each([
   ["--state_dir=/x", "unknown flag --state_dir, did you mean --state-dir?"],
   ["--macvlan-parnet eth0", "unknown flag --macvlan-parnet, did you mean --macvlan-parent?"],
   ["--=x", "unknown flag --"],
-  ["-x", "unknown flag -x; short ones are -o (--output), -q (--quiet), -f (--filter), -h (--help)"],
+  [
+    "-x",
+    "unknown flag -x; short ones are -o (--output), -q (--quiet), -f (--filter), -y (--yes), -h (--help)",
+  ],
   ["-qx", "unknown flag -x; short ones are"],
   ["--quiet=yes", "--quiet takes no value"],
   ["ls -o", "-o needs a value: --output FORMAT"],

@@ -6,6 +6,8 @@ export interface Io {
   readonly stderr: (text: string) => void;
   readonly stdoutIsTty: boolean;
   readonly stderrIsTty: boolean;
+  /** Asks whoever sits at the terminal; undefined when nobody does. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
 }
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -28,5 +30,14 @@ export function processIo(): Io {
     stderr: (text) => void stderr.write(text),
     stdoutIsTty: stdout.isTTY === true,
     stderrIsTty: stderr.isTTY === true,
+    ask: process.stdin.isTTY ? askTerminal : undefined,
   };
+}
+
+async function askTerminal(question: string): Promise<string> {
+  const { createInterface } = await import("node:readline/promises");
+  using terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // At the end of input the question stays open for ever.
+  const ended = new Promise<string>((resolve) => void terminal.once("close", () => resolve("")));
+  return await Promise.race([terminal.question(question), ended]);
 }

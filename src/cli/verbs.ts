@@ -8,8 +8,10 @@ import { configVerbs } from "./verbs/config.ts";
 import { daemonVerbs } from "./verbs/daemon.ts";
 import { endpointVerbs } from "./verbs/endpoint.ts";
 import { gcVerbs } from "./verbs/gc.ts";
+import { installVerbs } from "./verbs/install.ts";
 import { networkVerbs } from "./verbs/network.ts";
 import { statusVerbs } from "./verbs/status.ts";
+import { uninstallVerbs } from "./verbs/uninstall.ts";
 import { versionVerbs } from "./verbs/version.ts";
 
 /** Every verb, in the order in which help shows them. `help` is told apart before: it speaks about this table. */
@@ -20,6 +22,8 @@ export const VERBS: readonly Verb[] = [
   ...endpointVerbs,
   ...gcVerbs,
   ...configVerbs,
+  ...installVerbs,
+  ...uninstallVerbs,
   ...completionVerbs,
   ...versionVerbs,
 ];

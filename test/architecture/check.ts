@@ -107,7 +107,8 @@ function importViolations(path: string, text: string, rules: Rules): string[] {
   return importsOf(text).flatMap((found) => {
     const target = targetOf(path, found.path);
     const other = roomOf(target);
-    if (target === "package.json") return [];
+    // Texts, which are built in.
+    if (target === "package.json" || target.startsWith("packaging/")) return [];
     if (found.path.startsWith(".") && other === undefined)
       return [`${path} imports ${target}, which is outside of src`];
     if (other === undefined || other === room) return [];

@@ -65,6 +65,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   cni: { may: ["lib", "engine"], why: "as docker", planned: true },
   netavark: { may: ["lib", "engine"], why: "as docker", planned: true },
+  install: {
+    may: ["lib"],
+    why: "files are put in place without knowing a network; what runs and what would be lost is asked by the cli",
+  },
   wiring: { may: "all", why: "a composition root chooses the parts and decides nothing" },
   daemon: { may: "all", why: "as wiring" },
   cli: { may: "all", why: "as wiring" },
@@ -149,8 +153,8 @@ export const BANS: readonly Ban[] = [
     what: "a started process",
     in: "code",
     pattern: /\bBun\.(spawn|spawnSync|\$)/,
-    onlyIn: ["nft", "cni"],
-    why: "as another program",
+    onlyIn: ["nft", "cni", "install"],
+    why: "as another program; install asks systemctl about our own unit",
   },
   {
     what: "another program",
