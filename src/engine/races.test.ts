@@ -160,6 +160,27 @@ describe("reconcile", () => {
     expect(releases(engine)).toEqual([]);
   });
 
+  test("the links of a crash are deleted together: one by one, each costs the kernel a grace period", async () => {
+    const world = new World();
+    const before = world.start();
+    await before.networks.ensure(networkRequest());
+    for (const id of ["a", "b", "c"]) {
+      const host = { a: 7, b: 8, c: 9 }[id];
+      await before.endpoints.declare(endpointRequest(id, { addresses: [cidr(`10.6.0.${host}/24`)] }));
+      await before.endpoints.provision(`docker:net1/${id}`);
+    }
+    world.bootId = "boot-2";
+    const all = Promise.withResolvers<void>();
+    let asked = 0;
+    world.onDelete = async () => {
+      if (++asked === 3) all.resolve();
+      await all.promise;
+    };
+    const engine = world.start();
+    await engine.reconcile({ dryRun: false });
+    expect(engine.endpoints.list()).toEqual([]);
+  }, 2000);
+
   test("one that Docker itself gives back meanwhile is not told as released", async () => {
     const engine = await withStaleEndpoint();
     await Promise.all([engine.endpoints.forget("docker:net1/a"), engine.reconcile({ dryRun: false })]);

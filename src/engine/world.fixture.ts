@@ -38,6 +38,8 @@ export class World {
   /** A delete under way, which others must wait for. */
   deleting: Promise<void> | undefined;
   onStep: (step: StepName) => void = () => undefined;
+  /** What happens before a link is deleted. */
+  onDelete: (name: string) => Promise<void> = async () => undefined;
   /** What happens while a parent is looked at. */
   onLook: () => Promise<void> = async () => undefined;
 
@@ -83,6 +85,7 @@ export class World {
       reaper: {
         delete: async (name) => {
           if (this.deleteFailure) throw this.deleteFailure;
+          await this.onDelete(name);
           this.links.delete(name);
         },
         settled: async () => this.deleting,
