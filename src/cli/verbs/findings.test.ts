@@ -58,6 +58,15 @@ test("a way out that is another for each is told for the first", () => {
   ]);
 });
 
+test("a way out that several share is told once, after the first few of them", () => {
+  const lost = Array.from({ length: 9 }, (_, i) =>
+    about("endpoint", `docker:n/e${i}`, { message: `10.0.0.${i} has no container` }),
+  );
+  const lines = findingLines(lost, plain).trimEnd().split("\n");
+  expect(lines.slice(0, 2)).toEqual(["fail  UL-P08  10.0.0.0 has no container", "      endpoint e0"]);
+  expect(lines.slice(8)).toEqual(["      and 5 more like these: underlay status -o json", "      mend it"]);
+});
+
 test("the worst comes first", () => {
   const warn = about("parent", "eth0", { severity: "warn" });
   const fail = about("parent", "eth1", { message: "it is gone" });
