@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { ownersKnownToDocker } from "../docker/ask.ts";
+import { isDockerOwner } from "../docker/owners.ts";
 import type { Engine } from "../engine/engine.ts";
 import { asUnderlayError, type Code, UnderlayError } from "../lib/errors.ts";
 import { quote, word } from "../lib/quote.ts";
@@ -174,7 +175,12 @@ async function gc({ engine, info, request }: Call): Promise<Body<"underlay.gc/v1
   const { dry_run, ask_docker } = await readBody(request, GcRequest);
   if (!ask_docker) return gcBody(await engine.reconcile({ dryRun: dry_run }));
   const known = await ownersKnownToDocker(info.dockerSocket, info.drivers);
-  return gcBody(await engine.reconcile({ dryRun: dry_run, isForgotten: (owner) => !known.has(owner) }));
+  return gcBody(
+    await engine.reconcile({
+      dryRun: dry_run,
+      isForgotten: (owner) => isDockerOwner(owner) && !known.has(owner),
+    }),
+  );
 }
 
 async function readBody<Schema extends v.GenericSchema>(

@@ -77,13 +77,19 @@ export function judgedOf(context: Context, network: NetworkRecord, parent: Paren
   };
 }
 
+/** A pass may fall into the start of a container: so long, in milliseconds, that is nothing to tell. */
+const ORDINARY_START = 10_000;
+
 function judgedEndpoint(context: Context, { owner, addresses, publishes }: EndpointRecord): JudgedEndpoint {
   const since = context.sightings.unattachedSince(owner);
   return {
     name: owner,
     addresses,
     publishes,
-    ...(since !== undefined && { unattachedSince: dateOf(context, since).toISOString() }),
+    ...(since !== undefined &&
+      context.steady() - since >= ORDINARY_START && {
+        unattachedSince: dateOf(context, since).toISOString(),
+      }),
   };
 }
 

@@ -61,9 +61,10 @@ export async function isAlive(
   endpoint: EndpointRecord,
   lastCall: number,
 ): Promise<boolean> {
-  const links = (await context.survey()).filter(({ owner }) => owner === endpoint.owner);
+  const { links: found, complete } = await context.survey();
+  const links = found.filter(({ owner }) => owner === endpoint.owner);
   if (links.some(({ home }) => !home)) return true;
-  if (endpoint.state === "provisioned" && links.length === 0) return false;
+  if (endpoint.state === "provisioned" && links.length === 0) return !complete;
   return context.steady() - lastCall < context.staleAfter;
 }
 

@@ -52,10 +52,11 @@ describe("reconcile", () => {
     world.now += years;
     world.setForward += years;
     expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("suspect");
-    await engine.refresh();
     const since = new Date(world.now).toISOString();
+    world.now += MINUTE / 2;
+    await engine.refresh();
     expect(engine.findings()[0]?.evidence[0]?.value).toEndWith(`since ${since}`);
-    world.now += MINUTE;
+    world.now += MINUTE / 2;
     expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("drop-endpoint");
   });
 
@@ -75,12 +76,27 @@ describe("reconcile", () => {
     const engine = await withDeadEndpoint(world);
     const messages = () => engine.findings().flatMap(({ id, message }) => (id === "UL-R05" ? [message] : []));
     await engine.reconcile({ dryRun: false });
+    expect(messages()).toEqual([]);
+    world.now += MINUTE / 2;
     expect(messages()).toEqual(["the endpoint 10.6.0.7/24 has no container"]);
     world.now += MINUTE;
     await engine.reconcile({ dryRun: false });
     expect(messages()).toEqual(["the endpoint 10.6.0.7/24 had no container and was released"]);
     await engine.endpoints.declare(endpointRequest("b"));
     expect(messages()).toEqual([]);
+  });
+
+  test("drops none of which it cannot know whether a container has its link", async () => {
+    const world = new World();
+    const engine = await withDeadEndpoint(world);
+    world.surveyComplete = false;
+    for (let pass = 0; pass < 3; pass++) {
+      world.now += MINUTE;
+      expect((await engine.reconcile({ dryRun: false })).actions).toEqual([]);
+    }
+    expect(world.logged.join()).toContain("cannot be looked into");
+    world.surveyComplete = true;
+    expect((await engine.reconcile({ dryRun: false })).actions[0]?.what).toBe("suspect");
   });
 
   test("a call in between begins the minute anew", async () => {

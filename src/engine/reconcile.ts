@@ -1,5 +1,5 @@
 import { isOurLinkName } from "../lib/ifname.ts";
-import type { SurveyedLink } from "../links/survey.ts";
+import type { Surveyed, SurveyedLink } from "../links/survey.ts";
 import { type Context, endpointsOf } from "./context.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { ReconcileAction, ReconcileOptions, ReconcileReport } from "./engine.ts";
@@ -37,12 +37,21 @@ const PASSES = "reconcile";
  */
 export function reconciler(context: Context, networks: Networks, endpoints: Endpoints) {
   async function pass(options: ReconcileOptions): Promise<ReconcileReport> {
-    const links = await context.survey();
+    const surveyed = await context.survey();
+    if (!surveyed.complete) {
+      context.log(
+        "warn",
+        "some network namespaces cannot be looked into: no endpoint is released meanwhile",
+        {
+          needs: "CAP_SYS_ADMIN and CAP_SYS_PTRACE, and the /proc of the host",
+        },
+      );
+    }
     const ofNetworks = [
       ...unfinishedNetworks(context, networks),
       ...forgottenNetworks(context, networks, options),
     ];
-    const ofLinks = [...unusableEndpoints(context, endpoints, links), ...orphans(context, links)];
+    const ofLinks = [...unusableEndpoints(context, endpoints, surveyed), ...orphans(context, surveyed.links)];
     const plans = [...ofNetworks, ...ofLinks];
     context.sightings.keepOnly(new Set(plans.map(({ action }) => action.subject)));
     if (options.dryRun) return { dryRun: true, actions: plans.map(({ action }) => action) };
@@ -105,14 +114,15 @@ function forgottenNetworks(
     }));
 }
 
-function unusableEndpoints(context: Context, endpoints: Endpoints, links: readonly SurveyedLink[]): Plan[] {
+function unusableEndpoints(context: Context, endpoints: Endpoints, { links, complete }: Surveyed): Plan[] {
   const held = new Set(links.filter(({ home }) => !home).map(({ owner }) => owner));
   const waiting = new Set(links.filter(({ home }) => home).map(({ owner }) => owner));
   return context.endpoints.list().flatMap((record): Plan[] => {
     const { owner } = record;
     const reason = certainReason(context, record);
     if (reason !== undefined) return [dropEndpoint(context, endpoints, owner, reason)];
-    if (held.has(owner)) return [];
+    // Where we cannot look, a container may have it.
+    if (held.has(owner) || (!complete && !waiting.has(owner))) return [];
     const patience = waiting.has(owner) ? IN_TRANSIT : 1;
     const { stale, seconds } = suspect(context, owner, endpoints.lastCall(owner), patience);
     if (stale) return [releaseEndpoint(context, endpoints, record, seconds)];

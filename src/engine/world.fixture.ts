@@ -30,6 +30,8 @@ export class World {
   readonly links = new Map<string, Birth<MacvlanSpec>>();
   /** Owners whose link a container has. */
   readonly held = new Set<string>();
+  /** Whether every netns can be looked into. */
+  surveyComplete = true;
   readonly steps: StepName[] = [];
   readonly logged: string[] = [];
   createFailure: UnderlayError | undefined;
@@ -91,7 +93,7 @@ export class World {
         settled: async () => this.deleting,
         idle: async () => undefined,
       },
-      survey: async () => this.#survey(),
+      survey: async () => ({ links: this.#survey(), complete: this.surveyComplete }),
     };
   }
 

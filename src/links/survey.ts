@@ -12,8 +12,14 @@ export interface SurveyedLink {
   readonly home: boolean;
 }
 
+export interface Surveyed {
+  readonly links: readonly SurveyedLink[];
+  /** False when some netns could not be looked into: what was not found may be there. */
+  readonly complete: boolean;
+}
+
 /** Finds the links of ours in every netns that can be reached. */
-export type Survey = () => Promise<SurveyedLink[]>;
+export type Survey = () => Promise<Surveyed>;
 
 const ALIAS = "underlay ";
 

@@ -123,7 +123,9 @@ test("a survey finds links of ours at home and in containers, and nobody else's"
   }
   lan.ip(`link set ${there} netns ${container.pid}`);
   container.ip(`link set ${there} name eth0`);
-  const found = (await kernelSurvey(lan)()).filter(({ owner }) => owner.startsWith(`test:${process.pid}/`));
+  const found = (await kernelSurvey(lan)()).links.filter(({ owner }) =>
+    owner.startsWith(`test:${process.pid}/`),
+  );
   expect(found.map(({ owner, name, home, netns }) => [owner, name, home, netns.path])).toEqual([
     [`test:${process.pid}/${here}`, here, true, "host"],
     [`test:${process.pid}/${there}`, "eth0", false, container.path],

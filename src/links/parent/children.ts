@@ -19,14 +19,14 @@ export interface ParentPlace {
 /** All children in all namespaces that can be reached. */
 export async function childrenOf(context: WalkContext, parent: ParentPlace): Promise<ChildFacts[]> {
   using netns = openPlace(context, parent.netns);
-  const found = await visitEveryNetns(context, async (place) => {
+  const { results } = await visitEveryNetns(context, async (place) => {
     const links = (await listLinks(place.conversation)).filter(({ attrs }) => attrs.link === parent.ifindex);
     if (links.length === 0) return [];
     // Only after the dump: it is what makes the kernel give the parent's namespace an id here.
     const nsid = await parentNetnsId(place, parent, netns.fd);
     return links.filter((link) => hangsIn(link, nsid)).flatMap((link) => childFacts(link, place.facts));
   });
-  return found.flat();
+  return results.flat();
 }
 
 /** The id by which this place knows the parent's namespace; `same` in that very namespace, where links carry no id. */
@@ -95,8 +95,8 @@ async function netnsWithId(
   conversation: Conversation,
   id: number,
 ): Promise<NetnsFacts | undefined> {
-  const matches = await visitEveryNetns(context, async ({ facts, netns }) =>
+  const { results } = await visitEveryNetns(context, async ({ facts, netns }) =>
     (await netnsIdOf(conversation, netns.fd)) === id ? [facts] : [],
   );
-  return matches.flat()[0];
+  return results.flat()[0];
 }

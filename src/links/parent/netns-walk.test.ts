@@ -47,7 +47,8 @@ describe("namespaces are found", () => {
     process_("1", "/proc/self/ns/net");
     process_("2", OTHER);
     process_("3", OTHER);
-    const found = await reachableNetns(home, roots);
+    const { netns: found, complete } = await reachableNetns(home, roots);
+    expect(complete).toBe(true);
     expect(found.map(({ path }) => path)).toEqual([HOST_NETNS, join(folder, "proc/2/ns/net")]);
     expect(found[0]?.inode).toBe(home.inode);
   });
@@ -55,7 +56,7 @@ describe("namespaces are found", () => {
   test("by the name that a person gave, rather than by a process", async () => {
     process_("2", OTHER);
     symlinkSync(OTHER, join(folder, "named/blue"));
-    expect((await reachableNetns(home, roots)).map(({ path }) => path)).toEqual([
+    expect((await reachableNetns(home, roots)).netns.map(({ path }) => path)).toEqual([
       HOST_NETNS,
       join(folder, "named/blue"),
     ]);
@@ -66,7 +67,7 @@ describe("namespaces are found", () => {
     process_("4", "/proc/self/ns/no-such-thing");
     mkdirSync(join(folder, "proc/not-a-process/ns"), { recursive: true });
     symlinkSync(OTHER, join(folder, "proc/not-a-process/ns/net"));
-    expect((await reachableNetns(home, roots)).map(({ path }) => path)).toEqual([HOST_NETNS]);
+    expect((await reachableNetns(home, roots)).netns.map(({ path }) => path)).toEqual([HOST_NETNS]);
   });
 });
 
@@ -79,7 +80,7 @@ test("thousands of processes are looked through without holding up everything el
     ticking = setImmediate(tick);
   };
   let ticking = setImmediate(tick);
-  expect(await reachableNetns(home, many)).toHaveLength(2);
+  expect((await reachableNetns(home, many)).netns).toHaveLength(2);
   clearImmediate(ticking);
   expect(turns).toBeGreaterThan(3);
 });
@@ -107,7 +108,7 @@ describe("a visit", () => {
       context((netns) => netns.path === red),
       async ({ facts }) => facts.path,
     );
-    expect(visited).toEqual([HOST_NETNS, join(folder, "proc/2/ns/net")]);
+    expect(visited).toEqual({ results: [HOST_NETNS, join(folder, "proc/2/ns/net")], complete: false });
     expect(said).toEqual([`debug a network namespace cannot be read ${red}`]);
   });
 

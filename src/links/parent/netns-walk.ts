@@ -26,20 +26,28 @@ export const HOST_NETNS = "host";
 /** A look at a process costs about 10 µs, so many thousands would stop everything else for too long. */
 const LOOKS_IN_A_ROW = 500;
 
+export interface Reachable {
+  readonly netns: readonly NetnsFacts[];
+  /** False when something refused to be looked at: there may be more. What vanished meanwhile is not missed. */
+  readonly complete: boolean;
+}
+
 /** All that is found, home first. Those that vanish or may not be looked at are left out. */
-export async function reachableNetns(home: Netns, roots: NetnsRoots = NETNS_ROOTS): Promise<NetnsFacts[]> {
+export async function reachableNetns(home: Netns, roots: NetnsRoots = NETNS_ROOTS): Promise<Reachable> {
   const nsfs = statSync(`${roots.proc}/thread-self/ns/net`).dev;
   const found = new Map<number, NetnsFacts>([[home.inode, { inode: home.inode, path: HOST_NETNS }]]);
-  for (const [i, path] of candidatePaths(roots).entries()) {
+  const looks = newLooks();
+  for (const [i, path] of candidatePaths(roots, looks).entries()) {
     if (i > 0 && i % LOOKS_IN_A_ROW === 0) await new Promise(setImmediate);
-    const stat = unlessOutOfReach(() => statSync(path));
+    const stat = looks.at(() => statSync(path));
     // A name whose mount is gone is an ordinary file of another file system.
     if (stat?.dev === nsfs && !found.has(stat.ino)) found.set(stat.ino, { inode: stat.ino, path });
   }
-  return [...found.values()];
+  return { netns: [...found.values()], complete: looks.refused === 0 };
 }
 
-function candidatePaths({ named, proc }: NetnsRoots): string[] {
+function candidatePaths({ named, proc }: NetnsRoots, looks: Looks): string[] {
+  const entriesOf = (folder: string) => looks.at(() => readdirSync(folder)) ?? [];
   const byName = named.flatMap((folder) => entriesOf(folder).map((name) => `${folder}/${name}`));
   const byProcess = entriesOf(proc)
     .filter((name) => /^\d+$/.test(name))
@@ -49,21 +57,33 @@ function candidatePaths({ named, proc }: NetnsRoots): string[] {
   return [...byName, ...byProcess];
 }
 
-/** "Not there" and "not for you": the two ways in which a namespace is out of reach. */
-const OUT_OF_REACH: ReadonlySet<string> = new Set(["ENOENT", "ESRCH", "EACCES", "EPERM", "ENOTDIR"]);
-
-function entriesOf(folder: string): string[] {
-  return unlessOutOfReach(() => readdirSync(folder)) ?? [];
+/** Looks at files that may vanish, which is as if they had never been there, or refuse, which is counted. */
+interface Looks {
+  refused: number;
+  at<T>(read: () => T): T | undefined;
 }
 
-function unlessOutOfReach<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (OUT_OF_REACH.has(code)) return undefined;
-    throw error;
-  }
+const VANISHED: ReadonlySet<string> = new Set(["ENOENT", "ESRCH", "ENOTDIR"]);
+const REFUSED: ReadonlySet<string> = new Set(["EACCES", "EPERM"]);
+
+function newLooks(): Looks {
+  return {
+    refused: 0,
+    at(read) {
+      try {
+        return read();
+      } catch (error) {
+        const code = codeOf(error);
+        if (REFUSED.has(code)) this.refused++;
+        else if (!VANISHED.has(code)) throw error;
+        return undefined;
+      }
+    },
+  };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 /** How namespaces are walked. */
@@ -83,6 +103,12 @@ export interface Place {
   readonly conversation: Conversation;
 }
 
+export interface Visits<T> {
+  readonly results: readonly T[];
+  /** False when a namespace refused to be looked at or could not be read. */
+  readonly complete: boolean;
+}
+
 /**
  * Visits every reachable namespace, one after another. One that cannot be entered or read is told in the log and
  * skipped; only failures at home are thrown.
@@ -90,20 +116,23 @@ export interface Place {
 export async function visitEveryNetns<T>(
   context: WalkContext,
   visit: (place: Place) => Promise<T>,
-): Promise<T[]> {
+): Promise<Visits<T>> {
   const results: T[] = [];
-  for (const facts of await reachableNetns(context.home, context.roots)) {
+  const reachable = await reachableNetns(context.home, context.roots);
+  let { complete } = reachable;
+  for (const facts of reachable.netns) {
     try {
       results.push(await visitNetns(context, facts, visit));
     } catch (error) {
       if (facts.path === HOST_NETNS) throw error;
+      if (!VANISHED.has(codeOf(error))) complete = false;
       context.log("debug", "a network namespace cannot be read", {
         path: facts.path,
         error: asUnderlayError(error).message,
       });
     }
   }
-  return results;
+  return { results, complete };
 }
 
 async function visitNetns<T>(

@@ -8,10 +8,10 @@ import { HOST_NETNS, type Place, visitEveryNetns } from "./netns-walk.ts";
 export function kernelSurvey(kernel: KernelAccess): Survey {
   const walk = walkOf(kernel);
   return async () => {
-    const found = await visitEveryNetns(walk, async (place) =>
+    const { results, complete } = await visitEveryNetns(walk, async (place) =>
       (await listLinks(place.conversation)).flatMap((link) => surveyed(link, place)),
     );
-    return found.flat();
+    return { links: results.flat(), complete };
   };
 }
 
