@@ -304,7 +304,7 @@ describe("the frame dump", () => {
     open.push(() => conversation.close());
     await getLink(conversation, { name: "p0" });
     const text = lines.join("");
-    expect(text).toContain("netlink > type=18 flags=0x5 seq=1 body=24\n");
+    expect(text).toContain("netlink > type=18 flags=0x5 seq=1 body=32\n");
     expect(text).toMatch(/netlink < type=16 flags=0x0 seq=1 body=\d{3,}\n/);
     expect(text).toMatch(/netlink < type=2 .*seq=1/);
     expect(text).toContain("p0");
