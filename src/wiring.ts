@@ -25,6 +25,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 export interface DaemonParts {
   readonly engine: WatchfulEngine;
   readonly watch: LinkWatch;
+  /** Resolves when a thread ended by itself. Only a new process can do without it. */
+  readonly broken: Promise<UnderlayError>;
   /** Finishes what the kernel still does for us and closes everything. */
   close(): Promise<void>;
 }
@@ -49,15 +51,17 @@ export async function wireDaemon(
 
   const store = openStore(settings.stateDir, { create: true });
   undo.defer(() => store.close());
-  const requestThread = startNetlinkThread(startWorker);
+  const broken = Promise.withResolvers<UnderlayError>();
+  const requestThread = startNetlinkThread(startWorker, broken.resolve);
   undo.defer(() => requestThread.close());
-  const deleteThread = startNetlinkThread(startWorker);
+  const deleteThread = startNetlinkThread(startWorker, broken.resolve);
   undo.defer(() => deleteThread.close());
   const converse = (thread: NetlinkThread, netns?: Netns) =>
     new Conversation(thread.transport(openRequestSocket(libc, NETLINK_ROUTE, netns)), trace);
 
   const watch = linkWatch(log);
-  const listening = await listenInThread(libc, startWorker, openLinkEventSocket(libc), watch);
+  const listener = { ...watch, onError: broken.resolve };
+  const listening = await listenInThread(libc, startWorker, openLinkEventSocket(libc), listener);
   undo.defer(() => listening.close());
 
   const requests = converse(requestThread);
@@ -98,7 +102,7 @@ export async function wireDaemon(
   });
 
   const kept = undo.move();
-  return { engine, watch, close: () => kept.disposeAsync() };
+  return { engine, watch, broken: broken.promise, close: () => kept.disposeAsync() };
 }
 
 function startWorker(): Worker {

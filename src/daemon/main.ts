@@ -79,7 +79,8 @@ export async function runDaemon(
     endpoints: engine.endpoints.list().length,
   });
 
-  const signal = await stopAsked;
+  const broken = parts.broken.then((error) => Promise.reject(error));
+  const signal = await Promise.race([stopAsked, broken]);
   log("info", "stopping", { signal });
   manager.stopping();
 }

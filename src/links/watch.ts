@@ -1,4 +1,3 @@
-import type { UnderlayError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { decodeLink, isUp, type Link, RTM_LINK } from "../netlink/link.ts";
 import { eachMessage } from "../netlink/message.ts";
@@ -28,7 +27,6 @@ export interface LinkWatch {
 export interface LinkWatchSource extends LinkWatch {
   onEvent(datagram: Uint8Array): void;
   onOverrun(): void;
-  onError(error: UnderlayError): void;
 }
 
 export function linkWatch(log: Log): LinkWatchSource {
@@ -46,10 +44,6 @@ export function linkWatch(log: Log): LinkWatchSource {
     },
     onOverrun() {
       log("warn", "link events were lost; reading all links again");
-      tell({ kind: "overrun" });
-    },
-    onError(error) {
-      log("error", "link events are not heard any more", { error: error.message });
       tell({ kind: "overrun" });
     },
   };

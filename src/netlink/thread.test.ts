@@ -17,14 +17,19 @@ const program = (code: string) => () =>
 test.each([
   ["on a message", "self.onmessage = () => { throw new Error('broken'); };"],
   ["before the first one", "throw new Error('broken');"],
-])("a thread that ends %s fails what it was asked, and what it is asked later", async (_when, code) => {
-  const thread = startNetlinkThread(program(code));
-  const { exchange } = thread.transport(socket);
-  for (let i = 0; i < 3; i++) {
-    await expect(exchange(new Uint8Array(16))).rejects.toThrow("a netlink thread ended");
-  }
-  thread.close();
-});
+])(
+  "a thread that ends %s fails what it was asked, and what it is asked later, and tells",
+  async (_when, code) => {
+    const told: string[] = [];
+    const thread = startNetlinkThread(program(code), ({ message }) => void told.push(message));
+    const { exchange } = thread.transport(socket);
+    for (let i = 0; i < 3; i++) {
+      await expect(exchange(new Uint8Array(16))).rejects.toThrow("a netlink thread ended");
+    }
+    expect(told).toEqual([expect.stringContaining("a netlink thread ended")]);
+    thread.close();
+  },
+);
 
 test("what the thread says about a failure comes as an error of ours", async () => {
   const answer =

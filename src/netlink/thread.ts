@@ -36,7 +36,11 @@ export interface NetlinkThread {
 /** `startWorker` runs `netlink/worker.ts`; only the composition root knows where that file is. */
 export type StartWorker = () => Worker;
 
-export function startNetlinkThread(startWorker: StartWorker): NetlinkThread {
+/** `onEnd` is told when the thread ends by itself: nothing that needs it can be done any more. */
+export function startNetlinkThread(
+  startWorker: StartWorker,
+  onEnd: (error: UnderlayError) => void = () => undefined,
+): NetlinkThread {
   const worker = startWorker();
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
@@ -60,6 +64,7 @@ export function startNetlinkThread(startWorker: StartWorker): NetlinkThread {
     const error = new UnderlayError("internal", `a netlink thread ended: ${event.message}`);
     ended = error;
     for (const id of [...waiting.keys()]) settle(id, ({ reject }) => reject(error));
+    onEnd(error);
   };
   worker.unref();
 
