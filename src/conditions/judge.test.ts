@@ -69,6 +69,7 @@ describe("ids to allow that do not exist", () => {
     ["P05", "allow: no condition P05, did you mean UL-P05?"],
     ["ul-p05", "allow: no condition ul-p05, did you mean UL-P05?"],
     ["everything", "allow: no condition everything"],
+    ["UL-P02", "allow: UL-P02 refuses nothing, leave it out"],
     ["a\nb", 'allow: no condition "a\\nb"'],
   ];
   test.each(cases)("%p", (id, message) => {

@@ -71,9 +71,12 @@ function refusalOf(finding: Finding, allow: readonly string[]): Problem {
 /** Ids in `-o allow=` that no condition has. */
 export function allowProblems(allow: readonly string[]): Problem[] {
   const ids = CONDITIONS.map((condition) => condition.id);
-  return allow
-    .filter((id) => !ids.includes(id))
-    .map((id) => ({ subject: "allow", message: `allow: no condition ${word(id)}${suggestion(id, ids)}` }));
+  return allow.flatMap((id) => {
+    if (!ids.includes(id)) {
+      return [{ subject: "allow", message: `allow: no condition ${word(id)}${suggestion(id, ids)}` }];
+    }
+    return refuses(id) ? [] : [{ subject: "allow", message: `allow: ${id} refuses nothing, leave it out` }];
+  });
 }
 
 /** `p05` and `P05` are `UL-P05`. */

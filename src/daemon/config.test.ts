@@ -58,6 +58,13 @@ describe("what is said where", () => {
     expect(warnings).toEqual([]);
   });
 
+  test("what this version does not obey yet is warned about", async () => {
+    const { warnings } = await load({ env: { UNDERLAY_IPVLAN_PARENT: "eth0" } });
+    expect(warnings).toEqual([
+      "UNDERLAY_IPVLAN_PARENT: ipvlan.parent has no effect yet: ipvlan networks come later",
+    ]);
+  });
+
   test("flags win over environment, that over conf.d in order, that over underlay.toml", async () => {
     const dir = dirWith({
       "underlay.toml":

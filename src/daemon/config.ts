@@ -81,7 +81,11 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   }
   if (problems.length > 0) throw problemsError("invalid_option", problems);
   // Every needed key has a default, and each key's own reader made its value: that is what Values says.
-  return { values: values as Values, settings, warnings: strangeEnv(sources.env) };
+  return {
+    values: values as Values,
+    settings,
+    warnings: [...strangeEnv(sources.env), ...withoutEffect(settings)],
+  };
 }
 
 function configFiles({ file, dir = CONFIG_DIR, env }: ConfigSources): string[] {
@@ -125,6 +129,13 @@ function fromEnv(env: ConfigSources["env"]): Said[] {
 
 function fromFlags(flags: ConfigSources["flags"]): Said[] {
   return [...flags].map(([key, text]) => ({ key, text, origin: { from: "flag", where: flagOf(key) } }));
+}
+
+/** Read and checked already, so that a file may be written for the version that will obey. */
+function withoutEffect(settings: ReadonlyMap<SettingKey, { readonly origin: Origin }>): string[] {
+  return [...settings]
+    .filter(([key]) => key.startsWith("ipvlan."))
+    .map(([key, { origin }]) => `${origin.where}: ${key} has no effect yet: ipvlan networks come later`);
 }
 
 /** Only warned about: the environment is shared, and a variable may be meant for a newer version. */
