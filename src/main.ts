@@ -59,8 +59,9 @@ async function oldPlugin(args: readonly string[]): Promise<number> {
 }
 
 try {
-  openLibc();
   const args = process.argv.slice(2);
+  // The doctor says what is wrong with a libc that cannot be called, and all else that it can find out.
+  if (args[0] !== "doctor") openLibc();
   process.exitCode = await programOf(basename(process.argv0), args)(args);
 } catch (thrown) {
   const { message, code } = asUnderlayError(thrown);

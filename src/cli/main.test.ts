@@ -92,11 +92,6 @@ describe("errors", () => {
     ],
     ["doctor --active", EXIT.usage, "underlay: unknown flag --active\n"],
     [
-      "doctor",
-      EXIT.failed,
-      "underlay: this verb comes with a later version of Underlay; until then `underlay status` tells what is wrong\n",
-    ],
-    [
       "network create lan",
       EXIT.failed,
       "underlay: Docker makes and removes networks: docker network create -d underlay-macvlan … (see README)\n",

@@ -91,11 +91,17 @@ function checkFlags(verb: Verb, given: Given): void {
 function checkArgs(verb: Verb, rest: readonly string[]): void {
   const wanted = verb.args ?? [];
   const missing = wanted[rest.length];
-  if (missing !== undefined) throw usageError(`${missing} is missing: underlay ${usageOf(verb)}`);
+  if (missing !== undefined && !isOptional(missing))
+    throw usageError(`${missing} is missing: underlay ${usageOf(verb)}`);
   const empty = wanted.find((_, i) => rest[i] === "");
   if (empty !== undefined) throw usageError(`${empty} is empty: underlay ${usageOf(verb)}`);
   const extra = rest[wanted.length];
   if (extra !== undefined) throw usageError(`${word(extra)} is too much: underlay ${usageOf(verb)}`);
+}
+
+/** `[LINK]`: may be left out, and then stands last. */
+function isOptional(arg: string): boolean {
+  return arg.startsWith("[");
 }
 
 /** The daemon first; when none runs, the records, and stderr says so. */

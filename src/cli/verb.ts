@@ -30,7 +30,7 @@ export interface Verb {
   /** `network ls`, `status`. */
   readonly words: string;
   readonly aliases?: readonly string[];
-  /** Names of its arguments; all are needed. */
+  /** Names of its arguments; those in brackets may be left out. */
   readonly args?: readonly string[];
   readonly flags?: readonly FlagName[];
   /** Settings that it takes as flags besides the common ones. */

@@ -6,6 +6,7 @@ import type { Verb } from "./verb.ts";
 import { completionVerbs } from "./verbs/completion.ts";
 import { configVerbs } from "./verbs/config.ts";
 import { daemonVerbs } from "./verbs/daemon.ts";
+import { doctorVerbs } from "./verbs/doctor.ts";
 import { endpointVerbs } from "./verbs/endpoint.ts";
 import { gcVerbs } from "./verbs/gc.ts";
 import { installVerbs } from "./verbs/install.ts";
@@ -18,6 +19,7 @@ import { versionVerbs } from "./verbs/version.ts";
 export const VERBS: readonly Verb[] = [
   ...daemonVerbs,
   ...statusVerbs,
+  ...doctorVerbs,
   ...networkVerbs,
   ...endpointVerbs,
   ...gcVerbs,
@@ -35,7 +37,6 @@ const comes = "this verb comes with a later version of Underlay";
 const LATER: Readonly<Record<string, string>> = {
   "network create": made("create -d underlay-macvlan"),
   "network rm": made("rm"),
-  doctor: `${comes}; until then \`underlay status\` tells what is wrong`,
   ...Object.fromEntries(
     ["parent", "vlan", "ip", "lease", "event", "events", "migrate", "wait"].map((noun) => [noun, comes]),
   ),

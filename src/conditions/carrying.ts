@@ -1,5 +1,5 @@
 import type { Condition } from "./condition.ts";
-import { createCommand, linkAttribute, parentOf, shellWord } from "./say.ts";
+import { linkAttribute, parentOf, shellWord } from "./say.ts";
 
 /** Parents that take a macvlan and then lose its frames. */
 
@@ -107,7 +107,7 @@ const filteringBridge: Condition = {
             say: "or let such frames pass, where Docker runs",
             run: `iptables -I DOCKER-USER -i ${shellWord(link.name)} -o ${shellWord(link.name)} -j ACCEPT`,
           },
-          { say: "or use a NIC that is no port of a bridge", run: createCommand(judged, { parent: "LINK" }) },
+          { say: "or use a NIC as parent that is no port of a bridge" },
         ],
       },
     ];

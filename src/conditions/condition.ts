@@ -1,4 +1,5 @@
 import type { NeighbourNetwork, ParentFacts } from "../lib/facts.ts";
+import type { HostFacts } from "../lib/host-facts.ts";
 import type { Subnet } from "../lib/request.ts";
 
 /**
@@ -86,7 +87,19 @@ export interface Condition {
   readonly explain: string;
   /** Ids whose finding explains this one away, when it weighs as much: one cause gives one finding. */
   readonly hiddenBy?: readonly string[];
-  judge(judged: Judged): readonly Judgement[];
+  /** Of an attachment. Absent when it is about the host alone. */
+  judge?(judged: Judged): readonly Judgement[];
+  /** Of the host, for `doctor`: what is wrong, or why that cannot be told. Never refuses. */
+  judgeHost?(host: HostFacts): readonly Judgement[] | Skipped;
+  /** What a look at a parent may lack. That nothing was found then says nothing. */
+  readonly needs?: readonly Need[];
+}
+
+/** `trial`: a link that was tried, as at create. `namespaces`: a look into those of containers. */
+export type Need = "trial" | "namespaces";
+
+export interface Skipped {
+  readonly skipped: string;
 }
 
 export interface Judgement {

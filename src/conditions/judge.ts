@@ -1,4 +1,5 @@
-import { type Inputs, type Problem, problemsError, type UnderlayError } from "../lib/errors.ts";
+import { type Inputs, type Problem, problemsError, UnderlayError } from "../lib/errors.ts";
+import type { HostFacts } from "../lib/host-facts.ts";
 import { didYouMean } from "../lib/nearest.ts";
 import { word } from "../lib/quote.ts";
 import type { Condition, Finding, Judged, Judgement, Severity } from "./condition.ts";
@@ -12,9 +13,30 @@ const BY_WEIGHT: readonly Severity[] = ["fail", "warn", "info"];
  * `allow`: ids that the user overrides; a refusing condition that is not certain is then a warning.
  */
 export function findings(judged: Judged, allow: readonly string[] = []): Finding[] {
-  const all = CONDITIONS.flatMap((condition) =>
-    condition.judge(judged).map((judgement) => findingOf(condition, judgement, allow)),
+  return weighed(
+    CONDITIONS.flatMap((condition) =>
+      (condition.judge?.(judged) ?? []).map((judgement) => findingOf(condition, judgement, allow)),
+    ),
   );
+}
+
+/** What is wrong with the host, and the ids of what could not be checked, with the reason. */
+export function hostFindings(host: HostFacts): {
+  readonly findings: Finding[];
+  readonly skipped: ReadonlyMap<string, string>;
+} {
+  const found: Finding[] = [];
+  const skipped = new Map<string, string>();
+  for (const condition of CONDITIONS) {
+    const judgements = condition.judgeHost?.(host) ?? [];
+    if ("skipped" in judgements) skipped.set(condition.id, judgements.skipped);
+    else found.push(...judgements.map((judgement) => findingOf(condition, judgement, [])));
+  }
+  return { findings: weighed(found), skipped };
+}
+
+/** Worst first, without those that another one explains. */
+export function weighed<Found extends Pick<Finding, "id" | "severity">>(all: readonly Found[]): Found[] {
   const worst = new Map<string, number>();
   for (const { id, severity } of all) {
     worst.set(id, Math.min(BY_WEIGHT.indexOf(severity), worst.get(id) ?? BY_WEIGHT.length));
@@ -28,7 +50,10 @@ export function findings(judged: Judged, allow: readonly string[] = []): Finding
  * Whether another finding is its cause. A warning is no reason for a refusal: a parent that was renamed does not make
  * the kernel say no. `worst`: of each id found, the place of its worst severity.
  */
-function isExplained({ id, severity }: Finding, worst: ReadonlyMap<string, number>): boolean {
+function isExplained(
+  { id, severity }: Pick<Finding, "id" | "severity">,
+  worst: ReadonlyMap<string, number>,
+): boolean {
   const causes = CONDITIONS.find((condition) => condition.id === id)?.hiddenBy ?? [];
   return causes.some((cause) => (worst.get(cause) ?? BY_WEIGHT.length) <= BY_WEIGHT.indexOf(severity));
 }
@@ -38,6 +63,14 @@ function findingOf(condition: Condition, judgement: Judgement, allow: readonly s
   const severity = judgement.severity ?? condition.severity;
   const allowed = condition.refuses && severity === "fail" && isAllowed(condition, allow);
   return { id, title, confidence, ...judgement, severity: allowed ? "warn" : severity };
+}
+
+/** The condition that `P05`, `p05` or `UL-P05` means. Throws `invalid_option`, with the nearest id. */
+export function conditionOf(given: string): Condition {
+  const found = CONDITIONS.find(({ id }) => [id, id.slice("UL-".length)].includes(given.toUpperCase()));
+  if (found !== undefined) return found;
+  const ids = CONDITIONS.map(({ id }) => id);
+  throw new UnderlayError("invalid_option", `no condition ${word(given)}${suggestion(given, ids)}`);
 }
 
 function isAllowed(condition: Condition, allow: readonly string[]): boolean {

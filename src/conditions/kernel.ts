@@ -1,5 +1,6 @@
 import type { TrialFacts } from "../lib/facts.ts";
-import type { Condition, Fix } from "./condition.ts";
+import type { KernelFacts, KindFacts, ModuleState } from "../lib/host-facts.ts";
+import type { Condition, Fix, Judgement, Severity } from "./condition.ts";
 import { errnoWords, parentOf, trialEvidence } from "./say.ts";
 
 /** What the kernel itself said to a trial link. */
@@ -33,7 +34,96 @@ const noSuchKind: Condition = {
       },
     ];
   },
+  judgeHost({ kernel, kinds, process }) {
+    if (process.noForeignCalls !== undefined) return { skipped: process.noForeignCalls };
+    const [unread] = kinds.flatMap(({ tried }) => ("unread" in tried ? [tried.unread] : []));
+    if (unread !== undefined) {
+      const files = kinds.map(({ kind, state }) => `${kind} ${state}`).join(", ");
+      return { skipped: `${unread}; files say: ${files}` };
+    }
+    const missing = kinds.filter(({ tried }) => "known" in tried && tried.known.errno !== undefined);
+    return [
+      ...missingKinds(kernel, missing.filter(isBase), "fail"),
+      ...missingKinds(
+        kernel,
+        missing.filter((kind) => !isBase(kind)),
+        "info",
+      ),
+    ];
+  },
 };
+
+/** Without it nothing works; without the others, some networks do not. */
+const isBase = ({ kind }: KindFacts) => kind === "macvlan";
+
+/** What lacks without a kind. */
+const NEEDED_FOR: Readonly<Record<string, string>> = {
+  ipvlan: "ipvlan networks",
+  vlan: "VLAN parents (eth0.20)",
+  dummy: "networks without a parent",
+};
+
+function missingKinds(kernel: KernelFacts, missing: readonly KindFacts[], severity: Severity): Judgement[] {
+  if (missing.length === 0) return [];
+  const kinds = missing.map(({ kind }) => kind).join(", ");
+  const fixes = missing.flatMap(({ module, state }) => waysToKind(kernel, module, state));
+  return [
+    {
+      subject: { kind: "host", name: "kernel" },
+      severity,
+      message: `this kernel cannot make ${kinds} links`,
+      evidence: missing.map(({ kind, module, state, source, tried }) => ({
+        source: `RTM_NEWLINK kind ${kind}`,
+        value:
+          `${trialWords(tried)}; module ${module}: ${state} (${source})` +
+          (NEEDED_FOR[kind] === undefined ? "" : `; for ${NEEDED_FOR[kind]}`),
+      })),
+      fix: [...new Map(fixes.map((fix) => [`${fix.say} ${fix.run}`, fix])).values()],
+    },
+  ];
+}
+
+function trialWords(tried: KindFacts["tried"]): string {
+  if ("unread" in tried) return tried.unread;
+  const { errno = "", text = "" } = tried.known;
+  return text === "" ? errno : `${errno}: ${text}`;
+}
+
+/** Packages that hold modules which the base installation leaves out, by ID of os-release. */
+const PACKAGES: Readonly<Record<string, (release: string, module: string) => string>> = {
+  ubuntu: (release) => `apt install linux-modules-extra-${release}`,
+  debian: (release) => `apt install linux-image-${release.endsWith("arm64") ? "arm64" : "amd64"}`,
+  fedora: () => "dnf install kernel-modules-extra",
+  rhel: () => "dnf install kernel-modules-extra",
+  rocky: () => "dnf install kernel-modules-extra",
+  almalinux: () => "dnf install kernel-modules-extra",
+  openwrt: (_, module) => `opkg install kmod-${module}`,
+};
+
+function waysToKind({ release, distribution }: KernelFacts, module: string, state: ModuleState): Fix[] {
+  const config = `CONFIG_${module === "8021q" ? "VLAN_8021Q" : module.toUpperCase()}`;
+  const build = { say: `or run a kernel built with ${config}` };
+  if (state === "loadable") {
+    return [
+      {
+        say: "the module is installed and was not loaded: is it blacklisted in /etc/modprobe.d?",
+        run: `modprobe ${module}`,
+      },
+      { say: "in a container: load it on the host" },
+    ];
+  }
+  if (state === "no modules") {
+    return [
+      { say: `reboot, if the kernel was upgraded since the last boot: there is no /lib/modules/${release}` },
+      { say: "in a container: look at the host" },
+      build,
+    ];
+  }
+  const install = PACKAGES[distribution]?.(release, module);
+  return install === undefined
+    ? [{ say: `install the extra modules of kernel ${release}` }, build]
+    : [{ say: "install the package that has the module", run: install }, build];
+}
 
 /** rtnl_newlink answers EOPNOTSUPP for a kind without operations; some older paths ENODEV with the same text. */
 function isUnknownKind(trial: FailedTrial): boolean {
@@ -90,6 +180,7 @@ const unexplained: Condition = {
     "A trial link of the wanted kind and mode could not be made on the parent, and nothing that can be read tells " +
     "why. Most often the link is used in a network namespace that the daemon cannot enter, or by a driver that " +
     "takes its frames without showing up as its owner.",
+  needs: ["trial"],
   hiddenBy: ["UL-P01", "UL-P04", "UL-P06", "UL-P07", "UL-P08", "UL-P12", "UL-K01"],
   judge(judged) {
     const { trial } = judged.parent;

@@ -13,7 +13,7 @@ import {
 } from "../lib/ip.ts";
 import type { Subnet } from "../lib/request.ts";
 import type { Condition, Judged } from "./condition.ts";
-import { createCommand, evidenceOfMany, networkOf, parentOf } from "./say.ts";
+import { createCommand, evidenceOfMany, networkOf, parentOf, routable } from "./say.ts";
 
 /** What Docker swallows: requests that are accepted and then do not do what the user believes. */
 
@@ -104,7 +104,7 @@ const poolOfDocker: Condition = {
         ],
         fix: [
           {
-            say: `give the LAN's own subnet${routable(judged).length > 0 ? "" : ", not the one of this example"}`,
+            say: `give the LAN's own subnet${routable(judged.parent.link?.addresses ?? []).length > 0 ? "" : ", not the one of this example"}`,
             run: createCommand(lanSubnets(judged), {}),
           },
           { say: "and --ipv6 beside an IPv6 --subnet, which Docker drops otherwise" },
@@ -114,22 +114,16 @@ const poolOfDocker: Condition = {
 };
 
 function addressWords(judged: Judged): string {
-  return routable(judged).map(formatCidr).join(", ") || "none";
-}
-
-/** fe80::/10 says nothing about which subnets a LAN has. */
-function routable(judged: Judged): readonly Cidr[] {
-  return (judged.parent.link?.addresses ?? []).filter(({ ip }) => !contains(LINK_LOCAL, ip));
+  return (
+    routable(judged.parent.link?.addresses ?? [])
+      .map(formatCidr)
+      .join(", ") || "none"
+  );
 }
 
 const EXAMPLE: Subnet = {
   pool: { ip: { family: 4, bytes: Uint8Array.of(192, 168, 1, 0) }, prefix: 24 },
   aux: {},
-};
-
-const LINK_LOCAL: Cidr = {
-  ip: { family: 6, bytes: Uint8Array.of(0xfe, 0x80, ...Array<number>(14).fill(0)) },
-  prefix: 10,
 };
 
 /**
@@ -142,7 +136,7 @@ function lanSubnets(judged: Judged): Judged {
 }
 
 function lanSubnetsOf(judged: Judged, family: Family): readonly Subnet[] {
-  const addresses = routable(judged).filter(({ ip }) => ip.family === family);
+  const addresses = routable(judged.parent.link?.addresses ?? []).filter(({ ip }) => ip.family === family);
   const asked = judged.subnets.filter(({ pool }) => pool.ip.family === family);
   if (addresses.length === 0) return asked.map((one) => (isDockerPool(one.pool) ? EXAMPLE : one));
   return addresses.map((cidr) => {
@@ -206,7 +200,7 @@ const poolOffLan: Condition = {
     "when the LAN carries several subnets; more often the subnet is misspelt, and containers reach nobody.",
   hiddenBy: ["UL-I16", "UL-I05"],
   judge(judged) {
-    const addresses = routable(judged);
+    const addresses = routable(judged.parent.link?.addresses ?? []);
     const shared = judged.subnets.some(({ pool }) => addresses.some(({ ip }) => contains(pool, ip)));
     if (addresses.length === 0 || judged.subnets.length === 0 || shared) return [];
     return [

@@ -112,6 +112,7 @@ const mixed: Condition = {
   severity: "fail",
   refuses: true,
   confidence: "certain",
+  needs: ["namespaces"],
   explain:
     "macvlan and ipvlan both want to be the only receiver of their parent's frames, so one parent carries either, " +
     "never both. Links in other network namespaces and links made by hand count. A VLAN link on the parent is a " +
@@ -168,6 +169,7 @@ const exclusive: Condition = {
   severity: "fail",
   refuses: true,
   confidence: "certain",
+  needs: ["namespaces"],
   explain:
     "A passthru link takes over its parent's MAC address and promiscuity, so the kernel allows no other macvlan " +
     "beside it, in either order, and says EINVAL. Links in other network namespaces and links made by hand count.",
@@ -238,6 +240,7 @@ const ipvlanMode: Condition = {
   severity: "fail",
   refuses: true,
   confidence: "certain",
+  needs: ["namespaces"],
   explain:
     "All ipvlan links of a parent share one mode: a new link in another mode silently changes its siblings', also " +
     "those of other networks and namespaces. Networks on one parent must therefore agree on it.",

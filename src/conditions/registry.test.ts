@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { CASES } from "./cases.fixture.ts";
 import type { Finding } from "./condition.ts";
-import { findings } from "./judge.ts";
+import { host } from "./host.fixture.ts";
+import { HOST_CASES } from "./host-cases.fixture.ts";
+import { findings, hostFindings } from "./judge.ts";
 import { judged } from "./judged.fixture.ts";
 import { CONDITIONS } from "./registry.ts";
 
@@ -12,12 +14,29 @@ const COMMANDS = [
   /^ip route show$/,
   /^sysctl -w (net\.bridge\.[\w-]+=0 ?)+$/,
   /^iptables -I DOCKER-USER /,
+  /^sysctl -w (net\.ipv[46]\.neigh\.default\.gc_thresh\d=\d+ ?)+$/,
+  /^modprobe \w+$/,
+  /^(apt|dnf|opkg) install [\w.-]+$/,
+  /^journalctl -k -g "/,
+  /^systemctl enable --now underlay\.service$/,
+  /^docker plugin enable \S+$/,
   /^docker ps --all$/,
-  /^underlay (status|network (ls|inspect)|endpoint (ls|inspect)|gc|config show|version)$/,
+  /^underlay (status|network (ls|inspect)|endpoint (ls|inspect)|gc|config show|version|daemon)$/,
 ];
 
 const held = Object.entries(CASES).flatMap(([id, cases]) => cases.holds.map((row) => ({ id, ...row })));
 const missed = Object.entries(CASES).flatMap(([id, cases]) => cases.not.map((request) => ({ id, request })));
+
+function expectSaid(one: Finding, message: string): void {
+  expect(one.message).toBe(message);
+  expect(one.message.length).toBeLessThanOrEqual(100);
+  expect(one.evidence.length).toBeGreaterThan(0);
+  expect(one.fix.length).toBeGreaterThan(0);
+  for (const { run } of one.fix) {
+    if (run !== undefined && !COMMANDS.some((command) => command.test(run)))
+      throw new Error(`no command: ${run}`);
+  }
+}
 
 function finding(id: string, message: string, all: readonly Finding[]): Finding {
   const one = all.find((candidate) => candidate.id === id);
@@ -36,8 +55,15 @@ describe("the catalogue", () => {
     for (const condition of CONDITIONS) {
       expect(condition.title).not.toBe("");
       expect(condition.explain.length).toBeGreaterThan(80);
-      expect(CASES[condition.id]?.holds.length ?? 0).toBeGreaterThan(0);
-      expect(CASES[condition.id]?.not.length ?? 0).toBeGreaterThan(0);
+      const cases = [
+        ...(condition.judge === undefined ? [] : [CASES[condition.id]]),
+        ...(condition.judgeHost === undefined ? [] : [HOST_CASES[condition.id]]),
+      ];
+      expect(cases.length).toBeGreaterThan(0);
+      for (const some of cases) {
+        expect(some?.holds.length ?? 0).toBeGreaterThan(0);
+        expect(some?.not.length ?? 0).toBeGreaterThan(0);
+      }
     }
   });
 
@@ -64,17 +90,48 @@ test("a healthy network has no findings", () => {
 describe("holds, is said in 100 characters, with evidence and a way out", () => {
   test.each(held)("$id $message", ({ id, judged: request, message }) => {
     const all = findings(request);
-    const one = finding(id, message, all);
-    expect(one.message).toBe(message);
-    expect(one.message.length).toBeLessThanOrEqual(100);
-    expect(one.evidence.length).toBeGreaterThan(0);
-    expect(one.fix.length).toBeGreaterThan(0);
-    for (const { run } of one.fix) {
-      if (run !== undefined) expect(COMMANDS.some((command) => command.test(run))).toBe(true);
-    }
+    expectSaid(finding(id, message, all), message);
     expect(all[0]?.id).toBe(id);
     expect(all.filter((other) => other.severity === "fail").length).toBeLessThanOrEqual(1);
   });
+});
+
+describe("a host", () => {
+  const heldHosts = Object.entries(HOST_CASES).flatMap(([id, { holds }]) =>
+    holds.map((row) => ({ id, ...row })),
+  );
+  const missedHosts = Object.entries(HOST_CASES).flatMap(([id, { not }]) =>
+    not.map((facts) => ({ id, facts })),
+  );
+  const silentHosts = Object.entries(HOST_CASES).flatMap(([id, { skipped = [] }]) =>
+    skipped.map((facts) => ({ id, facts })),
+  );
+
+  test("that is healthy has no findings, and nothing is skipped", () => {
+    const { findings: found, skipped } = hostFindings(host());
+    expect([found, [...skipped]]).toEqual([[], []]);
+  });
+
+  test.each(heldHosts)("$id $message", ({ id, host: facts, message }) => {
+    const { findings: found } = hostFindings(facts);
+    expect(found.map((one) => one.id)).toEqual([id]);
+    expectSaid(finding(id, message, found), message);
+  });
+
+  test.each(missedHosts)("$id does not hold", ({ id, facts }) => {
+    const { findings: found, skipped } = hostFindings(facts);
+    expect([found.map((one) => one.id).includes(id), skipped.has(id)]).toEqual([false, false]);
+  });
+
+  test.each(silentHosts)("$id is skipped, with a reason", ({ id, facts }) => {
+    expect(hostFindings(facts).skipped.get(id)?.length).toBeGreaterThan(5);
+  });
+});
+
+test("guesses about machines never fail", () => {
+  for (const { id, severity, refuses, confidence } of CONDITIONS.filter((one) => /^UL-H/.test(one.id))) {
+    expect([id, severity, refuses, confidence === "certain"]).toEqual([id, "warn", false, false]);
+  }
 });
 
 describe("does not hold", () => {

@@ -1,10 +1,13 @@
 import { CARRYING_CONDITIONS } from "./carrying.ts";
 import type { Condition } from "./condition.ts";
 import { ENDPOINT_CONDITIONS } from "./endpoints.ts";
+import { HOST_CONDITIONS } from "./host.ts";
 import { KERNEL_CONDITIONS } from "./kernel.ts";
+import { MACHINE_CONDITIONS } from "./machine.ts";
 import { NETWORK_CONDITIONS } from "./networks.ts";
 import { OCCUPIED_CONDITIONS } from "./occupied.ts";
 import { PARENT_CONDITIONS } from "./parents.ts";
+import { RUNTIME_CONDITIONS } from "./runtime.ts";
 
 /** Every condition, most fundamental first: that is the order of findings of one severity. */
 export const CONDITIONS: readonly Condition[] = [
@@ -14,4 +17,7 @@ export const CONDITIONS: readonly Condition[] = [
   ...KERNEL_CONDITIONS,
   ...NETWORK_CONDITIONS,
   ...ENDPOINT_CONDITIONS,
+  ...HOST_CONDITIONS,
+  ...MACHINE_CONDITIONS,
+  ...RUNTIME_CONDITIONS,
 ];

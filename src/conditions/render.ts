@@ -1,4 +1,4 @@
-import type { Finding, Fix, Severity } from "./condition.ts";
+import type { Finding, Severity } from "./condition.ts";
 
 /**
  * Findings as text: what is wrong, how it is known, what to do. The only place where they become text,
@@ -11,8 +11,13 @@ const MARKS: Readonly<Record<Severity, { readonly unicode: string; readonly asci
   info: { unicode: "i", ascii: "INFO" },
 };
 
+/** A finding, or its JSON body read back. */
+type Printed = Pick<Finding, "id" | "severity" | "message" | "evidence"> & {
+  readonly fix: readonly { readonly say: string; readonly run?: string | undefined }[];
+};
+
 /** Several lines for a person, without colour and without a final newline. */
-export function block(finding: Finding, options: { readonly ascii?: boolean } = {}): string {
+export function block(finding: Printed, options: { readonly ascii?: boolean } = {}): string {
   const mark = MARKS[finding.severity][options.ascii === true ? "ascii" : "unicode"];
   const seen = finding.evidence.map(({ source, value }) => `${source}: ${value}`);
   const steps = finding.fix.map(fixWords);
@@ -36,7 +41,7 @@ export function oneLine(finding: Finding): string {
   return clean(`${finding.id} ${finding.message} (${seen}); to mend it: ${steps}`);
 }
 
-function fixWords(fix: Fix): string {
+function fixWords(fix: Printed["fix"][number]): string {
   return fix.run === undefined ? fix.say : `${fix.say}: ${fix.run}`;
 }
 

@@ -101,6 +101,40 @@ export const SCHEMAS = {
       }),
     ),
   }),
+  "underlay.doctor/v1": v.object({
+    schema: v.literal("underlay.doctor/v1"),
+    kernel: v.string(),
+    /** Names of the links that were looked at. */
+    parents: v.array(v.string()),
+    /** Who told of networks: the daemon, its records, or nobody. */
+    networks: v.object({ from: v.picklist(["daemon", "records", "nobody"]), total: v.number() }),
+    counts: v.object({
+      fail: v.number(),
+      warn: v.number(),
+      info: v.number(),
+      ok: v.number(),
+      skip: v.number(),
+    }),
+    checks: v.array(
+      v.object({
+        id: v.string(),
+        title: v.string(),
+        status: v.picklist(["fail", "warn", "info", "ok", "skip"]),
+        /** Why it was skipped. */
+        reason: v.nullable(v.string()),
+      }),
+    ),
+    findings: v.array(FindingJson),
+  }),
+  "underlay.condition/v1": v.object({
+    schema: v.literal("underlay.condition/v1"),
+    id: v.string(),
+    title: v.string(),
+    severity: v.picklist(["fail", "warn", "info"]),
+    confidence: v.picklist(["certain", "likely", "possible"]),
+    refuses: v.boolean(),
+    explain: v.string(),
+  }),
 };
 
 export type SchemaName = keyof typeof SCHEMAS;

@@ -44,6 +44,12 @@ export interface Context extends EngineParts {
   readonly sightings: Sightings;
 }
 
+/** As much of it as a look at networks needs. */
+export type LookContext = Pick<
+  Context,
+  "networks" | "endpoints" | "queues" | "sightings" | "parents" | "bootId" | "log" | "clock" | "steady"
+>;
+
 export function makeContext(parts: EngineParts): Context {
   return {
     ...parts,
@@ -54,12 +60,12 @@ export function makeContext(parts: EngineParts): Context {
   };
 }
 
-export function endpointsOf(context: Context, network: string): EndpointRecord[] {
+export function endpointsOf(context: LookContext, network: string): EndpointRecord[] {
   return context.endpoints.list().filter((endpoint) => endpoint.network === network);
 }
 
 /** A network and its parent as conditions judge them. */
-export function judgedOf(context: Context, network: NetworkRecord, parent: ParentFacts): Judged {
+export function judgedOf(context: LookContext, network: NetworkRecord, parent: ParentFacts): Judged {
   const { mtu } = network.spec;
   return {
     network: network.owner,
@@ -80,7 +86,10 @@ export function judgedOf(context: Context, network: NetworkRecord, parent: Paren
 /** A pass may fall into the start of a container: so long, in milliseconds, that is nothing to tell. */
 const ORDINARY_START = 10_000;
 
-function judgedEndpoint(context: Context, { owner, addresses, publishes }: EndpointRecord): JudgedEndpoint {
+function judgedEndpoint(
+  context: LookContext,
+  { owner, addresses, publishes }: EndpointRecord,
+): JudgedEndpoint {
   const since = context.sightings.unattachedSince(owner);
   return {
     name: owner,
@@ -93,11 +102,15 @@ function judgedEndpoint(context: Context, { owner, addresses, publishes }: Endpo
   };
 }
 
-function dateOf({ clock, steady }: Context, steadyTime: number): Date {
+function dateOf({ clock, steady }: LookContext, steadyTime: number): Date {
   return new Date(clock() - (steady() - steadyTime));
 }
 
-function neighboursOf(context: Context, network: NetworkRecord, parent: ParentFacts): Judged["neighbours"] {
+function neighboursOf(
+  context: LookContext,
+  network: NetworkRecord,
+  parent: ParentFacts,
+): Judged["neighbours"] {
   return context.networks
     .list()
     .filter((other) => other.owner !== network.owner && sharesParent(context, other, parent))
@@ -108,7 +121,7 @@ function neighboursOf(context: Context, network: NetworkRecord, parent: ParentFa
     }));
 }
 
-function sharesParent(context: Context, other: NetworkRecord, parent: ParentFacts): boolean {
+function sharesParent(context: LookContext, other: NetworkRecord, parent: ParentFacts): boolean {
   const { name, ifindex, bootId } = other.parent;
   if (!parent.link) return name === parent.asked;
   const sameBoot = bootId === context.bootId && ifindex === parent.link.ifindex;

@@ -3,17 +3,17 @@ import { findings } from "../conditions/judge.ts";
 import { asUnderlayError } from "../lib/errors.ts";
 import type { ParentFacts } from "../lib/facts.ts";
 import type { WatchedLink } from "../links/watch.ts";
-import { type Context, judgedOf } from "./context.ts";
+import { judgedOf, type LookContext } from "./context.ts";
 import type { NetworkRecord } from "./records.ts";
 import { remember } from "./remember.ts";
 
 /** What is wrong with each network, as last looked at. A finding is logged when it begins and when it ends. */
 export class Health {
-  readonly #context: Context;
+  readonly #context: LookContext;
   readonly #facts = new Map<string, ParentFacts>();
   readonly #logged = new Map<string, Finding>();
 
-  constructor(context: Context) {
+  constructor(context: LookContext) {
     this.#context = context;
   }
 

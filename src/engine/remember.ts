@@ -1,5 +1,5 @@
 import type { LinkFacts } from "../lib/facts.ts";
-import type { Context } from "./context.ts";
+import type { LookContext } from "./context.ts";
 import { memoryOf, networkKey } from "./networks.ts";
 
 /**
@@ -7,7 +7,7 @@ import { memoryOf, networkKey } from "./networks.ts";
  * host was rebooted. Otherwise it would not be known again after a rename. The name stays, for MAC addresses are
  * derived from it.
  */
-export async function remember(context: Context, owner: string, link: LinkFacts): Promise<void> {
+export async function remember(context: LookContext, owner: string, link: LinkFacts): Promise<void> {
   const { networks, queues, bootId } = context;
   const now = memoryOf(link, bootId);
   const isKnown = () => {

@@ -84,7 +84,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
  * contract that all share, and may do the same: every link hangs on a parent.
  */
 export const SHARED_BY_KINDS = ["parent", "veth"];
-export const NOT_A_KIND = [...SHARED_BY_KINDS, "watch"];
+export const NOT_A_KIND = [...SHARED_BY_KINDS, "watch", "host"];
 export const WHY_KINDS =
   "what two kinds share belongs in links/parent or links/veth, else a kind cannot change alone";
 

@@ -1,0 +1,134 @@
+import type { Condition, Need } from "../../conditions/condition.ts";
+import { hostFindings, weighed } from "../../conditions/judge.ts";
+import { CONDITIONS } from "../../conditions/registry.ts";
+import { type Body, type FindingBody, findingBody } from "../../daemon/api.ts";
+import type { Values } from "../../daemon/settings.ts";
+import { MACHINE_FILES } from "../../links/host/read.ts";
+import { type HostQuestion, hostFacts } from "./host.ts";
+import { type DoctorKernel, openKernel } from "./kernel.ts";
+import { type KnownNetworks, knownNetworks } from "./networks.ts";
+import { type LookedAt, lookAtParent } from "./parent.ts";
+
+const NOT_LOOKED = "no parent was looked at: name one, underlay doctor LINK";
+
+type Diagnosis = Body<"underlay.doctor/v1">;
+
+/**
+ * Everything that can be known now without sending a frame: the host, and a link as a parent or, without one, all
+ * networks and their parents. Throws `invalid_option` for what can be no link's name.
+ */
+export async function diagnose(values: Values, asked: string | undefined): Promise<Diagnosis> {
+  const files = MACHINE_FILES;
+  const release = files.text("/proc/sys/kernel/osrelease") ?? "";
+  const bootId = files.text("/proc/sys/kernel/random/boot_id") ?? "";
+  const kernel = openKernel(files, release, bootId);
+  using open = "known" in kernel ? kernel.known : undefined;
+
+  const read = await knownNetworks(values, open, bootId);
+  const known: KnownNetworks = "known" in read ? read.known : { from: "nobody", networks: [], findings: [] };
+  const looks = open ? await looksAt(open, asked, known) : [];
+  const question: HostQuestion = {
+    files,
+    kernel,
+    dockerSocket: values.docker_socket,
+    pluginDir: values.plugin_dir,
+    pid: known.pid ?? process.pid,
+    dockerNetworks: known.networks.filter(({ owner }) => owner.startsWith("docker:")).length,
+    parents: looks.flatMap(({ facts }) => facts.link ?? []),
+  };
+  const host = await hostFacts(question);
+  const ofHost = hostFindings(host);
+  const ofParents = looks.flatMap((look) => (isAbout(look, asked, known) ? look.findings : []));
+  const ofNetworks = known.findings.filter(({ subject }) => asked === undefined || subject.name === asked);
+  const findings = distinct(weighed([...[...ofHost.findings, ...ofParents].map(findingBody), ...ofNetworks]));
+
+  const lacks = lacking(open, host.process.root, asked);
+  const isJudged =
+    looks.some(({ facts }) => facts.link !== undefined || asked !== undefined) || known.networks.length > 0;
+
+  const unjudged = "unread" in kernel ? kernel.unread : "unread" in read ? read.unread : NOT_LOOKED;
+  const checks = CONDITIONS.map((condition) => {
+    const reason = ofHost.skipped.get(condition.id) ?? whySkipped(condition, isJudged ? lacks : unjudged);
+    return checkOf(condition, findings, reason);
+  });
+  return {
+    schema: "underlay.doctor/v1",
+    kernel: release,
+    parents: question.parents.map(({ name }) => name),
+    networks: { from: known.from, total: known.networks.length },
+    counts: countsOf(checks),
+    checks,
+    findings,
+  };
+}
+
+/** The link that was asked for; else the parents of networks; else what `parent=auto` would be. */
+async function looksAt(
+  kernel: DoctorKernel,
+  asked: string | undefined,
+  { networks }: KnownNetworks,
+): Promise<LookedAt[]> {
+  const parents = [...new Set(networks.map(({ parent }) => parent))];
+  const names = asked === undefined ? (parents.length > 0 ? parents : ["auto"]) : [asked];
+  const looks: LookedAt[] = [];
+  for (const name of names) {
+    looks.push(await lookAtParent(kernel, name, networks, asked !== undefined));
+  }
+  return looks;
+}
+
+/** What would be wrong with a new network is told of a link that was asked for, or of the first one to come. */
+function isAbout({ facts }: LookedAt, asked: string | undefined, { networks }: KnownNetworks): boolean {
+  return asked !== undefined || (networks.length === 0 && facts.link !== undefined);
+}
+
+type Lacks = Partial<Record<Need, string>>;
+
+function lacking(kernel: DoctorKernel | undefined, root: boolean, asked: string | undefined): Lacks {
+  const scratch = kernel?.scratch;
+  const untried = asked === undefined ? "no link was tried: name one, underlay doctor LINK" : undefined;
+  const trial = scratch && "unread" in scratch ? scratch.unread : untried;
+  return {
+    ...(!root && { namespaces: "the namespaces of containers are not for this user: run as root" }),
+    ...(trial !== undefined && { trial }),
+  };
+}
+
+function whySkipped({ judge, judgeHost, needs }: Condition, lacks: Lacks | string): string | undefined {
+  if (judge === undefined) return undefined;
+  if (typeof lacks === "string") return judgeHost === undefined ? lacks : undefined;
+  return needs?.flatMap((need) => lacks[need] ?? [])[0];
+}
+
+type Check = Diagnosis["checks"][number];
+
+function checkOf(
+  { id, title }: Condition,
+  findings: readonly FindingBody[],
+  reason: string | undefined,
+): Check {
+  // Worst first.
+  const found = findings.find((finding) => finding.id === id);
+  if (found) return { id, title, status: found.severity, reason: null };
+  return { id, title, status: reason === undefined ? "ok" : "skip", reason: reason ?? null };
+}
+
+function countsOf(checks: readonly Check[]): Diagnosis["counts"] {
+  const count = (status: Check["status"]) => checks.filter((check) => check.status === status).length;
+  return {
+    fail: count("fail"),
+    warn: count("warn"),
+    info: count("info"),
+    ok: count("ok"),
+    skip: count("skip"),
+  };
+}
+
+/** What is found of the host and of a link alike is told once. */
+function distinct(findings: readonly FindingBody[]): FindingBody[] {
+  const keyed = findings.map(
+    (finding) =>
+      [`${finding.id} ${finding.subject.kind} ${finding.subject.name} ${finding.message}`, finding] as const,
+  );
+  return [...new Map(keyed).values()];
+}

@@ -1,0 +1,67 @@
+import { askDockerd, driverFacts } from "../../docker/host-facts.ts";
+import type { LinkFacts } from "../../lib/facts.ts";
+import type { DockerFacts, HostFacts, Read } from "../../lib/host-facts.ts";
+import { bootFacts } from "../../links/host/boot.ts";
+import { kernelFacts, machineFacts } from "../../links/host/machine.ts";
+import { neighbourTables } from "../../links/host/neighbours.ts";
+import { processFacts, profileOf } from "../../links/host/process.ts";
+import type { Files } from "../../links/host/read.ts";
+import type { DoctorKernel } from "./kernel.ts";
+
+/** Names under which Docker is to find us. */
+const DRIVERS = ["underlay-macvlan"] as const;
+
+/** Where dockerd writes its process id: from a package, and from a snap. */
+const PID_FILES = ["/run/docker.pid", "/var/run/docker.pid", "/var/snap/docker/current/run/docker.pid"];
+
+export interface HostQuestion {
+  readonly files: Files;
+  readonly kernel: Read<DoctorKernel>;
+  readonly dockerSocket: string;
+  readonly pluginDir: string;
+  /** Of the daemon when one runs, else of this process. */
+  readonly pid: number;
+  readonly dockerNetworks: number;
+  readonly parents: readonly LinkFacts[];
+}
+
+/** Everything about the host that conditions want to know. */
+export async function hostFacts(question: HostQuestion): Promise<HostFacts> {
+  const { files, kernel, pid, parents } = question;
+  return {
+    kernel: kernelFacts(files),
+    kinds: "known" in kernel ? await kernel.known.kinds() : [],
+    machine: machineFacts(files),
+    process: {
+      ...processFacts(files, pid),
+      ...("unread" in kernel && { noForeignCalls: kernel.unread }),
+    },
+    docker: await dockerFacts(question),
+    boot: bootFacts(files),
+    neighbours: neighbourTables(files),
+    parents,
+  };
+}
+
+async function dockerFacts({
+  files,
+  dockerSocket,
+  pluginDir,
+  dockerNetworks,
+}: HostQuestion): Promise<DockerFacts> {
+  const process = dockerdProcess(files);
+  const [dockerd, ...drivers] = await Promise.all([
+    askDockerd(dockerSocket),
+    ...DRIVERS.map((name) => driverFacts(name, pluginDir, files.text)),
+  ]);
+  return { socket: dockerSocket, dockerd, drivers, networks: dockerNetworks, ...(process && { process }) };
+}
+
+function dockerdProcess(files: Files): DockerFacts["process"] {
+  const pids = PID_FILES.map((path) => Number(files.text(path)));
+  const pid = pids.find((candidate) => candidate > 0 && files.text(`/proc/${candidate}/comm`) === "dockerd");
+  if (pid === undefined) return undefined;
+  const profile = profileOf(files, pid);
+  const netns = files.inode(`/proc/${pid}/ns/net`);
+  return { pid, ...(profile !== undefined && { profile }), ...(netns !== undefined && { netns }) };
+}

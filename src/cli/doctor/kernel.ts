@@ -1,0 +1,78 @@
+import { asUnderlayError } from "../../lib/errors.ts";
+import type { HostFacts, Read } from "../../lib/host-facts.ts";
+import { silentLog } from "../../lib/log.ts";
+import { kindFacts } from "../../links/host/kinds.ts";
+import type { Files } from "../../links/host/read.ts";
+import { kernelParents } from "../../links/parent/kernel.ts";
+import type { Parents } from "../../links/parent/parents.ts";
+import type { Scratch } from "../../links/parent/trial.ts";
+import { Conversation } from "../../netlink/conversation.ts";
+import { NETLINK_GENERIC, NETLINK_ROUTE, openRequestSocket } from "../../netlink/open.ts";
+import { inlineTransport } from "../../netlink/transport.ts";
+import { type Libc, openLibc } from "../../sys/libc.ts";
+import { makeScratchNetns, type Netns, ownNetns } from "../../sys/netns.ts";
+
+/** The kernel as one look needs it, in this thread: nobody else waits for it. */
+export interface DoctorKernel extends Disposable {
+  readonly parents: Parents;
+  readonly requests: Conversation;
+  /** Where a link can be tried, or why not. */
+  readonly scratch: Read<Scratch>;
+  kinds(): Promise<HostFacts["kinds"]>;
+}
+
+/** The kernel, or why nothing can be asked of it. */
+export function openKernel(files: Files, release: string, bootId: string): Read<DoctorKernel> {
+  try {
+    return { known: kernelOver(openLibc(), files, release, bootId) };
+  } catch (thrown) {
+    const error = asUnderlayError(thrown);
+    if (error.code !== "unsupported") throw error;
+    return { unread: error.message };
+  }
+}
+
+function kernelOver(libc: Libc, files: Files, release: string, bootId: string): DoctorKernel {
+  using undo = new DisposableStack();
+  const home = undo.adopt(ownNetns(), (netns) => netns.close());
+  // Entering a namespace takes a capability, even one's own; a socket without a namespace takes none.
+  const open = (protocol: number, netns?: Netns) =>
+    new Conversation(
+      inlineTransport(openRequestSocket(libc, protocol, netns?.inode === home.inode ? undefined : netns)),
+    );
+  const keep = (protocol: number, netns?: Netns) =>
+    undo.adopt(open(protocol, netns), (conversation) => conversation.close());
+  const requests = keep(NETLINK_ROUTE);
+  const generic = keep(NETLINK_GENERIC);
+  const scratch = scratchIn(libc, undo, requests, (netns) => keep(NETLINK_ROUTE, netns));
+  const kernel = {
+    requests,
+    generic,
+    log: silentLog,
+    converseIn: (netns: Netns) => open(NETLINK_ROUTE, netns),
+  };
+  const kept = undo.move();
+  return {
+    requests,
+    scratch,
+    parents: kernelParents(kernel, bootId),
+    kinds: () => kindFacts(files, release, "unread" in scratch ? scratch : { known: scratch.known.inside }),
+    [Symbol.dispose]: () => kept.dispose(),
+  };
+}
+
+function scratchIn(
+  libc: Libc,
+  undo: DisposableStack,
+  home: Conversation,
+  converse: (netns: Netns) => Conversation,
+): Read<Scratch> {
+  try {
+    const netns = undo.adopt(makeScratchNetns(libc), (made) => made.close());
+    return { known: { netns, home, inside: converse(netns) } };
+  } catch (thrown) {
+    const error = asUnderlayError(thrown);
+    if (error.code !== "permission") throw error;
+    return { unread: "needs CAP_SYS_ADMIN, to try a link where it does no harm: run as root" };
+  }
+}

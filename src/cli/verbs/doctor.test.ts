@@ -1,0 +1,60 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import * as v from "valibot";
+import { CONDITIONS } from "../../conditions/registry.ts";
+import { SCHEMAS } from "../../daemon/api.ts";
+import { newHost } from "../cli.fixture.ts";
+
+const host = newHost();
+afterAll(() => host.close());
+
+describe("doctor --explain", () => {
+  test("tells of every id, with nothing to ask", async () => {
+    for (const { id, title } of CONDITIONS) {
+      const { code, out, err } = await host.run(`doctor --explain ${id}`);
+      expect([code, err]).toEqual([0, ""]);
+      expect(out).toStartWith(`${id}  ${title} (`);
+    }
+  });
+
+  test("takes an id without its prefix, in any case", async () => {
+    const whole = await host.run("doctor --explain UL-P05");
+    expect(whole.out).toContain("a network is refused, unless -o allow=UL-P05");
+    for (const short of ["p05", "P05", "ul-p05"])
+      expect(await host.run(`doctor --explain ${short}`)).toEqual(whole);
+  });
+
+  test("as JSON", async () => {
+    const { out } = await host.run("doctor --explain P06 -o json");
+    expect(v.parse(SCHEMAS["underlay.condition/v1"], JSON.parse(out)).refuses).toBe(true);
+  });
+
+  test("wraps what it tells and loses no word", async () => {
+    for (const { id, explain } of CONDITIONS) {
+      const [, ...lines] = (await host.run(`doctor --explain ${id}`)).out.trimEnd().split("\n");
+      expect(lines.filter((line) => line !== "").join(" ")).toBe(explain);
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
+    }
+  });
+
+  test("of an id that is none names the nearest", async () => {
+    expect(await host.run("doctor --explain P77")).toMatchObject({ code: 2, out: "" });
+    expect((await host.run("doctor --explain UL-P0l")).err).toContain("did you mean UL-P0");
+  });
+});
+
+test("what it is asked is checked", async () => {
+  expect((await host.run("doctor --fail-on never")).err).toContain("is none of fail, warn");
+  expect(await host.run("doctor eth0 eth1")).toMatchObject({ code: 2, out: "" });
+  expect((await host.run("doctor a/b")).code).toBe(2);
+});
+
+test("JSON has every check once, and fits its schema", async () => {
+  const { out, err } = await host.run("doctor no-such-link -o json");
+  expect(err).toBe("");
+  const body = v.parse(SCHEMAS["underlay.doctor/v1"], JSON.parse(out));
+  expect(body.checks.map(({ id }) => id)).toEqual(CONDITIONS.map(({ id }) => id));
+  expect(Object.values(body.counts).reduce((sum, count) => sum + count)).toBe(CONDITIONS.length);
+  for (const { status, reason } of body.checks) expect(status === "skip").toBe(reason !== null);
+  expect(body.findings[0]?.id).toBe("UL-P01");
+  expect((await host.run("doctor no-such-link")).code).toBe(8);
+});

@@ -1,0 +1,193 @@
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { type Body, SCHEMAS } from "../../src/daemon/api.ts";
+import { makeLanWithNic } from "./judge.ts";
+import type { Lan } from "./lan.ts";
+
+/** The shipped program's doctor in a namespace with a fault: the fault is what it tells first. No daemon, no Docker. */
+
+const PROGRAM = join(import.meta.dir, "../../dist/underlay");
+const root = mkdtempSync(join(tmpdir(), "underlay-live-doctor-"));
+// Users other than root must reach it.
+chmodSync(root, 0o755);
+afterAll(() => rmSync(root, { recursive: true }));
+
+let lan: Lan;
+
+beforeEach(() => {
+  lan = makeLanWithNic();
+});
+
+afterEach(() => lan[Symbol.dispose]());
+
+const FLAGS = ["state-dir", "run-dir", "plugin-dir", "docker-socket"].map(
+  (name) => `--${name}=${root}/${name}`,
+);
+
+interface Run {
+  /** What starts the program, inside the namespace. */
+  readonly by?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** `words`: LINK and flags. */
+function run(words: readonly string[], { by = [], env = {} }: Run = {}) {
+  const argv = ["nsenter", `--net=${lan.path}`, ...by, PROGRAM, "doctor", ...words, "--config=/dev/null"];
+  const known = words.some((word) => word.startsWith("--explain")) ? [] : FLAGS.slice(0, 2);
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...argv, ...known], {
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      UNDERLAY_PLUGIN_DIR: `${root}/plugin-dir`,
+      UNDERLAY_DOCKER_SOCKET: `${root}/docker-socket`,
+      ...env,
+    },
+  });
+  return { code: exitCode, out: stdout.toString(), err: stderr.toString() };
+}
+
+function diagnosis(words: readonly string[], how: Run = {}): Body<"underlay.doctor/v1"> {
+  const { out, err } = run([...words, "-o", "json"], how);
+  if (out === "") throw new Error(err);
+  return v.parse(SCHEMAS["underlay.doctor/v1"], JSON.parse(out));
+}
+
+const first = (link: string, how: Run = {}) => diagnosis([link], how).findings[0]?.id;
+const statusOf = ({ checks }: Body<"underlay.doctor/v1">, id: string) =>
+  checks.find((check) => check.id === id)?.status;
+
+describe("a fault is found first:", () => {
+  test.each([
+    ["UL-P01", "eth7", []],
+    ["UL-P04", "lo", []],
+    ["UL-P03", "eth0", ["link set sw0 down"]],
+    ["UL-P06", "eth0", ["link add br0 type bridge", "link set eth0 master br0"]],
+    ["UL-P08", "eth0", ["link add mv0 link eth0 type macvlan mode passthru"]],
+  ] as const)("%s of %s", (id, link, faults) => {
+    for (const fault of faults) lan.ip(fault);
+    expect(first(link)).toBe(id);
+    expect(run([link]).code).toBe(8);
+  });
+
+  test("UL-P02, which is a warning", () => {
+    lan.ip("link set eth0 down");
+    const { findings } = diagnosis(["eth0"]);
+    expect(findings.filter(({ subject }) => subject.kind === "parent").map(({ id }) => id)).toEqual([
+      "UL-P02",
+    ]);
+    expect([run(["eth0"]).code, run(["eth0", "--fail-on=warn"]).code]).toEqual([0, 8]);
+  });
+
+  test("UL-P15, until the filter is off", () => {
+    lan.ip("link add br0 type bridge");
+    lan.ip("link set sw0 master br0");
+    lan.ip("link set br0 up");
+    const hooks = ["iptables", "ip6tables", "arptables"].map((name) => `net.bridge.bridge-nf-call-${name}`);
+    const set = (value: number) =>
+      Bun.spawnSync([
+        "nsenter",
+        `--net=${lan.path}`,
+        "sysctl",
+        "-w",
+        ...hooks.map((hook) => `${hook}=${value}`),
+      ]);
+    if (set(1).exitCode !== 0) throw new Error("this kernel has no br_netfilter");
+    expect(statusOf(diagnosis(["br0"]), "UL-P15")).toBe("warn");
+    set(0);
+    expect(statusOf(diagnosis(["br0"]), "UL-P15")).toBe("ok");
+  });
+
+  test("UL-K07, a capability that root lacks", () => {
+    const by = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-all"];
+    const { findings } = diagnosis(["eth0"], { by });
+    expect(findings[0]).toMatchObject({ id: "UL-K07", message: "root lacks CAP_SYS_PTRACE" });
+  });
+
+  test("UL-K06, a user namespace", () => {
+    const { findings } = diagnosis(["lo"], { by: ["unshare", "--user", "--map-root-user", "--net"] });
+    expect(findings.map(({ id }) => id)).toContain("UL-K06");
+  });
+
+  test("UL-K09, no JIT: and what needs none is checked", () => {
+    const all = diagnosis([], { env: { BUN_JSC_useJIT: "0" } });
+    expect([all.findings[0]?.id, statusOf(all, "UL-P06"), statusOf(all, "UL-K07")]).toEqual([
+      "UL-K09",
+      "skip",
+      "ok",
+    ]);
+  });
+});
+
+describe("on a healthy parent", () => {
+  test("it finds nothing, changes nothing and sends nothing", () => {
+    // The kernel's own neighbour discovery would send.
+    Bun.spawnSync(["nsenter", `--net=${lan.path}`, "sysctl", "-w", "net.ipv6.conf.all.disable_ipv6=1"]);
+    const state = () => [lan.links(), JSON.parse(lan.ip("-j -s link show dev eth0"))[0].stats64.tx.packets];
+    const before = state();
+    const { counts, parents } = diagnosis(["eth0"]);
+    expect([counts.fail, parents]).toEqual([0, ["eth0"]]);
+    expect(run(["eth0"]).code).toBe(0);
+    expect(state()).toEqual(before);
+  });
+
+  test("without LINK it looks at the link of the default route, if there is one", () => {
+    expect(diagnosis([]).parents).toEqual([]);
+    lan.ip("addr add 192.168.9.5/24 dev eth0");
+    lan.ip("route add default via 192.168.9.1");
+    expect(diagnosis([]).parents).toEqual(["eth0"]);
+  });
+
+  test("the kernel is asked which kinds it has", () => {
+    const made = (kind: string) => {
+      try {
+        lan.ip(`link add probe0 link eth0 type ${kind}`);
+        lan.ip("link delete probe0");
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const { findings } = diagnosis(["eth0"]);
+    const missing = findings.find(({ id }) => id === "UL-K01");
+    const told = (missing?.message.match(/make (.*) links/)?.[1] ?? "").split(", ");
+    expect(told.includes("ipvlan")).toBe(!made("ipvlan"));
+    expect(told.includes("macvlan")).toBe(!made("macvlan"));
+    expect(told.includes("dummy")).toBe(!made("dummy"));
+  });
+});
+
+describe("it goes as far as it can", () => {
+  test("without root", () => {
+    const by = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    lan.ip("link add br0 type bridge");
+    lan.ip("link set eth0 master br0");
+    const body = diagnosis(["eth0"], { by });
+    expect(body.findings[0]?.id).toBe("UL-P06");
+    for (const id of ["UL-K01", "UL-K07", "UL-K10", "UL-P07"]) expect(statusOf(body, id)).toBe("skip");
+    for (const { status, reason } of body.checks) if (status === "skip") expect(reason).not.toBe("");
+  });
+
+  test("without sysfs", () => {
+    const by = ["unshare", "--mount", "sh", "-c", 'umount -l /sys && exec "$@"', "sh"];
+    const body = diagnosis(["eth0"], { by });
+    expect([body.parents, statusOf(body, "UL-H01"), statusOf(body, "UL-P06")]).toEqual([
+      ["eth0"],
+      "skip",
+      "ok",
+    ]);
+  });
+
+  test("among 1,000 links", () => {
+    const batch = Array.from(
+      { length: 1000 },
+      (_, i) => `link add mv${i} link eth0 type macvlan mode bridge`,
+    );
+    const { exitCode } = Bun.spawnSync(["nsenter", `--net=${lan.path}`, "ip", "-batch", "-"], {
+      stdin: new TextEncoder().encode(`${batch.join("\n")}\n`),
+    });
+    expect(exitCode).toBe(0);
+    expect(diagnosis(["eth0"]).counts.fail).toBe(0);
+  });
+});
