@@ -3,11 +3,12 @@
 BUN := node_modules/.bin/bun
 SOURCES = $(shell find src packaging -type f ! -name '*.test.ts' ! -name '*.golden.ts')
 
-.PHONY: help build check test demo bench clean
+.PHONY: help build dist check test demo bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make build   dist/underlay, one executable'
+	@echo 'make dist    tarballs for x86-64 and arm64, with their SHA-256, in dist'
 	@echo 'make check   types, lint, architecture and unit tests, in under a minute; needs no root'
 	@echo 'make test    every test there is, on real kernels and dockerds; needs root'
 	@echo 'make demo    two containers on a LAN of their own, shown and torn down; needs root'
@@ -17,8 +18,19 @@ help:
 build: dist/underlay
 
 # The order-only prerequisite runs every time and does nothing when the lockfile is already installed.
-dist/underlay: $(SOURCES) package.json package-lock.json tools/build.sh | modules
+dist/underlay: $(SOURCES) package.json package-lock.json tools/build.sh tools/runtime.sh | modules
 	@tools/build.sh $@
+
+VERSION := $(shell sed -n 's/^  "version": "\(.*\)",$$/\1/p' package.json)
+TARBALLS = dist/underlay-$(VERSION)-linux-x64.tar.gz dist/underlay-$(VERSION)-linux-arm64.tar.gz
+READING = LICENSE README.md CONTRIBUTING.md $(shell find docs -name '*.md')
+
+dist: $(TARBALLS)
+
+# One run makes both.
+$(TARBALLS) &: $(SOURCES) $(READING) package.json package-lock.json tools/build.sh tools/runtime.sh tools/dist.ts | modules
+	@tools/need.sh tar:tar gzip:gzip git:git
+	@$(BUN) tools/dist.ts
 
 .PHONY: modules
 modules:

@@ -27,9 +27,13 @@ mirror=${UNDERLAY_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' '
   sed -n 's#/*$##; /\/debian$/{p;q}')}
 [ -n "$mirror" ] || { echo 'underlay: no Debian mirror in the apt sources; name one in UNDERLAY_DEBIAN_MIRROR' >&2; exit 1; }
 
+# Left out: what nobody reads there, and emulators of CPUs that we do not ship for.
 build() {
   rm -rf "$root.new"
   mmdebstrap --quiet --variant=apt --include="$packages" \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-exclude=/usr/bin/qemu-*' --dpkgopt='path-include=/usr/bin/qemu-x86_64' \
     --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$root.new" "deb $mirror $suite main" >&2 || return 1
   # shellcheck disable=SC2046 # the list is meant to split
   chroot "$root.new" dpkg-query -W $(echo "$packages" | tr , ' ') >"$root.new/underlay-versions"

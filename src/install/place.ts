@@ -60,7 +60,7 @@ function synced(path: string): void {
 /** Folders of a path below `root` that do not exist, parents first; paths as seen from `root`. */
 export function missingFolders(root: string, path: string): string[] {
   const folder = dirname(path);
-  if (existsSync(join(root, folder))) return [];
+  if (folder === "/" || existsSync(join(root, folder))) return [];
   return [...missingFolders(root, folder), folder];
 }
 

@@ -4,10 +4,10 @@ import { must } from "./run.ts";
 
 /**
  * The programs that judge what is installed: systemd, shells, a man page reader, an emulated old CPU. They are in a
- * private Debian root (30 s and 670 MB, once), because systemd is nothing to put on somebody's machine.
+ * private Debian root (40 s and 200 MB, once), because systemd is nothing to put on somebody's machine.
  */
 const PACKAGES = [
-  ...["systemd", "dbus", "zsh", "fish", "mandoc", "qemu-user-static"],
+  ...["systemd", "dbus", "zsh", "fish", "mandoc", "qemu-user"],
   ...["iproute2", "busybox-static", "procps"],
 ];
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -18,6 +18,6 @@ export const BUILT = "/opt/underlay/underlay";
 /** A private host without Docker. */
 export async function startPackagingHost(): Promise<PrivateHost> {
   const script = resolve(import.meta.dir, "../../tools/debian-root.sh");
-  const root = await must([script, "tools", "bookworm", PACKAGES.join(",")], { timeoutMs: 600_000 });
+  const root = await must([script, "tools-trixie", "trixie", PACKAGES.join(",")], { timeoutMs: 600_000 });
   return startHost({ engine: { age: "oldest", root, path: PATH, version: "none" } });
 }

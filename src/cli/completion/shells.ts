@@ -62,6 +62,7 @@ _underlay() {
 if [[ $funcstack[1] == _underlay ]]; then _underlay "$@"; else compdef _underlay underlay; fi
 `;
 
+// A question mark is a wildcard up to fish 3 only.
 const FISH = `# fish completion for underlay, printed by \`underlay completion fish\`
 function __underlay_complete
     set -l words (commandline -opc)
@@ -72,7 +73,9 @@ function __underlay_complete
             __fish_complete_path "$current"
         case ${PLACES.dirs}
             __fish_complete_directories "$current"
-        case '?*'
+        case ''
+            return 1
+        case '*'
             printf '%s\\n' $answer
     end
 end

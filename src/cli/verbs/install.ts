@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { CONFIG_DIR, type Config, loadConfig } from "../../daemon/config.ts";
 import { SETTINGS } from "../../daemon/settings.ts";
@@ -51,6 +52,8 @@ export function placeOf({ given }: Call): Place {
   };
   const place = { root: folder("root", "/"), prefix: folder("prefix", DEFAULT_PREFIX) };
   if (place.prefix === "/") throw usageError("--prefix: / is no place for programs; /usr is");
+  if (!existsSync(place.root))
+    throw new UnderlayError("not_found", `--root: there is no folder ${clean(place.root)}`);
   if (place.root === "/" && process.getuid?.() !== 0)
     throw new UnderlayError("permission", "only root may change what is installed on this host: use sudo");
   return place;

@@ -121,7 +121,7 @@ async function stopDaemon(call: Call, place: Place): Promise<void> {
 
 function removeState({ root }: Place, { values }: Config): void {
   const stateDir = join(root, values.state_dir);
-  for (const name of [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, "underlay.lock"])
+  for (const name of [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`])
     rmSync(join(stateDir, name), { force: true });
   rmSync(join(root, values.run_dir, "lock"), { recursive: true, force: true });
   // Settings are the user's: their folder goes only when there are none.
