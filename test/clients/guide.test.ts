@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { disposedAfterAll } from "../ground/cleanup.ts";
+import { IMAGE } from "../ground/dockerd.ts";
+import { AGES } from "../ground/engines.ts";
+import { type Command, type CommandBlock, isWhatTheGuideShows, readGuide } from "../ground/guide.ts";
+import type { PrivateHost } from "../ground/host.ts";
+import { type Scene, startScene } from "../ground/scene.ts";
+
+/** The guide is done as it is written: on a host whose NIC is `eth0`, on a LAN whose router is 192.168.1.1. */
+
+const GUIDE = "docs/guide/macvlan.md";
+const blocks = readGuide(readFileSync(join(import.meta.dir, "../..", GUIDE), "utf8"));
+
+const FOLDER = "/tmp/guide";
+const PROGRAMS = "/tmp/guide-programs";
+
+const ROUTER_ADDRESSES = ["192.168.1.1/24", "192.168.2.1/24", "fd00:1::1/64", "10.10.0.1/24", "10.20.0.1/24"];
+
+const PARENTS = [
+  { address: "an address", commands: [["ip", "address", "add", "192.168.1.2/24", "dev", "eth0"]] },
+  { address: "no address", commands: [["ip", "address", "flush", "dev", "eth0"]] },
+];
+
+describe.each([...AGES])(`${GUIDE} on the %s dockerd`, (age) => {
+  const things = disposedAfterAll();
+  let scene: Scene;
+
+  beforeAll(async () => {
+    scene = things.use(await startScene(age));
+    await makeTheHostOfTheGuide(scene.host);
+    // A dockerd that makes a bridge turns forwarding on; it looks once, and its client warns of a host without.
+    await scene.host.must(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]);
+    await scene.dockerd.stop();
+    await scene.dockerd.start();
+  }, 600_000);
+
+  describe.each(PARENTS)("on a parent with $address", ({ commands }) => {
+    beforeAll(async () => {
+      for (const argv of commands) await scene.host.must(argv);
+    });
+    afterAll(() => scene.clear(), 60_000);
+
+    for (const block of blocks) {
+      if (block.kind === "file")
+        test(`line ${block.line}: ${block.name}`, async () => {
+          await Bun.write(scene.host.outside(`${FOLDER}/${block.name}`), block.text);
+        });
+      else if (age === "newest" || !block.newest)
+        test(`line ${block.line}, ${block.section}: ${block.commands[0]?.text.split("\n")[0]}`, () =>
+          follow(scene.host, block));
+    }
+
+    test("the guide clears away what it makes", async () => {
+      expect(await scene.links()).toEqual(["eth0", "lo"]);
+      expect(await scene.records()).toMatchObject({ networks: [], endpoints: [] });
+      expect(await scene.dockerd.docker("ps", "--all", "--quiet")).toBe("");
+    });
+  });
+});
+
+test("a command that fails is told with its line in the guide", async () => {
+  const failing = { run: async () => ({ code: 3, stdout: "no such thing\n", stderr: "" }) };
+  const block: CommandBlock = {
+    ...{ kind: "commands", line: 7, section: "", newest: false, fails: false },
+    commands: [{ line: 9, text: "docker network rm lan" }],
+  };
+  await expect(follow(failing, block)).rejects.toThrow(
+    `${GUIDE}:9: exit 3: docker network rm lan\nno such thing`,
+  );
+  const fails = { ...block, fails: true };
+  await follow(failing, fails);
+  await expect(follow(failing, { ...fails, prints: { line: 12, text: "gone" } })).rejects.toThrow(
+    `${GUIDE}:12: shown:\ngone\nprinted by docker network rm lan:\nno such thing`,
+  );
+});
+
+/** Does what a block says; throws with file and line of what is not as the guide has it. */
+async function follow(host: Pick<PrivateHost, "run">, block: CommandBlock): Promise<void> {
+  const last = block.commands.at(-1);
+  for (const command of block.commands) {
+    const { code, stdout } = await type(host, command);
+    const mayFail = block.fails && command === last;
+    if ((code !== 0) !== mayFail)
+      throw new Error(`${GUIDE}:${command.line}: exit ${code}: ${command.text}\n${stdout}`);
+    const { prints } = block;
+    if (command === last && prints !== undefined && !isWhatTheGuideShows(prints.text, stdout))
+      throw new Error(
+        `${GUIDE}:${prints.line}: shown:\n${prints.text}\nprinted by ${command.text}:\n${stdout}`,
+      );
+  }
+}
+
+/** One command as a reader would type it, with both of its streams on one terminal. */
+function type(host: Pick<PrivateHost, "run">, command: Command) {
+  return host.run(
+    ["sh", "-c", `cd ${FOLDER}; exec 2>&1\nPATH=${PROGRAMS}:/opt/underlay:$PATH\n${command.text}`],
+    {
+      timeoutMs: 60_000,
+    },
+  );
+}
+
+async function makeTheHostOfTheGuide(host: PrivateHost): Promise<void> {
+  await host.unplug();
+  await host.must(["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "lan1", "netns", "router"]);
+  await host.must(["ip", "link", "set", "eth0", "up"]);
+  await host.must(["ip", "-n", "router", "link", "set", "lan1", "up"]);
+  for (const address of ROUTER_ADDRESSES) {
+    const noDad = address.includes(":") ? ["nodad"] : [];
+    await host.must(["ip", "-n", "router", "address", "add", address, "dev", "lan1", ...noDad]);
+  }
+  await host.must(["sh", "-euc", READERS_PROGRAMS, FOLDER, PROGRAMS, IMAGE]);
+}
+
+/**
+ * What a reader has and a private host has not: ping, an image `busybox` that runs a shell, and Compose as a plugin of
+ * the client where it is a program of its own. Arguments: folder, folder of programs, name of the test's image.
+ */
+const READERS_PROGRAMS = `
+  mkdir -p "$0" "$1"
+  ln -sf "$(command -v busybox)" "$1/ping"
+  made=$(docker create "$2" sh)
+  docker commit --change 'CMD ["sh"]' "$made" busybox:latest
+  docker rm "$made"
+  docker compose version >/dev/null 2>&1 && exit 0
+  plugin=$HOME/.docker/cli-plugins/docker-compose
+  mkdir -p "$(dirname "$plugin")"
+  cat >"$plugin" <<'END'
+#!/bin/sh
+if [ "$1" = docker-cli-plugin-metadata ]; then
+  echo '{"SchemaVersion":"0.1.0","Vendor":"test","Version":"1"}'
+else
+  shift
+  exec docker-compose "$@"
+fi
+END
+  chmod +x "$plugin"
+`;
