@@ -26,7 +26,11 @@ export const FLAGS = {
   "dry-run": { help: "say what would be done and do nothing" },
   docker: { help: "also ask dockerd, and drop networks that it does not know any more" },
   explain: { takes: "ID", help: "say what a finding means, such as UL-P06; asks nobody" },
-  "fail-on": { takes: "SEVERITY", help: "exit with 8 from this on: fail (as if nothing is given) or warn" },
+  "fail-on": {
+    takes: "SEVERITY",
+    values: ["fail", "warn"],
+    help: "exit with 8 from this on: fail (as if nothing is given) or warn",
+  },
   origin: { help: "say where each value comes from" },
   prefix: { takes: "DIR", help: "where programs go: bin and share below it; /usr/local unless told" },
   root: { takes: "DIR", help: "the host's root; when it is not / nothing is started or stopped" },

@@ -169,6 +169,12 @@ describe("it goes as far as it can", () => {
     for (const { status, reason } of body.checks) if (status === "skip") expect(reason).not.toBe("");
   });
 
+  test("as root without any capability, as in many containers", () => {
+    const body = diagnosis(["eth0"], { by: ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] });
+    expect(body.findings[0]?.id).toBe("UL-K07");
+    expect([statusOf(body, "UL-K01"), statusOf(body, "UL-P06")]).toEqual(["skip", "ok"]);
+  });
+
   test("without sysfs", () => {
     const by = ["unshare", "--mount", "sh", "-c", 'umount -l /sys && exec "$@"', "sh"];
     const body = diagnosis(["eth0"], { by });

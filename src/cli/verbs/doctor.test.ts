@@ -48,6 +48,30 @@ test("what it is asked is checked", async () => {
   expect((await host.run("doctor a/b")).code).toBe(2);
 });
 
+test("networks are those of the records when no daemon runs, and are looked at", async () => {
+  const place = newHost();
+  await place.writeRecords();
+  const env = { UNDERLAY_PLUGIN_DIR: `${place.runDir}/plugins` };
+  const { out } = await place.run("doctor -o json", { env });
+  await place.close();
+  const { networks, findings } = v.parse(SCHEMAS["underlay.doctor/v1"], JSON.parse(out));
+  expect(networks).toEqual({ from: "records", total: 2 });
+  const told = findings.map(({ id, severity, message }) => `${severity} ${id} ${message}`);
+  expect(told).toContain("fail UL-P01 no link is called eth9");
+  // Networks were made, so Docker will ask for the driver.
+  expect(told.some((line) => line.startsWith("fail UL-R01"))).toBe(true);
+});
+
+test("networks are those of the daemon, with its findings, when one runs", async () => {
+  const place = newHost();
+  place.startDaemon();
+  const { out } = await place.run("doctor -o json");
+  await place.close();
+  const { networks, findings } = v.parse(SCHEMAS["underlay.doctor/v1"], JSON.parse(out));
+  expect(networks).toEqual({ from: "daemon", total: 2 });
+  expect(findings.map(({ message }) => message)).toContain("there is no link eth9");
+});
+
 test("JSON has every check once, and fits its schema", async () => {
   const { out, err } = await host.run("doctor no-such-link -o json");
   expect(err).toBe("");
