@@ -24,7 +24,7 @@ export const FLAGS = {
   noheading: { help: "print no heading over the columns" },
   filter: { short: "f", takes: "KEY=VALUE", help: "show only what fits; different keys must all fit" },
   "dry-run": { help: "say what would be done and do nothing" },
-  docker: { help: "also ask dockerd, and drop networks that it does not know any more" },
+  docker: { help: "also ask dockerd, and drop what it does not know any more" },
   explain: { takes: "ID", help: "say what a finding means, such as UL-P06; asks nobody" },
   "fail-on": {
     takes: "SEVERITY",

@@ -7,14 +7,15 @@ import { ownersKnownToDocker } from "./ask.ts";
 let folder = "";
 let socket = "";
 let server: Bun.Server<undefined> | undefined;
-let asked = "";
+const asked: string[] = [];
 
-function dockerAnswers(answer: Response): void {
+function dockerAnswers(answers: (path: string) => Response): void {
   server = Bun.serve({
     unix: socket,
     fetch: (request) => {
-      asked = decodeURIComponent(request.url);
-      return answer;
+      const path = decodeURIComponent(request.url.replace(/^http:\/\/docker/, ""));
+      asked.push(path);
+      return answers(path);
     },
   });
 }
@@ -31,12 +32,19 @@ afterEach(async () => {
 });
 
 describe("ownersKnownToDocker", () => {
-  test("asks for our drivers only, and answers owners", async () => {
-    dockerAnswers(Response.json([{ Id: "aa", Name: "lan", Driver: "underlay-macvlan" }, { Id: "bb" }]));
-    expect(await ownersKnownToDocker(socket, ["underlay-macvlan"])).toEqual(
-      new Set(["docker:aa", "docker:bb"]),
-    );
-    expect(asked).toContain('{"driver":["underlay-macvlan"]}');
+  test("asks for our drivers only, and answers owners of networks and endpoints", async () => {
+    const details: Record<string, object> = {
+      "/networks/aa": { Containers: { c1: { EndpointID: "e1" }, c2: { EndpointID: "e2" } } },
+      "/networks/bb": { Containers: null },
+    };
+    const lists = [{ Id: "aa", Name: "lan", Driver: "underlay-macvlan" }, { Id: "bb" }, { Id: "gone" }];
+    dockerAnswers((path) => {
+      if (path.startsWith("/networks?")) return Response.json(lists);
+      return details[path] ? Response.json(details[path]) : new Response("", { status: 404 });
+    });
+    const owners = await ownersKnownToDocker(socket, ["underlay-macvlan"]);
+    expect([...owners].sort()).toEqual(["docker:aa", "docker:aa/e1", "docker:aa/e2", "docker:bb"]);
+    expect(asked[0]).toContain('{"driver":["underlay-macvlan"]}');
   });
 
   test.each([
@@ -45,7 +53,7 @@ describe("ownersKnownToDocker", () => {
     ["no JSON", () => new Response("<html>")],
     ["an entry without an id", () => Response.json([{ Id: "aa" }, { Name: "lan" }])],
   ])("%s is no answer", async (_what, answer) => {
-    dockerAnswers(answer());
+    dockerAnswers(answer);
     await expect(ownersKnownToDocker(socket, [])).rejects.toThrow("dockerd does not tell its networks");
   });
 

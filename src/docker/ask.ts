@@ -1,28 +1,32 @@
+import * as v from "valibot";
 import { UnderlayError } from "../lib/errors.ts";
-import { networkOwner } from "./owners.ts";
+import { endpointOwner, networkOwner } from "./owners.ts";
 
-/** How long dockerd may take to list its networks, in milliseconds. While it starts it does not answer at all. */
+/** How long dockerd may take for one answer, in milliseconds. While it starts it does not answer at all. */
 const PATIENCE = 5000;
 
 /**
- * Owners of the networks that dockerd has for these drivers, by `GET /networks` of the Engine API. Never to be asked
- * inside a plugin call: dockerd may be waiting for our answer. Throws `unreachable` when there is no whole answer.
+ * Owners of the networks that dockerd has for these drivers, and of their endpoints: `GET /networks` and
+ * `GET /networks/ID` of the Engine API. Never to be asked inside a plugin call: dockerd may be waiting for our answer.
+ * An endpoint that is being made is not listed yet. Throws `unreachable` when there is no whole answer.
  */
 export async function ownersKnownToDocker(
   socket: string,
   drivers: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const filters = encodeURIComponent(JSON.stringify({ driver: drivers }));
-  const networks = await listed(socket, `http://docker/networks?filters=${filters}`);
-  return new Set(networks.map(networkOwner));
-}
-
-async function listed(socket: string, url: string): Promise<string[]> {
   try {
-    const response = await fetch(url, { unix: socket, signal: AbortSignal.timeout(PATIENCE) });
-    const answer: unknown = await response.json();
-    if (!response.ok || !Array.isArray(answer)) throw new Error(`it answered ${response.status}`);
-    return answer.map(idOf);
+    const filters = encodeURIComponent(JSON.stringify({ driver: drivers }));
+    const networks = v.parse(Networks, await get(socket, `/networks?filters=${filters}`));
+    const owners = new Set<string>();
+    for (const { Id } of networks) {
+      const answer = await get(socket, `/networks/${encodeURIComponent(Id)}`);
+      // Removed since it was listed: as if it had never been.
+      if (answer === undefined) continue;
+      owners.add(networkOwner(Id));
+      const endpoints = Object.values(v.parse(Network, answer).Containers ?? {});
+      for (const { EndpointID } of endpoints) owners.add(endpointOwner(Id, EndpointID));
+    }
+    return owners;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UnderlayError("unreachable", `dockerd does not tell its networks on ${socket}: ${why}`, {
@@ -33,9 +37,16 @@ async function listed(socket: string, url: string): Promise<string[]> {
 }
 
 /** One entry that is not understood makes the whole list worthless: what is missing in it would be dropped. */
-function idOf(network: unknown): string {
-  if (typeof network === "object" && network !== null && "Id" in network && typeof network.Id === "string") {
-    return network.Id;
-  }
-  throw new Error("it lists a network without an id");
+const Networks = v.array(v.object({ Id: v.pipe(v.string(), v.nonEmpty()) }));
+const Network = v.object({
+  Containers: v.nullish(v.record(v.string(), v.object({ EndpointID: v.pipe(v.string(), v.nonEmpty()) }))),
+});
+
+/** Undefined for what dockerd does not have. */
+async function get(socket: string, path: string): Promise<unknown> {
+  const signal = AbortSignal.timeout(PATIENCE);
+  const response = await fetch(`http://docker${path}`, { unix: socket, signal });
+  if (response.status === 404) return undefined;
+  if (!response.ok) throw new Error(`it answered ${response.status}`);
+  return response.json();
 }

@@ -173,6 +173,19 @@ describe("reconcile", () => {
     expect(failed.actions).toMatchObject([{ what: "drop-endpoint", failure: "internal error: disk full" }]);
   });
 
+  test("an endpoint that its owner forgot need not be watched, unless a container has its link", async () => {
+    const world = new World();
+    const engine = await withEndpoint(world);
+    const forgotten = { dryRun: false, isForgotten: (owner: string) => owner === "docker:net1/a" };
+    expect((await engine.reconcile(forgotten)).actions.map(({ what }) => what)).toEqual(["suspect"]);
+    world.moveIn("docker:net1/a");
+    world.now += MINUTE;
+    expect((await engine.reconcile(forgotten)).actions).toEqual([]);
+    world.held.clear();
+    expect((await engine.reconcile(forgotten)).actions).toMatchObject([{ what: "drop-endpoint" }]);
+    expect(engine.endpoints.list()).toEqual([]);
+  });
+
   test("a dry run tells and changes nothing", async () => {
     const world = new World();
     await withEndpoint(world);

@@ -51,7 +51,10 @@ export function reconciler(context: Context, networks: Networks, endpoints: Endp
       ...unfinishedNetworks(context, networks),
       ...forgottenNetworks(context, networks, options),
     ];
-    const ofLinks = [...unusableEndpoints(context, endpoints, surveyed), ...orphans(context, surveyed.links)];
+    const ofLinks = [
+      ...unusableEndpoints(context, endpoints, surveyed, options),
+      ...orphans(context, surveyed.links),
+    ];
     const plans = [...ofNetworks, ...ofLinks];
     context.sightings.keepOnly(new Set(plans.map(({ action }) => action.subject)));
     if (options.dryRun) return { dryRun: true, actions: plans.map(({ action }) => action) };
@@ -114,13 +117,21 @@ function forgottenNetworks(
     }));
 }
 
-function unusableEndpoints(context: Context, endpoints: Endpoints, { links, complete }: Surveyed): Plan[] {
+function unusableEndpoints(
+  context: Context,
+  endpoints: Endpoints,
+  { links, complete }: Surveyed,
+  { isForgotten = () => false }: ReconcileOptions,
+): Plan[] {
   const held = new Set(links.filter(({ home }) => !home).map(({ owner }) => owner));
   const waiting = new Set(links.filter(({ home }) => home).map(({ owner }) => owner));
   return context.endpoints.list().flatMap((record): Plan[] => {
     const { owner } = record;
     const reason = certainReason(context, record);
     if (reason !== undefined) return [dropEndpoint(context, endpoints, owner, reason)];
+    if (!held.has(owner) && isForgotten(owner) && isSettled(context, endpoints, record)) {
+      return [forgottenEndpoint(context, endpoints, record)];
+    }
     // Where we cannot look, a container may have it.
     if (held.has(owner) || (!complete && !waiting.has(owner))) return [];
     const patience = waiting.has(owner) ? IN_TRANSIT : 1;
@@ -135,6 +146,22 @@ function dropEndpoint(context: Context, endpoints: Endpoints, owner: string, why
   return {
     action: { what: "drop-endpoint", subject: owner, why },
     carryOut: () => endpoints.forgetIf(owner, holds),
+  };
+}
+
+/** Old enough to be on its owner's list, if it is on it at all. */
+function isSettled(context: Context, endpoints: Endpoints, { owner, createdAt }: EndpointRecord): boolean {
+  const { staleAfter } = context;
+  const age = context.clock() - Date.parse(createdAt);
+  return age >= staleAfter && context.steady() - endpoints.lastCall(owner) >= staleAfter;
+}
+
+function forgottenEndpoint(context: Context, endpoints: Endpoints, record: EndpointRecord): Plan {
+  const why = "its owner does not know it any more";
+  return {
+    action: { what: "drop-endpoint", subject: record.owner, why },
+    carryOut: () =>
+      endpoints.forgetIf(record.owner, (now) => now === record && isSettled(context, endpoints, now)),
   };
 }
 

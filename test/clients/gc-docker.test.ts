@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Scene, startScene } from "../ground/scene.ts";
+import { ROUTER, type Scene, startScene } from "../ground/scene.ts";
 import { until } from "../ground/until.ts";
 
 describe.each(["oldest", "newest"] as const)("underlay gc --docker, on the %s dockerd", (age) => {
@@ -29,6 +29,21 @@ describe.each(["oldest", "newest"] as const)("underlay gc --docker, on the %s do
     });
     expect(await ids()).toEqual([kept]);
   }, 90_000);
+
+  test("drops the endpoint that dockerd gave up while the daemon was down, and keeps those that run", async () => {
+    await scene.container("runs", "--network", "kept");
+    await scene.container("dies", "--network", "kept");
+    await scene.underlay.kill9();
+    await scene.dockerd.docker("rm", "-f", "dies");
+    await scene.underlay.start();
+    await until("the endpoint is settled", async () => {
+      await scene.underlay.cli("gc", "--docker");
+      return (await scene.records()).endpoints.length === 1;
+    });
+    expect(await scene.links()).toEqual(["lan0", "lo"]);
+    expect(await scene.pings("runs", ROUTER.v4)).toBe(true);
+    await scene.dockerd.docker("rm", "-f", "runs");
+  }, 120_000);
 
   test("drops nothing when dockerd does not answer", async () => {
     const before = await ids();

@@ -39,7 +39,7 @@ export const gcVerbs: readonly Verb[] = [
     help: "compare records with the kernel now, and drop what nobody can use",
     more:
       "Needs a running daemon. Only links whose name or record says that they are ours are deleted. With --docker " +
-      "nothing is dropped when dockerd does not answer, nor a network that has endpoints or was just made.",
+      "nothing is dropped when dockerd does not answer, nor what was just made, nor an endpoint whose link a container has.",
     run: gc,
   },
 ];
