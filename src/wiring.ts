@@ -2,8 +2,11 @@ import { readFileSync } from "node:fs";
 import { createEngine, type WatchfulEngine } from "./engine/create.ts";
 import { STEPS, type StepReached } from "./engine/steps.ts";
 import { UnderlayError } from "./lib/errors.ts";
+import type { KindFacts } from "./lib/host-facts.ts";
 import type { Log } from "./lib/log.ts";
 import { didYouMean } from "./lib/nearest.ts";
+import { kindFacts } from "./links/host/kinds.ts";
+import { MACHINE_FILES } from "./links/host/read.ts";
 import { macvlanDriver } from "./links/macvlan/driver.ts";
 import type { MacvlanDefaults } from "./links/macvlan/spec.ts";
 import { type KernelAccess, kernelParents } from "./links/parent/kernel.ts";
@@ -25,6 +28,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 export interface DaemonParts {
   readonly engine: WatchfulEngine;
   readonly watch: LinkWatch;
+  /** Which link kinds the kernel has. */
+  kinds(): Promise<readonly KindFacts[]>;
   /** Resolves when a thread ended by itself. Only a new process can do without it. */
   readonly broken: Promise<UnderlayError>;
   /** Finishes what the kernel still does for us and closes everything. */
@@ -102,7 +107,9 @@ export async function wireDaemon(
   });
 
   const kept = undo.move();
-  return { engine, watch, broken: broken.promise, close: () => kept.disposeAsync() };
+  const release = MACHINE_FILES.text("/proc/sys/kernel/osrelease") ?? "";
+  const kinds = () => kindFacts(MACHINE_FILES, release, { known: inside });
+  return { engine, watch, kinds, broken: broken.promise, close: () => kept.disposeAsync() };
 }
 
 function startWorker(): Worker {

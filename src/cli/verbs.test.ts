@@ -154,6 +154,7 @@ describe("status", () => {
         "endpoints  3, 2 with a link",
         "parent     eth0: networks 1, endpoints 2",
         "parent     eth9: networks 1, endpoints 1",
+        "host       nothing wrong",
         "problems   1",
         "fail  UL-P08  there is no link eth9",
         "      plug it in",
@@ -164,7 +165,7 @@ describe("status", () => {
 
   test("with nothing to tell", async () => {
     expect((await quiet.run("status")).out).toEndWith(
-      "networks   0\nendpoints  0, 0 with a link\nproblems   none\n",
+      "networks   0\nendpoints  0, 0 with a link\nhost       nothing wrong\nproblems   none\n",
     );
   });
 

@@ -16,6 +16,7 @@ export const INFO: DaemonInfo = {
   stateDir: "/var/lib/underlay",
   dockerSocket: "/run/docker.sock",
   drivers: ["underlay-macvlan"],
+  host: () => [],
 };
 
 const pool = parsed(parseCidr("192.168.7.0/24"));

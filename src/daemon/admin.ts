@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import type { Finding } from "../conditions/condition.ts";
 import { ownersKnownToDocker } from "../docker/ask.ts";
 import { isDockerOwner } from "../docker/owners.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -27,6 +28,8 @@ export interface DaemonInfo {
   readonly dockerSocket: string;
   /** Names under which Docker finds us. */
   readonly drivers: readonly string[];
+  /** What is wrong with the host, as last looked at. */
+  readonly host: () => readonly Finding[] | undefined;
 }
 
 /** RFC 9110 section 15. The code in the body is what programs should read. */
@@ -146,6 +149,7 @@ function status({ engine, info }: Call): Body<"underlay.status/v1"> {
     engine.networks.list().map(networkBody),
     engine.endpoints.list().map(endpointBody),
     engine.findings().map(findingBody),
+    info.host(),
   );
 }
 

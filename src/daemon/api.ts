@@ -72,6 +72,8 @@ export const SCHEMAS = {
     networks: v.object({ total: v.number(), degraded: v.nullable(v.number()) }),
     endpoints: v.object({ total: v.number(), provisioned: v.number() }),
     parents: v.array(v.object({ name: v.string(), networks: v.number(), endpoints: v.number() })),
+    /** How much `underlay doctor` would say about the host itself; null when nobody has looked. */
+    host: v.optional(v.nullable(v.object({ fail: v.number(), warn: v.number() })), null),
     findings: v.array(FindingJson),
   }),
   "underlay.networks/v1": v.object({
@@ -205,6 +207,7 @@ export function statusBody(
   networks: readonly NetworkBody[],
   endpoints: readonly EndpointBody[],
   findings: readonly FindingBody[],
+  ofHost?: readonly Finding[],
 ): Body<"underlay.status/v1"> {
   const parents = [...Map.groupBy(networks, ({ parent }) => parent)].map(([name, here]) => ({
     name,
@@ -221,8 +224,13 @@ export function statusBody(
       provisioned: endpoints.filter(({ state }) => state === "provisioned").length,
     },
     parents: parents.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    host: ofHost === undefined ? null : { fail: countOf(ofHost, "fail"), warn: countOf(ofHost, "warn") },
     findings: [...findings],
   };
+}
+
+function countOf(findings: readonly Finding[], wanted: Finding["severity"]): number {
+  return findings.filter(({ severity }) => severity === wanted).length;
 }
 
 export function gcBody(report: ReconcileReport): Body<"underlay.gc/v1"> {

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { isOurLinkName } from "../lib/ifname.ts";
 import type { Log } from "../lib/log.ts";
 import type { DaemonParts } from "../wiring.ts";
+import type { HostWatch } from "./host.ts";
 
 /**
  * Link events come in flocks, and a look enters every netns: one serves all that fall into the first time, and the
@@ -9,9 +10,12 @@ import type { DaemonParts } from "../wiring.ts";
  */
 const FLOCK = { first: 100, next: 500 };
 
-/** Looks at parents when links change, and reconciles from time to time. Returns what ends it. */
+/**
+ * Looks at parents when links change, and reconciles from time to time; at the host at once, and then as often as it
+ * reconciles. Returns what ends it.
+ */
 export function keepLooking(
-  { engine, watch }: Pick<DaemonParts, "engine" | "watch">,
+  { engine, watch, host }: Pick<DaemonParts, "engine" | "watch"> & { readonly host?: HostWatch },
   interval: number,
   log: Log,
   clock: Clock = systemClock,
@@ -37,7 +41,10 @@ export function keepLooking(
   const pass = async () => {
     await engine.reconcile({ dryRun: false });
     await engine.refresh();
+    await host?.look();
   };
+
+  if (host) look(() => host.look());
 
   let lastLook = Number.NEGATIVE_INFINITY;
   let cancelSoon: (() => void) | undefined;

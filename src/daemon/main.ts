@@ -4,11 +4,13 @@ import { serveDriver } from "../docker/server.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { LinkKind } from "../lib/request.ts";
+import { MACHINE_FILES } from "../links/host/read.ts";
 import { openLibc } from "../sys/libc.ts";
 import { wireDaemon } from "../wiring.ts";
 import { adminHandler } from "./admin.ts";
 import type { Config } from "./config.ts";
 import { holdRunDir, holdStateDir } from "./holds.ts";
+import { hostWatch } from "./host.ts";
 import { keepLooking } from "./look.ts";
 import { serviceManager } from "./manager.ts";
 
@@ -50,7 +52,14 @@ export async function runDaemon(
 
   await engine.reconcile({ dryRun: false });
   await engine.refresh();
-  cleanup.defer(keepLooking(parts, values.reconcile_interval, log));
+  const host = hostWatch({
+    files: MACHINE_FILES,
+    pid: process.pid,
+    dockerSocket: values.docker_socket,
+    kinds: parts.kinds,
+    networks: () => engine.networks.list().length,
+  });
+  cleanup.defer(keepLooking({ ...parts, host }, values.reconcile_interval, log));
 
   const manager = serviceManager(libc, env, log);
   const admin = adminHandler(engine, {
@@ -60,6 +69,7 @@ export async function runDaemon(
     stateDir: values.state_dir,
     dockerSocket: values.docker_socket,
     drivers: DRIVERS.map(({ name }) => name),
+    host: host.findings,
   });
   const sockets = [
     { path: join(values.run_dir, "underlay.sock"), handler: admin },

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { type Body, SCHEMAS } from "../../src/daemon/api.ts";
+import { until } from "../ground/until.ts";
 import { makeLanWithNic } from "./judge.ts";
 import type { Lan } from "./lan.ts";
 
@@ -156,6 +157,30 @@ describe("on a healthy parent", () => {
     expect(told.includes("macvlan")).toBe(!made("macvlan"));
     expect(told.includes("dummy")).toBe(!made("dummy"));
   });
+});
+
+test("beside a daemon it asks the daemon, and `status` counts what is wrong with the host", async () => {
+  const daemon = Bun.spawn(
+    ["nsenter", `--net=${lan.path}`, PROGRAM, "daemon", "--config=/dev/null", ...FLAGS],
+    { stdout: "ignore", stderr: "ignore" },
+  );
+  try {
+    const status = async () => {
+      const response = await fetch("http://x/v1/status", { unix: `${root}/run-dir/underlay.sock` });
+      return v.parse(SCHEMAS["underlay.status/v1"], await response.json()).host;
+    };
+    const host = await until("the daemon has looked at its host", status, {
+      hopeless: () => (daemon.exitCode === null ? undefined : `it exited with ${daemon.exitCode}`),
+    });
+    const body = diagnosis(["eth0"]);
+    expect([body.networks.from, statusOf(body, "UL-R01")]).toEqual(["daemon", "ok"]);
+    const ofHost = body.findings.filter(({ subject }) => subject.kind === "host");
+    const count = (wanted: string) => ofHost.filter(({ severity }) => severity === wanted).length;
+    expect(host).toEqual({ fail: count("fail"), warn: count("warn") });
+  } finally {
+    daemon.kill();
+    await daemon.exited;
+  }
 });
 
 describe("it goes as far as it can", () => {

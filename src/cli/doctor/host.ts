@@ -4,15 +4,12 @@ import type { DockerFacts, HostFacts, Read } from "../../lib/host-facts.ts";
 import { bootFacts } from "../../links/host/boot.ts";
 import { kernelFacts, machineFacts } from "../../links/host/machine.ts";
 import { neighbourTables } from "../../links/host/neighbours.ts";
-import { processFacts, profileOf } from "../../links/host/process.ts";
+import { dockerdProcess, processFacts } from "../../links/host/process.ts";
 import type { Files } from "../../links/host/read.ts";
 import type { DoctorKernel } from "./kernel.ts";
 
 /** Names under which Docker is to find us. */
 const DRIVERS = ["underlay-macvlan"] as const;
-
-/** Where dockerd writes its process id: from a package, and from a snap. */
-const PID_FILES = ["/run/docker.pid", "/var/run/docker.pid", "/var/snap/docker/current/run/docker.pid"];
 
 export interface HostQuestion {
   readonly files: Files;
@@ -55,13 +52,4 @@ async function dockerFacts({
     ...DRIVERS.map((name) => driverFacts(name, pluginDir, files.text)),
   ]);
   return { socket: dockerSocket, dockerd, drivers, networks: dockerNetworks, ...(process && { process }) };
-}
-
-function dockerdProcess(files: Files): DockerFacts["process"] {
-  const pids = PID_FILES.map((path) => Number(files.text(path)));
-  const pid = pids.find((candidate) => candidate > 0 && files.text(`/proc/${candidate}/comm`) === "dockerd");
-  if (pid === undefined) return undefined;
-  const profile = profileOf(files, pid);
-  const netns = files.inode(`/proc/${pid}/ns/net`);
-  return { pid, ...(profile !== undefined && { profile }), ...(netns !== undefined && { netns }) };
 }

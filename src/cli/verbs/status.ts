@@ -27,6 +27,7 @@ function screen(body: Body<"underlay.status/v1">, now: number, paint: Paint): st
       "parent",
       `${parent.name}: networks ${parent.networks}, endpoints ${parent.endpoints}`,
     ]),
+    ...hostPairs(body.host),
     [
       "problems",
       daemon
@@ -35,6 +36,15 @@ function screen(body: Body<"underlay.status/v1">, now: number, paint: Paint): st
     ],
   ];
   return pairsOf(pairs, paint) + findingLines(findings, paint);
+}
+
+/** One line: what is wrong with the host is the doctor's to tell. */
+function hostPairs(host: Body<"underlay.status/v1">["host"]): [string, Cell][] {
+  if (host === null) return [];
+  const { fail, warn } = host;
+  if (fail + warn === 0) return [["host", { text: "nothing wrong", style: "green" }]];
+  const text = `${fail} fail, ${warn} warn: underlay doctor tells`;
+  return [["host", { text, style: fail > 0 ? "red" : "yellow" }]];
 }
 
 function running(daemon: NonNullable<Body<"underlay.status/v1">["daemon"]>, now: number): Cell {

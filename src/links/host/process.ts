@@ -1,4 +1,4 @@
-import type { ProcessFacts } from "../../lib/host-facts.ts";
+import type { DockerFacts, ProcessFacts } from "../../lib/host-facts.ts";
 import type { Files } from "./read.ts";
 
 /** `<linux/capability.h>`, as far as we need them. */
@@ -35,4 +35,17 @@ function capabilitiesIn(bits: bigint): string[] {
 export function profileOf(files: Files, pid: number): string | undefined {
   const label = files.text(`/proc/${pid}/attr/apparmor/current`);
   return label === undefined || label === "" || label === "unconfined" ? undefined : label;
+}
+
+/** Where dockerd writes its process id: from a package, and from a snap. */
+const PID_FILES = ["/run/docker.pid", "/var/run/docker.pid", "/var/snap/docker/current/run/docker.pid"];
+
+/** The process of dockerd, when a pid file names one that is dockerd. */
+export function dockerdProcess(files: Files): DockerFacts["process"] {
+  const pids = PID_FILES.map((path) => Number(files.text(path)));
+  const pid = pids.find((candidate) => candidate > 0 && files.text(`/proc/${candidate}/comm`) === "dockerd");
+  if (pid === undefined) return undefined;
+  const profile = profileOf(files, pid);
+  const netns = files.inode(`/proc/${pid}/ns/net`);
+  return { pid, ...(profile !== undefined && { profile }), ...(netns !== undefined && { netns }) };
 }

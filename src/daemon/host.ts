@@ -1,0 +1,58 @@
+import type { Finding } from "../conditions/condition.ts";
+import { hostFindings } from "../conditions/judge.ts";
+import type { HostFacts, KindFacts } from "../lib/host-facts.ts";
+import { bootFacts } from "../links/host/boot.ts";
+import { kernelFacts, machineFacts } from "../links/host/machine.ts";
+import { neighbourTables } from "../links/host/neighbours.ts";
+import { dockerdProcess, processFacts } from "../links/host/process.ts";
+import type { Files } from "../links/host/read.ts";
+
+/** What is wrong with the host, as the daemon last saw: `status` counts it, `doctor` tells it. */
+export interface HostWatch {
+  /** Undefined before the first look. */
+  findings(): readonly Finding[] | undefined;
+  /** Reads files; the kinds only the first time, because the kernel must be asked for a link. Throws `kernel`. */
+  look(): Promise<void>;
+}
+
+export interface HostParts {
+  readonly files: Files;
+  readonly pid: number;
+  readonly dockerSocket: string;
+  kinds(): Promise<readonly KindFacts[]>;
+  /** How many networks Docker has of us. */
+  networks(): number;
+}
+
+export function hostWatch(parts: HostParts): HostWatch {
+  let kinds: Promise<readonly KindFacts[]> | undefined;
+  let last: readonly Finding[] | undefined;
+  return {
+    findings: () => last,
+    async look() {
+      kinds ??= parts.kinds();
+      last = hostFindings(factsOf(parts, await kinds)).findings;
+    },
+  };
+}
+
+/** dockerd is not asked unless a person wants it: whether it is there and what it says is left to `doctor`. */
+function factsOf({ files, pid, dockerSocket, networks }: HostParts, kinds: readonly KindFacts[]): HostFacts {
+  const dockerd = dockerdProcess(files);
+  return {
+    kernel: kernelFacts(files),
+    kinds,
+    machine: machineFacts(files),
+    process: processFacts(files, pid),
+    docker: {
+      socket: dockerSocket,
+      dockerd: { unread: "the daemon asks dockerd only when it is told to" },
+      drivers: [],
+      networks: networks(),
+      ...(dockerd && { process: dockerd }),
+    },
+    boot: bootFacts(files),
+    neighbours: neighbourTables(files),
+    parents: [],
+  };
+}
