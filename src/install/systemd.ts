@@ -35,7 +35,7 @@ export function findSystemd(root: string): Systemd | undefined {
 }
 
 async function systemctl(...args: readonly string[]): Promise<string> {
-  const child = Bun.spawn(["systemctl", "--quiet", ...args], {
+  const child = Bun.spawn(["systemctl", ...args], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
