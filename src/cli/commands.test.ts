@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { CASES } from "../conditions/cases.fixture.ts";
+import { HOST_CASES } from "../conditions/host-cases.fixture.ts";
+import { findings, hostFindings } from "../conditions/judge.ts";
 import { parseArgs } from "./args.ts";
 import { flagsOf } from "./flags.ts";
 import { findVerb } from "./verbs.ts";
@@ -25,7 +28,21 @@ test("both kinds of places are found", () => {
   expect(fences.length).toBeGreaterThan(0);
 });
 
-test.each([...fixes, ...fences])("%s: underlay %s", (_, line) => {
+/** What findings really print, names and options filled in. */
+const printed = [
+  ...Object.values(CASES).flatMap(({ holds }) => holds.flatMap(({ judged }) => findings(judged))),
+  ...Object.values(HOST_CASES).flatMap(({ holds }) =>
+    holds.flatMap(({ host }) => hostFindings(host).findings),
+  ),
+].flatMap(({ id, fix }) =>
+  fix.flatMap(({ run }) =>
+    run?.startsWith("underlay ") ? [[id, run.slice("underlay ".length)] as const] : [],
+  ),
+);
+
+test("findings print commands of ours", () => expect(printed.length).toBeGreaterThan(0));
+
+test.each([...fixes, ...fences, ...printed])("%s: underlay %s", (_, line) => {
   const given = parseArgs(line.trim().split(/\s+/));
   const { verb, rest } = findVerb(given.words);
   const args = verb.args ?? [];

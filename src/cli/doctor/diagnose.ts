@@ -39,7 +39,7 @@ export async function diagnose(values: Values, asked: string | undefined): Promi
   const host = await hostFacts(question);
   const ofHost = hostFindings(host);
   const ofParents = looks.flatMap((look) => (isAbout(look, asked, known) ? look.findings : []));
-  const ofNetworks = known.findings.filter(({ subject }) => asked === undefined || subject.name === asked);
+  const ofNetworks = asked === undefined ? known.findings : findingsOn(asked, known);
   const findings = distinct(weighed([...[...ofHost.findings, ...ofParents].map(findingBody), ...ofNetworks]));
 
   const lacks = lacking(open, host.process.root, asked);
@@ -80,6 +80,15 @@ async function looksAt(
 /** What would be wrong with a new network is told of a link that was asked for, or of the first one to come. */
 function isAbout({ facts }: LookedAt, asked: string | undefined, { networks }: KnownNetworks): boolean {
   return asked !== undefined || (networks.length === 0 && facts.link !== undefined);
+}
+
+/** What is said of a link, of networks on it and of their endpoints. */
+function findingsOn(asked: string, { networks, findings }: KnownNetworks): FindingBody[] {
+  const owners = networks.filter(({ parent }) => parent === asked).map(({ owner }) => owner);
+  const subjects = [asked, ...owners];
+  return findings.filter(({ subject: { name } }) =>
+    subjects.some((subject) => name === subject || name.startsWith(`${subject}/`)),
+  );
 }
 
 type Lacks = Partial<Record<Need, string>>;
