@@ -37,6 +37,9 @@ describe.each([...AGES])(`${GUIDE} on the %s dockerd`, (age) => {
   }, 600_000);
 
   describe.each(PARENTS)("on a parent with $address", ({ commands }) => {
+    // What follows a failure fails with it and tells nothing new.
+    let first: unknown;
+
     beforeAll(async () => {
       for (const argv of commands) await scene.host.must(argv);
     });
@@ -48,8 +51,16 @@ describe.each([...AGES])(`${GUIDE} on the %s dockerd`, (age) => {
           await Bun.write(scene.host.outside(`${FOLDER}/${block.name}`), block.text);
         });
       else if (age === "newest" || !block.newest)
-        test(`line ${block.line}, ${block.section}: ${block.commands[0]?.text.split("\n")[0]}`, () =>
-          follow(scene.host, block));
+        test(`line ${block.line}, ${block.section}: ${block.commands[0]?.text.split("\n")[0]}`, async () => {
+          if (first !== undefined)
+            throw new Error(`${GUIDE}:${block.line}: not typed, a block before it failed`);
+          try {
+            await follow(scene.host, block);
+          } catch (failure) {
+            first = failure;
+            throw failure;
+          }
+        });
     }
 
     test("the guide clears away what it makes", async () => {
@@ -57,6 +68,29 @@ describe.each([...AGES])(`${GUIDE} on the %s dockerd`, (age) => {
       expect(await scene.records()).toMatchObject({ networks: [], endpoints: [] });
       expect(await scene.dockerd.docker("ps", "--all", "--quiet")).toBe("");
     });
+  });
+});
+
+describe("what the field's tutorials get wrong", () => {
+  const commands = blocks.flatMap((block) =>
+    block.kind === "commands" && !block.fails ? block.commands : [],
+  );
+  const count = (text: string, flag: string) => text.split(` ${flag} `).length - 1;
+
+  test("every subnet has its range and its gateway", () => {
+    const creates = commands.filter(({ text }) => text.startsWith("docker network create"));
+    expect(creates.length).toBeGreaterThan(8);
+    const flags = ["--subnet", "--ip-range", "--gateway"];
+    for (const { line, text } of creates) {
+      const [subnets, ...others] = flags.map((flag) => count(text, flag));
+      expect([line, subnets, ...others]).toEqual([line, ...flags.map(() => Math.max(subnets ?? 0, 1))]);
+    }
+  });
+
+  test("no container's name is given twice", () => {
+    const names = commands.flatMap(({ text }) => [...(/ --name (\S+)/.exec(text)?.slice(1) ?? [])]);
+    expect(names.length).toBeGreaterThan(8);
+    expect(new Set(names).size).toBe(names.length);
   });
 });
 
