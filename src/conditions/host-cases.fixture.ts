@@ -133,6 +133,10 @@ export const HOST_CASES: Readonly<Record<string, HostCases>> = {
         host: driver("absent", 1),
         message: "Docker does not find underlay-macvlan: its daemon is not running",
       },
+      ...[{ known: {} }, { unread: "this system was not started by systemd" }].map((boot) => ({
+        host: { ...driver("absent", 0), boot, docker: { ...driver("absent", 0).docker, dockerd: unread } },
+        message: "Docker does not find underlay-macvlan: its daemon is not running",
+      })),
       {
         host: driver("stale", 0),
         message: "Docker does not find underlay-macvlan: its daemon is not running",

@@ -18,10 +18,11 @@ const COMMANDS = [
   /^modprobe \w+$/,
   /^(apt|dnf|opkg) install [\w.-]+$/,
   /^journalctl -k -g "/,
-  /^systemctl enable --now underlay\.service$/,
+  /^systemctl (enable --now|start) underlay\.service$/,
+  /^journalctl -u underlay\.service -n 50$/,
   /^docker plugin enable \S+$/,
   /^docker ps --all$/,
-  /^underlay (status|network (ls|inspect)|endpoint (ls|inspect)|gc|config show|version|daemon)$/,
+  /^underlay (status|network (ls|inspect)|endpoint (ls|inspect)|gc|config show|version|daemon|install)$/,
 ];
 
 const held = Object.entries(CASES).flatMap(([id, cases]) => cases.holds.map((row) => ({ id, ...row })));

@@ -1,5 +1,5 @@
-import type { BootFacts, DockerFacts, DriverFacts } from "../lib/host-facts.ts";
-import type { Condition, Judgement, Subject } from "./condition.ts";
+import type { BootFacts, DockerFacts, DriverFacts, HostFacts } from "../lib/host-facts.ts";
+import type { Condition, Fix, Judgement, Subject } from "./condition.ts";
 
 /** Whether Docker finds the driver: now, by the right name, and after the next boot. */
 
@@ -20,14 +20,31 @@ const unserved: Condition = {
     "Docker finds a driver by a socket of its name in /run/docker/plugins, else by a spec file. Without either it " +
     'answers "plugin not found", and containers on networks of the driver do not start. The daemon makes the socket ' +
     "when it can serve and takes it away when it ends.",
-  judgeHost({ docker }) {
+  judgeHost({ docker, boot }) {
     const unreadable = docker.drivers.find(({ state }) => state === "out of reach");
     if (unreadable !== undefined) return { skipped: `${unreadable.socket} may not be opened: run as root` };
-    return docker.drivers.flatMap((driver) => notFound(docker, driver));
+    return docker.drivers.flatMap((driver) => notFound(docker, driver, boot));
   },
 };
 
-function notFound(docker: DockerFacts, driver: DriverFacts): Judgement[] {
+const INSTALL: Fix = {
+  say: "install the service, which starts now and at every boot, before dockerd",
+  run: "underlay install",
+};
+
+/** A service is started by who manages it; without one, by hand. */
+function waysToStart(boot: HostFacts["boot"]): Fix[] {
+  if ("unread" in boot) return [{ say: "start the daemon, as root", run: "underlay daemon" }];
+  if (boot.known.unit === undefined) {
+    return [INSTALL, { say: "or start the daemon by hand, as root", run: "underlay daemon" }];
+  }
+  return [
+    { say: "start the service", run: "systemctl start underlay.service" },
+    { say: "why it ended", run: "journalctl -u underlay.service -n 50" },
+  ];
+}
+
+function notFound(docker: DockerFacts, driver: DriverFacts, boot: HostFacts["boot"]): Judgement[] {
   const evidence = [
     { source: driver.socket, value: STATE_WORDS[driver.state] },
     ...(driver.spec === undefined ? [] : [{ source: driver.spec, value: "a spec file of that name" }]),
@@ -42,7 +59,7 @@ function notFound(docker: DockerFacts, driver: DriverFacts): Judgement[] {
       message: `Docker does not find ${driver.name}: its daemon is not running`,
       evidence,
       fix: [
-        { say: "start the daemon, as root", run: "underlay daemon" },
+        ...waysToStart(boot),
         ...(driver.spec === undefined
           ? []
           : [
@@ -103,9 +120,12 @@ const lateStart: Condition = {
         evidence: [{ source: boot.known.unit?.path ?? "systemd's folders of units", value: problem }],
         fix: [
           boot.known.unit === undefined
-            ? { say: "start `underlay daemon` by a unit with Type=notify and Before=docker.service" }
+            ? INSTALL
             : boot.known.unit.enabled
-              ? { say: "give the unit Before=docker.service" }
+              ? {
+                  say: "give the unit Before=docker.service and Type=notify; this writes ours anew",
+                  run: "underlay install",
+                }
               : { say: "enable the unit", run: "systemctl enable --now underlay.service" },
         ],
       },
