@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { disposedAfterAll } from "../ground/cleanup.ts";
@@ -6,7 +6,7 @@ import { IMAGE } from "../ground/dockerd.ts";
 import { AGES } from "../ground/engines.ts";
 import { type Command, type CommandBlock, isWhatTheGuideShows, readGuide } from "../ground/guide.ts";
 import type { PrivateHost } from "../ground/host.ts";
-import { type Scene, startScene } from "../ground/scene.ts";
+import { DRIVER, type Scene, startScene } from "../ground/scene.ts";
 
 /** The guide is done as it is written: on a host whose NIC is `eth0`, on a LAN whose router is 192.168.1.1. */
 
@@ -35,6 +35,26 @@ describe.each([...AGES])(`${GUIDE} on the %s dockerd`, (age) => {
     await scene.dockerd.stop();
     await scene.dockerd.start();
   }, 600_000);
+
+  describe("what it warns of", () => {
+    const create = (...ipam: string[]) =>
+      scene.dockerd.docker("network", "create", "-d", DRIVER, "-o", "parent=eth0", ...ipam, "lan");
+    const inside = (...argv: string[]) =>
+      scene.dockerd.docker("run", "--rm", "--network", "lan", IMAGE, ...argv);
+    afterEach(() => scene.clear());
+
+    test("without --gateway Docker 20 invents a router and Docker 28 has none", async () => {
+      await create("--subnet", "192.168.1.0/24", "--ip-range", "192.168.1.128/27");
+      const routes = await inside("ip", "route");
+      if (age === "oldest") expect(routes).toContain("default via 192.168.1.128 dev eth0");
+      else expect(routes).not.toContain("default");
+    });
+
+    test("without --ipv6 an IPv6 subnet is dropped", async () => {
+      await create("--subnet", "192.168.1.0/24", "--gateway", "192.168.1.1", "--subnet", "fd00:1::/64");
+      expect(await inside("ip", "address", "show", "eth0")).not.toContain("inet6 fd00");
+    });
+  });
 
   describe.each(PARENTS)("on a parent with $address", ({ commands }) => {
     // What follows a failure fails with it and tells nothing new.
