@@ -6,9 +6,9 @@ import type { Log } from "../lib/log.ts";
 import type { LinkKind } from "../lib/request.ts";
 import { MACHINE_FILES } from "../links/host/read.ts";
 import { openLibc } from "../sys/libc.ts";
-import { wireDaemon } from "../wiring.ts";
 import { adminHandler } from "./admin.ts";
 import type { Config } from "./config.ts";
+import { wireFrom } from "./drop.ts";
 import { holdRunDir, holdStateDir } from "./holds.ts";
 import { hostWatch } from "./host.ts";
 import { keepLooking } from "./look.ts";
@@ -41,12 +41,7 @@ export async function runDaemon(
   // Before anything is read: what is known afterwards stays true.
   cleanup.adopt(holdRunDir(libc, values.run_dir), (lock) => lock.release());
   cleanup.adopt(holdStateDir(libc, values.state_dir), (lock) => lock.release());
-  const settings = {
-    stateDir: values.state_dir,
-    staleAfter: values.stale_after,
-    macvlan: { parent: values["macvlan.parent"], mode: values["macvlan.mode"] },
-  };
-  const parts = await wireDaemon(libc, settings, env, log);
+  const parts = await wireFrom(values, libc, env, log);
   cleanup.defer(() => parts.close());
   const { engine } = parts;
 

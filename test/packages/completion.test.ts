@@ -86,6 +86,7 @@ describe.each([
     ["underlay network ", ["inspect", "ls"]],
     ["underlay network inspect ", [NETWORK.slice(0, 12)]],
     ["underlay endpoint inspect ", []],
+    ["underlay doctor ", ["lan0"]],
     ["underlay gc --dr", ["--dry-run"]],
     ["underlay network ls -o js", ["json", "jsonl"]],
   ])("%s", async (line, wanted) => {

@@ -51,6 +51,13 @@ const files = async () => {
     .filter((path) => path !== "")
     .sort();
 };
+const links = async () => {
+  const found: { ifname: string }[] = JSON.parse(await host.must(["ip", "-j", "link"]));
+  return found
+    .map(({ ifname }) => ifname)
+    .sort()
+    .join(" ");
+};
 const pings = async () =>
   (await dockerd.tryDocker(["exec", "c1", "ping", "-c1", "-W2", ROUTER.v4])).code === 0;
 
@@ -160,13 +167,48 @@ describe("without systemd", () => {
     expect(await daemon.exited).toBe(0);
     expect(await dockerd.docker("network", "ls", "--quiet", "--filter", `driver=${DRIVER}`)).toBe("");
     expect(await dockerd.docker("exec", "c1", "ip", "-o", "link")).not.toContain("eth0");
-    const links: { ifname: string }[] = JSON.parse(await host.must(["ip", "-j", "link"]));
-    expect(links.map(({ ifname }) => ifname).sort()).toEqual(["lan0", "lo"]);
+    expect(await links()).toBe("lan0 lo");
     expect(
       (await host.must(["find", "/etc", "/usr/local", "/run", "/var/lib", "-name", "*underlay*"])).split(
         "\n",
       ),
     ).toEqual(["/etc/underlay", "/etc/underlay/underlay.toml"]);
+  });
+
+  test("uninstall without a daemon drops what the records say, and names what Docker still lists", async () => {
+    await host.must([BUILT, "install"]);
+    await startDaemon();
+    const network = await dockerd.docker(
+      "network",
+      "create",
+      "-d",
+      DRIVER,
+      "-o",
+      "parent=lan0",
+      ...["--subnet", "10.78.0.0/24"],
+      "left",
+    );
+    const unix = host.outside("/run/docker/plugins/underlay-macvlan.sock");
+    const ids = { NetworkID: network, EndpointID: "e".repeat(64) };
+    const Interface = { Address: "10.78.0.9/24" };
+    for (const [method, message] of [
+      ["CreateEndpoint", { ...ids, Interface, Options: {} }],
+      ["Join", { ...ids, SandboxKey: "/run/docker/netns/x", Options: {} }],
+    ] as const) {
+      const body = JSON.stringify(message);
+      const answer = await fetch(`http://plugin/NetworkDriver.${method}`, { method: "POST", unix, body });
+      expect([method, await answer.json()]).toEqual([
+        method,
+        expect.not.objectContaining({ Err: expect.anything() }),
+      ]);
+    }
+    expect(await links()).toContain("ul-");
+    daemon.kill("SIGKILL");
+    await daemon.exited;
+    const told = await host.must([INSTALLED, "uninstall", "-y"]);
+    expect(told).toContain(`docker network rm ${network.slice(0, 12)}`);
+    expect(await links()).toBe("lan0 lo");
+    expect(await host.must(["find", "/var/lib", "/usr/local", "-name", "*underlay*"])).toBe("");
   });
 
   test("uninstall twice", async () => {

@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
 import { CONDITIONS } from "../../conditions/registry.ts";
 import type { EndpointBody, NetworkBody } from "../../daemon/api.ts";
 import type { Config } from "../../daemon/config.ts";
 import { asUnderlayError } from "../../lib/errors.ts";
+import { isOurLinkName } from "../../lib/ifname.ts";
 import { daemonClient, type Source } from "../client.ts";
 import { hasRecords, offlineSource } from "../offline.ts";
 import type { Candidate, Names } from "./candidates.ts";
@@ -22,12 +24,11 @@ const FIXED: Readonly<Record<string, () => readonly Candidate[]>> = {
 const LIVE: Readonly<Record<string, (source: Source) => Promise<readonly Candidate[]>>> = {
   NETWORK: async (source) => (await source.networks()).networks.map(networkName),
   ENDPOINT: async (source) => (await source.endpoints()).endpoints.map(endpointName),
-  LINK: async (source) => [
-    ...(await source.status()).parents.map(({ name, networks }) => ({
+  LINK: async (source) =>
+    (await source.status()).parents.map(({ name, networks }) => ({
       word: name,
       help: `networks ${networks}`,
     })),
-  ],
 };
 
 function networkName({ id, kind, parent, subnets }: NetworkBody): Candidate {
@@ -49,7 +50,8 @@ export function hostNames(config: () => Promise<Config>): Names {
     if (fixed) return fixed();
     const live = LIVE[name];
     if (!live) return [];
-    return ask(config, live).catch(() => []);
+    const found = await ask(config, live).catch(() => []);
+    return name === "LINK" ? [...found, ...otherLinks(found)] : found;
   };
 }
 
@@ -65,4 +67,13 @@ async function ask(
     if (error.code !== "unreachable" || !hasRecords(state_dir)) throw error;
     return live(offlineSource(state_dir, error));
   }
+}
+
+/** Links of this netns by proc_net(5), without ours and without loopback: any of them may become a parent. */
+function otherLinks(known: readonly Candidate[]): Candidate[] {
+  const names = readFileSync("/proc/net/dev", "utf8").matchAll(/^\s*([^\s|]+):/gm);
+  return [...names]
+    .map(([, name = ""]) => name)
+    .filter((name) => name !== "lo" && !isOurLinkName(name) && !known.some(({ word }) => word === name))
+    .map((word) => ({ word, help: "" }));
 }

@@ -37,7 +37,10 @@ async function uninstall(call: Call): Promise<number> {
   if (isHost) io.stdout(await dropped(known.ids, daemon !== undefined, config));
   const systemd = findSystemd(place.root);
   if (systemd && existsSync(`/etc/systemd/system/${UNIT}`)) await systemd.disable();
-  if (isHost) await stopDaemon(call, place);
+  if (isHost) {
+    await stopDaemon(call, place);
+    if (hasRecords(config.values.state_dir)) await dropRecorded(call, config);
+  }
   io.stdout(changesText(place, removeRelease(place, manifest)));
   if (systemd) await systemd.reload();
   removeState(place, config);
@@ -91,6 +94,15 @@ async function dropped(ids: readonly string[], daemonRuns: boolean, { values }: 
     if (error.code === "unreachable") return left;
     throw error;
   }
+}
+
+/** What Docker did not have us drop. */
+async function dropRecorded({ env, io }: Call, config: Config): Promise<void> {
+  const { dropNetworks } = await import("../../daemon/drop.ts");
+  await dropNetworks(config, env, (level, message, fields = {}) => {
+    if (level === "warn" || level === "error")
+      io.stderr(`underlay: ${clean(`${message} ${JSON.stringify(fields)}`)}\n`);
+  });
 }
 
 async function refuseOtherProgram(pid: number, { prefix }: Place): Promise<void> {
