@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { findings, refusals } from "./judge.ts";
-import { child, endpoint, judged, link, parent, refused, subnet } from "./judged.fixture.ts";
+import { child, cidr, endpoint, judged, link, parent, refused, subnet } from "./judged.fixture.ts";
 
 const wifi = judged({
   parent: parent({ link: link({ wireless: { type: "station", fourAddress: false } }) }),
@@ -158,4 +158,21 @@ test("a network of thousands of containers does not stop the daemon", () => {
   expect(findings(judged({ endpoints }))).toHaveLength(10_000);
   // Some 0.1 s of processor time; comparing each finding with each other takes 8 s.
   expect(process.cpuUsage(before).user / 1e6).toBeLessThan(2);
+});
+
+test("a second NIC in the host's LAN, without an address, is told and is no warning", () => {
+  const pool = "192.168.1.0/24";
+  const routed = (change: Parameters<typeof link>[0], destination: string) =>
+    findings(
+      judged({
+        subnets: [subnet(pool)],
+        parent: parent({
+          link: link(change),
+          routers: [],
+          routesElsewhere: [{ destination: cidr(destination), link: "br0" }],
+        }),
+      }),
+    ).map(({ id, severity }) => [id, severity]);
+  expect(routed({ addresses: [] }, pool)).toEqual([["UL-I05", "info"]]);
+  expect(routed({ addresses: [] }, "192.168.1.0/25")).toEqual([["UL-I05", "warn"]]);
 });

@@ -164,6 +164,7 @@ const poolElsewhere: Condition = {
       return [
         {
           subject: networkOf(judged),
+          ...(routes.every((route) => isSameLan(route, pool, judged)) && { severity: "info" as const }),
           message: `${formatCidr(pool)} overlaps ${formatCidr(first.destination)}, which this host routes through ${first.link}`,
           evidence: evidenceOfMany(routes, ({ destination, link }) => ({
             source: "RTM_GETROUTE dump",
@@ -178,6 +179,12 @@ const poolElsewhere: Condition = {
     });
   },
 };
+
+/** A NIC of the containers' own, without an address, beside the host's NIC in the same LAN: often meant so. */
+function isSameLan({ destination }: RouteFacts, pool: Cidr, judged: Judged): boolean {
+  const own = routable(judged.parent.link?.addresses ?? []);
+  return own.length === 0 && destination.prefix === pool.prefix;
+}
 
 /** A route gives way to the parent's own when that is as narrow or narrower. A pool of /0 is "no addresses at all". */
 function takesFrom({ destination }: RouteFacts, pool: Cidr, judged: Judged): boolean {
