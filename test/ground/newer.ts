@@ -7,7 +7,9 @@ const REPOSITORY = resolve(import.meta.dir, "../..");
 
 /** A release of tomorrow, built from today's source: another version, and one more step of the database's schema. */
 export async function buildNewer(version: string): Promise<{ readonly program: string } & Disposable> {
+  using undo = new DisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "underlay-newer-"));
+  undo.defer(() => rmSync(folder, { recursive: true }));
   for (const part of ["src", "packaging", "tools", "package.json", "tsconfig.json"])
     cpSync(join(REPOSITORY, part), join(folder, part), { recursive: true });
   symlinkSync(join(REPOSITORY, "node_modules"), join(folder, "node_modules"));
@@ -19,7 +21,8 @@ export async function buildNewer(version: string): Promise<{ readonly program: s
   );
   const program = join(folder, "underlay");
   await must([join(folder, "tools/build.sh"), program], { timeoutMs: 60_000 });
-  return { program, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
+  const owned = undo.move();
+  return { program, [Symbol.dispose]: () => owned.dispose() };
 }
 
 function replaceIn(path: string, pattern: RegExp, text: string): void {
