@@ -46,15 +46,9 @@ export async function stage(folder: string, arch: Architecture): Promise<string>
   return name;
 }
 
-/** GNU tar with everything fixed that differs between two machines. */
-export async function writeTar(folder: string, name: string, file: string): Promise<void> {
-  const fixed = [
-    "--sort=name",
-    `--mtime=@${await sourceTime()}`,
-    "--owner=0",
-    "--group=0",
-    "--numeric-owner",
-  ];
+/** GNU tar with everything fixed that differs between two machines. `time`: of all files, in seconds since 1970. */
+export async function writeTar(folder: string, name: string, file: string, time: string): Promise<void> {
+  const fixed = ["--sort=name", `--mtime=@${time}`, "--owner=0", "--group=0", "--numeric-owner"];
   await must(["tar", "--format=ustar", ...fixed, "-C", folder, "-cf", file, name]);
 }
 
@@ -81,7 +75,7 @@ async function pack(arch: Architecture, folder: string): Promise<string> {
   const work = mkdtempSync(join(tmpdir(), "underlay-dist-"));
   try {
     const name = await stage(work, arch);
-    await writeTar(work, name, join(work, "tar"));
+    await writeTar(work, name, join(work, "tar"), await sourceTime());
     // -n: neither the name nor the time of the file that is compressed.
     await must(["gzip", "-6n", join(work, "tar")]);
     const file = `${name}.tar.gz`;

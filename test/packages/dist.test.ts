@@ -68,10 +68,16 @@ describe.each([...ARCHITECTURES])("%s", (arch) => {
   });
 });
 
+/** mtime of the first ustar header; the commit may be a newer one by now. */
+async function timeIn(path: string): Promise<string> {
+  const header = await must(["sh", "-c", `gzip -dc '${path}' | dd bs=1 skip=136 count=11 status=none`]);
+  return String(Number.parseInt(header, 8));
+}
+
 test("the same source makes the same bytes", async () => {
   const folder = mkdtempSync(join(tmpdir(), "underlay-again-"));
   try {
-    await writeTar(folder, await stage(folder, "x64"), join(folder, "tar"));
+    await writeTar(folder, await stage(folder, "x64"), join(folder, "tar"), await timeIn(tarball("x64")));
     await must(["sh", "-euc", `gzip -dc '${tarball("x64")}' | cmp - '${folder}/tar'`]);
   } finally {
     rmSync(folder, { recursive: true });
@@ -92,6 +98,18 @@ describe("unpacked", () => {
       await host.must(["cmp", `${UNPACKED}/${packed}`, `/tmp/root/${installed}`]);
     await host.must(["/tmp/root/usr/local/bin/underlay", "uninstall", "--root", "/tmp/root"]);
     expect(await host.must(["find", "/tmp/root"])).toBe("/tmp/root");
+  });
+
+  test("the README's line does it, as it stands there", async () => {
+    const readme = readFileSync(join(REPOSITORY, "README.md"), "utf8");
+    const line = /^sha256sum -c .*$/m.exec(readme)?.[0] ?? "exit 9";
+    const files = ["tar.gz", "tar.gz.sha256"]
+      .map((end) => `/opt/underlay/${tarballName("x64")}.${end}`)
+      .join(" ");
+    const script = `mkdir /tmp/readme; cd /tmp/readme; cp ${files} .; sudo() { "$@"; }; ${line}`;
+    expect(await host.must(["bash", "-euc", script])).toContain("made      /usr/local/bin/underlay");
+    expect(await host.must(["underlay", "version"])).toContain(version);
+    await host.must(["underlay", "uninstall"]);
   });
 
   test("the program runs on a CPU of 2008, without AVX", async () => {
