@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { asUnderlayError } from "../../lib/errors.ts";
 import type { NetnsFacts } from "../../lib/facts.ts";
 import type { Log } from "../../lib/log.ts";
@@ -28,7 +28,10 @@ const LOOKS_IN_A_ROW = 500;
 
 export interface Reachable {
   readonly netns: readonly NetnsFacts[];
-  /** False when something refused to be looked at: there may be more. What vanished meanwhile is not missed. */
+  /**
+   * False when something refused to be looked at for want of a capability of ours: there may be more. What vanished
+   * meanwhile is not missed, nor the odd process, often pid 1, that a sandbox keeps from root itself.
+   */
   readonly complete: boolean;
 }
 
@@ -43,7 +46,7 @@ export async function reachableNetns(home: Netns, roots: NetnsRoots = NETNS_ROOT
     // A name whose mount is gone is an ordinary file of another file system.
     if (stat?.dev === nsfs && !found.has(stat.ino)) found.set(stat.ino, { inode: stat.ino, path });
   }
-  return { netns: [...found.values()], complete: looks.refused === 0 };
+  return { netns: [...found.values()], complete: looks.refused === 0 || mayLookEverywhere() };
 }
 
 function candidatePaths({ named, proc }: NetnsRoots, looks: Looks): string[] {
@@ -84,6 +87,14 @@ function newLooks(): Looks {
 
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+/** Bits of `<linux/capability.h>` that opening another process's namespace wants: CAP_SYS_PTRACE, CAP_SYS_ADMIN. */
+const NEEDED = (1n << 19n) | (1n << 21n);
+
+function mayLookEverywhere(): boolean {
+  const [, effective = "0"] = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  return (BigInt(`0x${effective}`) & NEEDED) === NEEDED;
 }
 
 /** How namespaces are walked. */
