@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createEngine, type WatchfulEngine } from "./engine/create.ts";
 import { STEPS, type StepReached } from "./engine/steps.ts";
 import { UnderlayError } from "./lib/errors.ts";
@@ -19,7 +19,7 @@ import { NETLINK_GENERIC, NETLINK_ROUTE, openLinkEventSocket, openRequestSocket 
 import { listenInThread, type NetlinkThread, startNetlinkThread } from "./netlink/thread.ts";
 import { openStore } from "./store/sqlite.ts";
 import type { Libc } from "./sys/libc.ts";
-import { makeScratchNetns, type Netns } from "./sys/netns.ts";
+import { makeScratchNetns, type Netns, withNetns } from "./sys/netns.ts";
 
 /** Puts the rooms together into the engine that a program runs on. No decision about networks is made here. */
 
@@ -78,6 +78,7 @@ export async function wireDaemon(
 
   const netns = makeScratchNetns(libc);
   undo.defer(() => netns.close());
+  silenceIpv6(libc, netns);
   const inside = converse(deleteThread, netns);
   undo.defer(() => inside.close());
   const scratch = { netns, home: requests, inside };
@@ -97,6 +98,7 @@ export async function wireDaemon(
     log,
     clock: Date.now,
     steady: () => performance.now(),
+    pause: (milliseconds) => Bun.sleep(milliseconds),
     bootId,
     staleAfter: settings.staleAfter,
     step,
@@ -114,6 +116,14 @@ export async function wireDaemon(
 
 function startWorker(): Worker {
   return new Worker(new URL("./netlink/worker.ts", import.meta.url).href);
+}
+
+/** Links that are tried there must not speak to the LAN: an interface with IPv6 announces itself. */
+function silenceIpv6(libc: Libc, netns: Netns): void {
+  const path = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+  withNetns(libc, netns, () => {
+    if (existsSync(path)) writeFileSync(path, "1");
+  });
 }
 
 /** `UNDERLAY_DEBUG=netlink` prints every frame to stderr. */

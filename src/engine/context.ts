@@ -26,6 +26,8 @@ export interface EngineParts {
    * the containers start.
    */
   readonly steady: () => number;
+  /** Waits so many milliseconds, for what the kernel tells by no event. */
+  readonly pause: (milliseconds: number) => Promise<void>;
   readonly bootId: string;
   /** How long an endpoint must be seen without a container before it is dropped, in milliseconds. */
   readonly staleAfter: number;

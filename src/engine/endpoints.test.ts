@@ -192,6 +192,36 @@ describe("endpoints.provision", () => {
     expect(world.links.size).toBe(1);
   });
 
+  test("waits for a MAC that a dying container still holds, and gives up in words", async () => {
+    const world = new World();
+    const engine = await withNetwork(world);
+    await engine.endpoints.declare(endpointRequest("a"));
+    await engine.endpoints.provision("docker:net1/a");
+    world.moveIn("docker:net1/a");
+    await engine.endpoints.declare(endpointRequest("b"));
+    world.macHeldFor = 3;
+    await engine.endpoints.provision("docker:net1/b");
+    expect(world.looksAtMac).toBe(4);
+    world.moveIn("docker:net1/b");
+    await engine.endpoints.forget("docker:net1/b");
+    await engine.endpoints.declare(endpointRequest("c"));
+    world.macHeldFor = Number.POSITIVE_INFINITY;
+    const error = await failure(engine.endpoints.provision("docker:net1/c"));
+    expect(error.code).toBe("conflict");
+    expect(error.message).toContain("is still held on eth0");
+  });
+
+  test("an endpoint that went in order is not looked for", async () => {
+    const world = new World();
+    const engine = await withNetwork(world);
+    await engine.endpoints.declare(endpointRequest("a"));
+    await engine.endpoints.provision("docker:net1/a");
+    await engine.endpoints.forget("docker:net1/a");
+    await engine.endpoints.declare(endpointRequest("b"));
+    await engine.endpoints.provision("docker:net1/b");
+    expect(world.looksAtMac).toBe(0);
+  });
+
   test("calls at the same moment make one link", async () => {
     const world = new World();
     const engine = await withNetwork(world);

@@ -130,7 +130,10 @@ export function endpointsOn(context: Context): Endpoints {
   /** The name of its link tells of its owner, so the link goes also when the record was lost. */
   async function forgetNow(owner: string): Promise<void> {
     const record = endpoints.get(owner);
-    if (!record) return context.reaper.delete(linkNameOf(owner));
+    if (!record) {
+      await context.reaper.delete(linkNameOf(owner));
+      return;
+    }
     step("endpoint.forget.before-intent");
     await settleAll([
       async () => {
@@ -138,7 +141,8 @@ export function endpointsOn(context: Context): Endpoints {
         step("endpoint.forget.after-intent");
       },
       async () => {
-        await context.reaper.delete(linkNameOfEndpoint(record));
+        const found = await context.reaper.delete(linkNameOfEndpoint(record));
+        if (!found && record.state !== "declared") context.sightings.stray(record.mac);
         step("endpoint.forget.after-link");
       },
       async () => {

@@ -1,12 +1,26 @@
 import { refusals } from "../conditions/judge.ts";
 import { errnoWords } from "../conditions/say.ts";
 import { UnderlayError } from "../lib/errors.ts";
+import type { Mac } from "../lib/mac.ts";
 import type { Attachment } from "../lib/request.ts";
 import type { FoundParent } from "../links/parent/parents.ts";
 import { aliasOf } from "../links/survey.ts";
 import { gatewaysOf } from "./addresses.ts";
 import { type Context, judgedOf, knownNetwork, unknown } from "./context.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
+
+/** Milliseconds: how long a MAC may take to become free, and how often the kernel is asked. */
+const STRAY_PATIENCE = 5000;
+const STRAY_LOOK = 25;
+
+function strayed(mac: Mac, network: NetworkRecord): UnderlayError {
+  return new UnderlayError(
+    "conflict",
+    `MAC address ${mac} is still held on ${network.parent.name} by a container that is ending or was left running ` +
+      "by a crash; end that one, or try again",
+    { inputs: { network: network.owner, mac } },
+  );
+}
 
 /** Makes the link of a declared endpoint. The returned function expects to be the only one at work on its endpoint. */
 export function provisioner(context: Context): (owner: string) => Promise<Attachment> {
@@ -20,6 +34,7 @@ export function provisioner(context: Context): (owner: string) => Promise<Attach
     await context.reaper.settled(linkName);
     await macReleased(record);
     const parent = await usableParent(network);
+    await strayedMacIsGone(network, record, parent);
     step("endpoint.provision.before-link");
     await createLink(network, record, parent);
     step("endpoint.provision.after-link");
@@ -40,6 +55,25 @@ export function provisioner(context: Context): (owner: string) => Promise<Attach
         ({ mac, owner, state }) => mac === record.mac && owner !== record.owner && state === "removing",
       );
     await Promise.all(leaving.map((other) => context.reaper.settled(linkNameOfEndpoint(other))));
+  }
+
+  /**
+   * A container that died with its runtime takes its link along, and the kernel takes its netns apart in its own time.
+   * No event tells when, so the kernel is asked.
+   */
+  async function strayedMacIsGone(
+    network: NetworkRecord,
+    { mac }: EndpointRecord,
+    parent: FoundParent,
+  ): Promise<void> {
+    if (!context.sightings.mayHaveStrayed(mac)) return;
+    const { isMacFree } = context.drivers[network.kind];
+    const deadline = context.steady() + STRAY_PATIENCE;
+    while (!(await isMacFree(parent.ifindex, mac, network.spec))) {
+      if (context.steady() > deadline) throw strayed(mac, network);
+      await context.pause(STRAY_LOOK);
+    }
+    context.sightings.isFree(mac);
   }
 
   async function usableParent(network: NetworkRecord): Promise<FoundParent> {

@@ -1,4 +1,5 @@
 import type { ReleasedEndpoint } from "../conditions/condition.ts";
+import type { Mac } from "../lib/mac.ts";
 import type { EndpointRecord } from "./records.ts";
 
 interface Released extends ReleasedEndpoint {
@@ -14,6 +15,7 @@ export const NEVER = Number.NEGATIVE_INFINITY;
  */
 export class Sightings {
   readonly #suspects = new Map<string, number>();
+  readonly #strayed = new Set<Mac>();
   #released: readonly Released[] = [];
 
   /** On the steady clock, or undefined while nothing is suspect about the endpoint or link. */
@@ -28,6 +30,19 @@ export class Sightings {
   /** What a pass did not find suspect any more is not. */
   keepOnly(subjects: ReadonlySet<string>): void {
     for (const subject of this.#suspects.keys()) if (!subjects.has(subject)) this.#suspects.delete(subject);
+  }
+
+  /** A link that was made, and was not where it was to be deleted: until it is seen to be gone it holds its MAC. */
+  stray(mac: Mac): void {
+    this.#strayed.add(mac);
+  }
+
+  mayHaveStrayed(mac: Mac): boolean {
+    return this.#strayed.has(mac);
+  }
+
+  isFree(mac: Mac): void {
+    this.#strayed.delete(mac);
   }
 
   releasedOf(network: string): readonly ReleasedEndpoint[] {

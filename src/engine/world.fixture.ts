@@ -30,6 +30,9 @@ export class World {
   readonly links = new Map<string, Birth<MacvlanSpec>>();
   /** Owners whose link a container has. */
   readonly held = new Set<string>();
+  /** How many looks find a MAC held by a netns that is being taken apart. */
+  macHeldFor = 0;
+  looksAtMac = 0;
   /** Whether every netns can be looked into. */
   surveyComplete = true;
   readonly steps: StepName[] = [];
@@ -54,6 +57,7 @@ export class World {
       kind: "macvlan",
       parse: (options, families) => parseMacvlan(options, {}, families),
       trial: async () => this.trial,
+      isMacFree: async () => this.looksAtMac++ >= this.macHeldFor,
       inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),
       create: async (birth) => {
         if (this.createFailure) throw this.createFailure;
@@ -65,6 +69,9 @@ export class World {
       log: (_level, message) => void this.logged.push(message),
       clock: () => this.now,
       steady: () => this.now - this.setForward,
+      pause: async (milliseconds) => {
+        this.now += milliseconds;
+      },
       bootId: this.bootId,
       staleAfter: 60_000,
       step: (step) => {
@@ -88,7 +95,7 @@ export class World {
         delete: async (name) => {
           if (this.deleteFailure) throw this.deleteFailure;
           await this.onDelete(name);
-          this.links.delete(name);
+          return this.links.delete(name);
         },
         settled: async () => this.deleting,
         idle: async () => undefined,

@@ -38,6 +38,8 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
   parse(options: Readonly<Record<string, string>>, families: { readonly ipv6: boolean }): Parsed<Spec>;
   /** Makes one such link on the parent in a scratch netns and deletes it again: what the kernel says is certain. */
   trial(parentIfindex: number, spec: Spec): Promise<TrialFacts>;
+  /** Whether no other link on the parent, in whichever netns, holds the MAC. */
+  isMacFree(parentIfindex: number, mac: Mac, spec: Spec): Promise<boolean>;
   /** The MAC that such a link has whatever is asked for: a passthru link is its parent to the LAN. */
   inheritedMac(spec: Spec, parent: { readonly mac?: Mac }): Mac | undefined;
   /**

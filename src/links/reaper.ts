@@ -12,8 +12,8 @@ import type { LinkWatch } from "./watch.ts";
  * and then go together, as a group.
  */
 export interface Reaper {
-  /** Resolves when the link of that name is gone from the netns; at once when there is none. Throws `kernel`. */
-  delete(name: string): Promise<void>;
+  /** Resolves when the link of that name is gone from the netns; false when there was none. Throws `kernel`. */
+  delete(name: string): Promise<boolean>;
   /** Resolves when no delete of that name is under way. */
   settled(name: string): Promise<void>;
   /** Resolves when nothing is under way, the kernel's wait included. */
@@ -25,7 +25,7 @@ const DOOMED_GROUP = OUR_LINK_GROUP + 1;
 
 interface Doomed {
   readonly name: string;
-  readonly done: PromiseWithResolvers<void>;
+  readonly done: PromiseWithResolvers<boolean>;
 }
 
 export function linkReaper(conversation: Conversation, watch: LinkWatch, log: Log): Reaper {
@@ -36,20 +36,20 @@ export function linkReaper(conversation: Conversation, watch: LinkWatch, log: Lo
   let sending: Promise<void> | undefined;
 
   watch.subscribe((event) => {
-    if (event.kind === "gone") finish(event.name);
+    if (event.kind === "gone") finish(event.name, true);
   });
 
-  function finish(name: string, error?: UnderlayError): void {
+  function finish(name: string, result: boolean | UnderlayError): void {
     const doomed = pending.get(name);
     if (!doomed) return;
     pending.delete(name);
-    if (error) doomed.done.reject(error);
-    else doomed.done.resolve();
+    if (typeof result === "boolean") doomed.done.resolve(result);
+    else doomed.done.reject(result);
   }
 
   function finishBy(name: string, outcome: Outcome | undefined): void {
-    if (!outcome || outcome.ok || isErrno(outcome.error, ...GONE)) finish(name);
-    else finish(name, outcome.error);
+    if (!outcome || outcome.ok) finish(name, true);
+    else finish(name, isErrno(outcome.error, ...GONE) ? false : outcome.error);
   }
 
   async function sendAll(): Promise<void> {
@@ -102,7 +102,7 @@ export function linkReaper(conversation: Conversation, watch: LinkWatch, log: Lo
     delete(name) {
       const known = pending.get(name);
       if (known) return known.done.promise;
-      const doomed = { name, done: Promise.withResolvers<void>() };
+      const doomed = { name, done: Promise.withResolvers<boolean>() };
       pending.set(name, doomed);
       waiting.push(doomed);
       sending ??= sendAll();

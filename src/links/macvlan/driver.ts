@@ -4,7 +4,7 @@ import { isErrno } from "../../netlink/failure.ts";
 import { MACVLAN_MODE } from "../../netlink/kinds/macvlan.ts";
 import { deleteLinkRequest, getLink, type Link, newLinkRequest, setLinkRequest } from "../../netlink/link.ts";
 import type { Birth, LinkDriver } from "../driver.ts";
-import { type Scratch, tryLink } from "../parent/trial.ts";
+import { canGoUp, type Scratch, tryLink } from "../parent/trial.ts";
 import { type MacvlanDefaults, type MacvlanSpec, parseMacvlan } from "./spec.ts";
 
 /** Links of kind macvlan, made in the netns of the conversation's socket. */
@@ -38,6 +38,14 @@ export function macvlanDriver(
         parent: parentIfindex,
         info: { kind: "macvlan", data: { mode: MACVLAN_MODE[spec.mode] } },
       }),
+    isMacFree: async (parentIfindex, mac, spec) =>
+      spec.mode === "passthru" ||
+      canGoUp(scratch, {
+        parent: parentIfindex,
+        mac,
+        info: { kind: "macvlan", data: { mode: MACVLAN_MODE[spec.mode] } },
+      }),
+
     // The kernel gives it the parent's address; another one, set later, would become the parent's own.
     inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),
 

@@ -1,7 +1,9 @@
 import { UnderlayError } from "../../lib/errors.ts";
 import type { TrialFacts } from "../../lib/facts.ts";
+import type { Mac } from "../../lib/mac.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
-import { deleteLinkRequest, type NewLink, newLinkRequest } from "../../netlink/link.ts";
+import { isErrno } from "../../netlink/failure.ts";
+import { deleteLinkRequest, type NewLink, newLinkRequest, setLinkRequest } from "../../netlink/link.ts";
 import type { Netns } from "../../sys/netns.ts";
 
 /** An empty netns of ours in which a link can be tried. It goes with this process, and all that is in it. */
@@ -33,4 +35,23 @@ export async function tryLink(
   const { errno = "", kernelText = "" } = outcome.error;
   if (outcome.error.code === "permission") throw outcome.error;
   return { outcome: "failed", errno, text: kernelText };
+}
+
+/**
+ * Whether a link with this MAC can go up on the parent. A link in a netns that is being taken apart is in no dump and
+ * still holds its address; the kernel says EADDRINUSE only when the next one goes up.
+ */
+export async function canGoUp(
+  scratch: Scratch,
+  link: Omit<NewLink, "name" | "netnsFd"> & { readonly mac: Mac },
+): Promise<boolean> {
+  const name = `p-${link.mac.replaceAll(":", "")}`;
+  const [made] = await scratch.home.settle([newLinkRequest({ ...link, name, netnsFd: scratch.netns.fd })]);
+  // Whatever else stands against it is told when the link itself is made.
+  if (!made?.ok) return true;
+  const [up] = await scratch.inside.settle([
+    setLinkRequest({ name }, { up: true }),
+    deleteLinkRequest({ name }),
+  ]);
+  return up === undefined || up.ok || !isErrno(up.error, "EADDRINUSE");
 }
