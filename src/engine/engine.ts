@@ -32,7 +32,8 @@ export interface Engine {
   findings(): Finding[];
 }
 
-export type NetworkState = "intent" | "active" | "removing";
+/** A network on a parent that exists has no side effect before it is active; only its removal can be interrupted. */
+export type NetworkState = "active" | "removing";
 /** `declared` → `provisioned` → `removing`. */
 export type EndpointState = "declared" | "provisioned" | "removing";
 
