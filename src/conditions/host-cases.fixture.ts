@@ -108,11 +108,11 @@ export const HOST_CASES: Readonly<Record<string, HostCases>> = {
   },
   "UL-S01": {
     holds: [
-      { host: table(1000), message: "the IPv6 neighbour table is full: 1000 of 1000" },
-      { host: table(700), message: "the IPv6 neighbour table is nearly full: 700 of 1000" },
+      { host: table(1000), message: "the IPv6 neighbour table is full: it holds 1000 and no more" },
+      { host: table(700), message: "the IPv6 neighbour table, which holds 1000, is nearly full" },
       {
         host: table(3, 9),
-        message: "the IPv6 neighbour table was full 9 times since boot (3 of 1000 now)",
+        message: "the IPv6 neighbour table, which holds 1000, was full since boot",
       },
     ],
     not: [host(), table(699)],

@@ -180,10 +180,10 @@ function fullTable({ family, source, entries, limit, overflows }: NeighbourTable
       subject: HOST,
       severity: full ? "fail" : "warn",
       message: full
-        ? `the ${family} neighbour table is full: ${entries} of ${limit}`
+        ? `the ${family} neighbour table is full: it holds ${limit} and no more`
         : overflows > 0
-          ? `the ${family} neighbour table was full ${overflows} times since boot (${entries} of ${limit} now)`
-          : `the ${family} neighbour table is nearly full: ${entries} of ${limit}`,
+          ? `the ${family} neighbour table, which holds ${limit}, was full since boot`
+          : `the ${family} neighbour table, which holds ${limit}, is nearly full`,
       evidence: [{ source, value: `entries ${entries}, table_fulls ${overflows}, gc_thresh3 ${limit}` }],
       fix: [
         {

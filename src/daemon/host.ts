@@ -1,13 +1,15 @@
 import type { Finding } from "../conditions/condition.ts";
 import { hostFindings } from "../conditions/judge.ts";
+import { Phases } from "../conditions/phases.ts";
 import type { HostFacts, KindFacts } from "../lib/host-facts.ts";
+import type { Log } from "../lib/log.ts";
 import { bootFacts } from "../links/host/boot.ts";
 import { kernelFacts, machineFacts } from "../links/host/machine.ts";
 import { neighbourTables } from "../links/host/neighbours.ts";
 import { dockerdProcess, processFacts } from "../links/host/process.ts";
 import type { Files } from "../links/host/read.ts";
 
-/** What is wrong with the host, as the daemon last saw: `status` counts it, `doctor` tells it. */
+/** What is wrong with the host, as the daemon last saw: `status` counts it, `doctor` tells it, the log its begin and end. */
 export interface HostWatch {
   /** Undefined before the first look. */
   findings(): readonly Finding[] | undefined;
@@ -22,16 +24,19 @@ export interface HostParts {
   kinds(): Promise<readonly KindFacts[]>;
   /** How many networks Docker has of us. */
   networks(): number;
+  readonly log: Log;
 }
 
 export function hostWatch(parts: HostParts): HostWatch {
   let kinds: Promise<readonly KindFacts[]> | undefined;
   let last: readonly Finding[] | undefined;
+  const phases = new Phases(parts.log);
   return {
     findings: () => last,
     async look() {
       kinds ??= parts.kinds();
       last = hostFindings(factsOf(parts, await kinds)).findings;
+      phases.tell(last);
     },
   };
 }

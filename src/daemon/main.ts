@@ -53,6 +53,7 @@ export async function runDaemon(
     dockerSocket: values.docker_socket,
     kinds: parts.kinds,
     networks: () => engine.networks.list().length,
+    log,
   });
   cleanup.defer(keepLooking({ ...parts, host }, values.reconcile_interval, log));
 

@@ -1,5 +1,6 @@
 import type { Finding } from "../conditions/condition.ts";
 import { findings } from "../conditions/judge.ts";
+import { byIdentity, Phases } from "../conditions/phases.ts";
 import { asUnderlayError } from "../lib/errors.ts";
 import type { ParentFacts } from "../lib/facts.ts";
 import type { WatchedLink } from "../links/watch.ts";
@@ -11,10 +12,11 @@ import { remember } from "./remember.ts";
 export class Health {
   readonly #context: LookContext;
   readonly #facts = new Map<string, ParentFacts>();
-  readonly #logged = new Map<string, Finding>();
+  readonly #phases: Phases;
 
   constructor(context: LookContext) {
     this.#context = context;
+    this.#phases = new Phases(context.log);
   }
 
   /** Looks at every parent again. A parent that cannot be read keeps what was known of it. */
@@ -25,13 +27,13 @@ export class Health {
     // Asked again: networks came and went while parents were looked at.
     const known = new Set(this.#context.networks.list().map(({ owner }) => owner));
     for (const owner of this.#facts.keys()) if (!known.has(owner)) this.#facts.delete(owner);
-    this.#tell();
+    this.#phases.tell(this.all());
   }
 
   /** Takes what was read already, so that a network just made is not looked at twice. */
   note(owner: string, facts: ParentFacts): void {
     this.#facts.set(owner, facts);
-    this.#tell();
+    this.#phases.tell(this.all());
   }
 
   /** One look serves all networks that remember the same parent. */
@@ -78,30 +80,6 @@ export class Health {
   /** Each once: what is wrong with a parent is found for every network on it. */
   all(): Finding[] {
     const found = this.#context.networks.list().flatMap((network) => this.findingsOf(network));
-    return [...new Map(found.map((finding) => [keyOf(finding), finding])).values()];
+    return [...byIdentity(found).values()];
   }
-
-  #tell(): void {
-    const now = new Map(this.all().map((finding) => [keyOf(finding), finding]));
-    for (const [key, finding] of now) {
-      if (!this.#logged.has(key)) this.#log("begins", finding);
-    }
-    for (const [key, finding] of this.#logged) {
-      if (!now.has(key)) this.#log("ended", finding);
-    }
-    this.#logged.clear();
-    for (const [key, finding] of now) this.#logged.set(key, finding);
-  }
-
-  #log(phase: "begins" | "ended", finding: Finding): void {
-    const level = phase === "ended" || finding.severity === "info" ? "info" : "warn";
-    this.#context.log(level, `condition ${phase}: ${finding.message}`, {
-      id: finding.id,
-      subject: finding.subject.name,
-    });
-  }
-}
-
-function keyOf(finding: Finding): string {
-  return `${finding.id} ${finding.subject.kind} ${finding.subject.name} ${finding.message}`;
 }

@@ -159,11 +159,12 @@ describe("on a healthy parent", () => {
   });
 });
 
-test("beside a daemon it asks the daemon, and `status` counts what is wrong with the host", async () => {
+test("beside a daemon it asks the daemon; `status` counts what is wrong with the host, the log tells it", async () => {
   const daemon = Bun.spawn(
-    ["nsenter", `--net=${lan.path}`, PROGRAM, "daemon", "--config=/dev/null", ...FLAGS],
-    { stdout: "ignore", stderr: "ignore" },
+    ["nsenter", `--net=${lan.path}`, PROGRAM, "daemon", "--config=/dev/null", "--log-format=json", ...FLAGS],
+    { stdout: "ignore", stderr: "pipe" },
   );
+  const logged = new Response(daemon.stderr).text();
   try {
     const status = async () => {
       const response = await fetch("http://x/v1/status", { unix: `${root}/run-dir/underlay.sock` });
@@ -177,6 +178,14 @@ test("beside a daemon it asks the daemon, and `status` counts what is wrong with
     const ofHost = body.findings.filter(({ subject }) => subject.kind === "host");
     const count = (wanted: string) => ofHost.filter(({ severity }) => severity === wanted).length;
     expect(host).toEqual({ fail: count("fail"), warn: count("warn") });
+
+    daemon.kill();
+    const begun = (await logged).split("\n").filter((line) => line.includes("condition begins: "));
+    // What the daemon does not ask Docker is the doctor's alone.
+    const ofBoth = ofHost.filter(({ id }) => !id.startsWith("UL-R"));
+    for (const { id, message } of ofBoth)
+      expect(begun.filter((line) => line.includes(id) && line.includes(message))).toHaveLength(1);
+    expect(ofBoth.length).toBeGreaterThan(0);
   } finally {
     daemon.kill();
     await daemon.exited;
