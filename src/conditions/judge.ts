@@ -7,6 +7,7 @@ import { CONDITIONS } from "./registry.ts";
 import { oneLine } from "./render.ts";
 
 const BY_WEIGHT: readonly Severity[] = ["fail", "warn", "info"];
+const PLACE: readonly string[] = CONDITIONS.map(({ id }) => id);
 
 /**
  * All that is wrong, worst first, and what one finding explains left out.
@@ -35,7 +36,7 @@ export function hostFindings(host: HostFacts): {
   return { findings: weighed(found), skipped };
 }
 
-/** Worst first, without those that another one explains. */
+/** Worst first, of one severity the most fundamental, without those that another one explains. */
 export function weighed<Found extends Pick<Finding, "id" | "severity">>(all: readonly Found[]): Found[] {
   const worst = new Map<string, number>();
   for (const { id, severity } of all) {
@@ -43,7 +44,11 @@ export function weighed<Found extends Pick<Finding, "id" | "severity">>(all: rea
   }
   return all
     .filter((finding) => !isExplained(finding, worst))
-    .sort((a, b) => BY_WEIGHT.indexOf(a.severity) - BY_WEIGHT.indexOf(b.severity));
+    .sort(
+      (a, b) =>
+        BY_WEIGHT.indexOf(a.severity) - BY_WEIGHT.indexOf(b.severity) ||
+        PLACE.indexOf(a.id) - PLACE.indexOf(b.id),
+    );
 }
 
 /**

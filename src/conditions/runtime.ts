@@ -123,7 +123,7 @@ const lateStart: Condition = {
             ? INSTALL
             : boot.known.unit.enabled
               ? {
-                  say: "give the unit Before=docker.service and Type=notify; this writes ours anew",
+                  say: `move ${boot.known.unit.path} away, which is not ours as it stands; this writes ours`,
                   run: "underlay install",
                 }
               : { say: "enable the unit", run: "systemctl enable --now underlay.service" },

@@ -11,6 +11,7 @@ import { until } from "../ground/until.ts";
 
 const things = disposedAfterAll();
 const INSTALLED = "/usr/local/bin/underlay";
+const UNIT = "/etc/systemd/system/underlay.service";
 const NETWORK = "1758a0b1".padEnd(64, "0");
 const ENDPOINT = "2f".padEnd(64, "0");
 let host: PrivateHost;
@@ -78,6 +79,30 @@ describe("with systemd", () => {
     const { actions } = JSON.parse(await booted.must(INSTALLED, "gc", "-o", "json"));
     expect(actions).toEqual([]);
     expect(await status()).toMatchObject({ endpoints: { total: 1, provisioned: 1 }, findings: [] });
+  });
+
+  test.each([
+    {
+      why: "is not enabled",
+      fault: "systemctl disable underlay.service",
+      mend: { run: "systemctl enable --now underlay.service" },
+    },
+    {
+      why: "is not ordered before docker",
+      fault: `sed -i 's/^Before=.*/Before=podman.service/' ${UNIT}`,
+      mend: { say: expect.stringContaining(`move ${UNIT} away`), run: "underlay install" },
+      before: `mv ${UNIT} /tmp/theirs.service`,
+    },
+  ])("the doctor tells UL-R03 first when the unit $why, and what it says mends it", async (unit) => {
+    const first = async () => {
+      const { findings } = JSON.parse(await booted.must(INSTALLED, "doctor", "-o", "json"));
+      return findings.filter(({ severity }: { severity: string }) => severity !== "info")[0];
+    };
+    expect(await first()).toBeUndefined();
+    await booted.must("sh", "-euc", unit.fault);
+    expect(await first()).toMatchObject({ id: "UL-R03", fix: [unit.mend] });
+    await booted.must("sh", "-euc", `${unit.before ?? ":"}; ${unit.mend.run}`);
+    expect(await first()).toBeUndefined();
   });
 
   test("after kill -9 it is started again", async () => {
