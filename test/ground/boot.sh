@@ -1,5 +1,6 @@
-# Boots systemd on a private host: a pid namespace and a cgroup namespace of its own. Argument: the host's cgroup, as
-# `/underlay-test-…`. As in a container, nothing of the machine can be written but /proc/sys/net, which is the netns's.
+# Boots systemd on a private host: a pid namespace and a cgroup namespace of its own. Arguments: the host's cgroup, as
+# `/underlay-test-…`, and the unit to boot. As in a container, nothing of the machine can be written but /proc/sys/net,
+# which is the netns's. As at every boot, /run is empty and the boot has an id of its own; all other files are the host's.
 set -eu
 mkdir -p /run/cgroup2
 mount -t cgroup2 cgroup2 /run/cgroup2
@@ -16,6 +17,10 @@ mount -o remount,bind,ro /proc/sys
 mount --bind /proc/sys/net /proc/sys/net
 mount -o remount,bind,rw /proc/sys/net
 
+mount -t tmpfs -o mode=755 run /run
+cat /proc/sys/kernel/random/uuid >/run/boot-id
+mount --bind /run/boot-id /proc/sys/kernel/random/boot_id
+
 mount -t tmpfs -o mode=755 dev /dev
 mknod -m 666 /dev/null c 1 3
 mknod -m 666 /dev/zero c 1 5
@@ -29,6 +34,6 @@ ln -s pts/ptmx /dev/ptmx
 mount -t tmpfs shm /dev/shm
 
 export container=underlay-test
-exec /lib/systemd/systemd --system --unit=boot-test.target --show-status=0
+exec /lib/systemd/systemd --system --unit=$1 --show-status=0
 '
-exec unshare --cgroup --pid --mount --ipc --uts --fork --kill-child=KILL --mount-proc bash -euc "$inner"
+exec unshare --cgroup --pid --mount --ipc --uts --fork --kill-child=KILL --mount-proc bash -euc "$inner" boot "$2"

@@ -44,7 +44,7 @@ const ARGV = [
 ];
 
 /** Makes an image of the root's static busybox, without any registry. Argument: the image's name. */
-const IMPORT_BUSYBOX = `
+export const IMPORT_BUSYBOX = `
   mkdir -p /tmp/image/bin /tmp/image/etc /tmp/image/proc /tmp/image/sys /tmp/image/dev /tmp/image/tmp
   cp "$(command -v busybox)" /tmp/image/bin/busybox
   for each in sh ip ping sleep cat ls arp arping nc httpd wget nslookup grep sed kill ps true udhcpc; do

@@ -3,12 +3,18 @@ import type { PrivateHost } from "./host.ts";
 import { type Output, type RunOptions, run } from "./run.ts";
 import { until } from "./until.ts";
 
-/** A systemd that was booted on a private host. It ends with the host. */
+/** A systemd that was booted on a private host. It ends with the host, if not before. */
 export interface Booted {
   /** Runs a program among what it manages, to its end. */
   run(argv: readonly string[], options?: RunOptions): Promise<Output>;
   /** The same for a program that has to succeed; answers its standard output. */
   must(...argv: readonly string[]): Promise<string>;
+  /** The same file as seen from the machine's own mount namespace; /run is another at each boot. */
+  outside(path: string): string;
+  /** `systemctl poweroff`, until it has ended. */
+  powerOff(): Promise<void>;
+  /** Every process ends at once. */
+  cutPower(): Promise<void>;
 }
 
 /** No more than a bus and a journal, so that nothing else happens on this host. */
@@ -19,10 +25,11 @@ Requires=dbus.socket systemd-journald.service
 After=dbus.socket
 `;
 
-export async function bootSystemd(host: PrivateHost): Promise<Booted> {
+/** `unit`: what is booted; `multi-user.target` is all that the host's packages want. */
+export async function bootSystemd(host: PrivateHost, unit = "boot-test.target"): Promise<Booted> {
   await Bun.write(host.outside("/etc/systemd/system/boot-test.target"), TARGET);
   await Bun.write(host.outside("/run/boot.sh"), Bun.file(`${import.meta.dir}/boot.sh`));
-  const boot = await host.start(["bash", "/run/boot.sh", host.cgroup]);
+  const boot = await host.start(["bash", "/run/boot.sh", host.cgroup, unit]);
   const hopeless = () => (boot.hasEnded() ? boot.lines.join("\n") : undefined);
   const pid = await until("systemd is there", () => systemdBelow(boot.pid), { hopeless });
   const inside = ["nsenter", "--target", String(pid), "--mount", "--net", "--pid", "--cgroup", "--"];
@@ -35,6 +42,15 @@ export async function bootSystemd(host: PrivateHost): Promise<Booted> {
       if (output.code !== 0)
         throw new Error(`exit ${output.code}: ${argv.join(" ")}\n${output.stderr}${output.stdout}`);
       return output.stdout.trimEnd();
+    },
+    outside: (path: string) => `/proc/${pid}/root${path}`,
+    powerOff: async () => {
+      await booted.run(["systemctl", "poweroff"]);
+      await boot.exited;
+    },
+    cutPower: async () => {
+      boot.kill("SIGKILL");
+      await boot.exited;
     },
   };
   await until(

@@ -36,7 +36,7 @@ const mainPid = () => show("underlay.service", "MainPID");
 const status = async () => JSON.parse(await booted.must(INSTALLED, "status", "-o", "json"));
 
 async function call(method: string, message: object): Promise<void> {
-  const unix = host.outside("/run/docker/plugins/underlay-macvlan.sock");
+  const unix = booted.outside("/run/docker/plugins/underlay-macvlan.sock");
   const body = JSON.stringify(message);
   const response = await fetch(`http://plugin/NetworkDriver.${method}`, { method: "POST", unix, body });
   expect([method, await response.json()]).toEqual([
