@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { installFiles } from "./files.ts";
 import { installRelease, type Place, type Release, removeRelease } from "./install.ts";
 import { manifestPath, readManifest } from "./manifest.ts";
+import { unawareReaders } from "./readers.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "underlay-install-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -167,6 +168,20 @@ test("uninstall leaves folders and files of others", () => {
     "usr/local/share",
     "usr/local/share/man",
   ]);
+});
+
+test("managers of links are told of what changed for them, where they run", () => {
+  const changes = install(release("one"));
+  expect(unawareReaders(place, changes)).toEqual([]);
+  mkdirSync(at("/run/NetworkManager"), { recursive: true });
+  mkdirSync(at("/run/systemd/netif"), { recursive: true });
+  expect(unawareReaders(place, changes).map(({ name }) => name)).toEqual(["NetworkManager"]);
+  writeFileSync(at("/run/systemd/netif/state"), "");
+  expect(unawareReaders(place, changes).map(({ name }) => name)).toEqual([
+    "NetworkManager",
+    "systemd-networkd",
+  ]);
+  expect(unawareReaders(place, install(release("one")))).toEqual([]);
 });
 
 describe("the unit", () => {

@@ -15,7 +15,7 @@ const PACKAGES = [
  * be seen over a boot.
  */
 const BOOTING = [
-  ...["systemd", "dbus", "docker.io", "docker-cli", "containerd", "network-manager"],
+  ...["systemd", "dbus", "docker.io", "docker-cli", "containerd", "network-manager", "udev"],
   ...["iproute2", "iptables", "busybox-static", "procps"],
 ];
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -5,6 +5,7 @@ import { SETTINGS } from "../../daemon/settings.ts";
 import { DEFAULT_PREFIX, executablePath, type Generated, installFiles } from "../../install/files.ts";
 import { type Change, installRelease, type Place } from "../../install/install.ts";
 import { readManifest } from "../../install/manifest.ts";
+import { unawareReaders } from "../../install/readers.ts";
 import { findSystemd, type Systemd } from "../../install/systemd.ts";
 import { asUnderlayError, UnderlayError } from "../../lib/errors.ts";
 import { SCHEMA_VERSION } from "../../store/schema.ts";
@@ -40,7 +41,10 @@ async function install(call: Call): Promise<number> {
   const changes = installRelease(place, release, dryRun);
   io.stdout(changesText(place, changes));
   for (const warning of foldersOutside(config)) io.stderr(`underlay: ${clean(warning)}\n`);
-  if (!dryRun) io.stdout(await started(place, systemd, changes));
+  if (dryRun) return EXIT.done;
+  io.stdout(await started(place, systemd, changes));
+  for (const { name, command } of unawareReaders(place, changes))
+    io.stdout(`${name} reads that it leaves our links alone at the next boot; now: ${command}\n`);
   return EXIT.done;
 }
 
