@@ -26,7 +26,7 @@ beforeAll(async () => {
 }, 600_000);
 
 const CONTENTS = [
-  ...["LICENSE", "README.md", "underlay", "man/underlay.8", "man/underlay.toml.5"],
+  ...["LICENSE", "README.md", "underlay", "man/underlay.8", "man/underlay-doctor.8", "man/underlay.toml.5"],
   ...["systemd/underlay.service", "modules-load.d/underlay.conf", "NetworkManager/90-underlay.conf"],
   ...["systemd-networkd/10-underlay.network", "systemd-networkd/10-underlay.link", "udev/90-underlay.rules"],
   ...["completions/underlay.bash", "completions/_underlay", "completions/underlay.fish"],

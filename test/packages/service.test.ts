@@ -57,7 +57,7 @@ describe("with systemd", () => {
 
   test("a second install changes nothing: the same daemon runs on", async () => {
     const before = await mainPid();
-    expect(await booted.must(INSTALLED, "install")).toStartWith("unchanged 12 files\n");
+    expect(await booted.must(INSTALLED, "install")).toStartWith("unchanged 13 files\n");
     expect(await mainPid()).toBe(before);
   });
 

@@ -77,7 +77,7 @@ describe("without systemd", () => {
     expect(first).toContain(`no systemd runs here: have ${INSTALLED} daemon started at boot, before dockerd`);
     const once = await files();
     expect(once).toContain("/etc/systemd/system/underlay.service");
-    expect(await host.must([INSTALLED, "install"])).toStartWith("unchanged 12 files\n");
+    expect(await host.must([INSTALLED, "install"])).toStartWith("unchanged 13 files\n");
     expect(await files()).toEqual(once);
   });
 

@@ -1,20 +1,22 @@
 import { CONFIG_DIR } from "../../daemon/config.ts";
 import { envOf, flagOf, SETTING_KEYS, SETTINGS } from "../../daemon/settings.ts";
-import { EXIT, EXIT_MEANINGS } from "../exit.ts";
-import { flagsOf, type KnownFlag } from "../flags.ts";
+import { flagsOf } from "../flags.ts";
 import type { Verb } from "../verb.ts";
-import { bold, italic, item, line, page, paragraph, section, subsection, verbatim } from "./roff.ts";
+import { doctorPage } from "./doctor.ts";
+import { bold, italic, item, line, page, paragraph, section, verbatim } from "./roff.ts";
+import { exitItems, flagItem, sentence, verbText } from "./verb.ts";
 
 /** The manual pages, of the same tables as the help and the program itself: name of the file to its text. */
 export function manPages(verbs: readonly Verb[], version: string): Readonly<Record<string, string>> {
-  return { "underlay.8": underlay(verbs, version), "underlay.toml.5": toml(version) };
+  const doctor = verbs.filter(({ words }) => words === "doctor");
+  return {
+    "underlay.8": underlay(verbs, version),
+    ...Object.fromEntries(doctor.map((verb) => ["underlay-doctor.8", doctorPage(verb, version)])),
+    "underlay.toml.5": toml(version),
+  };
 }
 
 function underlay(verbs: readonly Verb[], version: string): string {
-  const exits = Object.entries(EXIT).map(([name, code]) =>
-    // Object.entries forgets that its keys are those of the table.
-    item(bold(String(code)), EXIT_MEANINGS[name as keyof typeof EXIT]),
-  );
   return page(
     { name: "underlay", part: 8, version, about: "containers directly on the networks of this host" },
     section(
@@ -35,7 +37,7 @@ function underlay(verbs: readonly Verb[], version: string): string {
     ),
     section("VERBS", ...verbs.map(verbText)),
     section("FLAGS OF EVERY VERB", ...flagsOf({}).map(flagItem)),
-    section("EXIT STATUS", ...exits),
+    section("EXIT STATUS", ...exitItems()),
     section(
       "ENVIRONMENT",
       paragraph("Every setting has a variable too; underlay.toml(5) names them. Besides:"),
@@ -54,37 +56,11 @@ function underlay(verbs: readonly Verb[], version: string): string {
     ),
     section(
       "SEE ALSO",
-      line(`${bold("underlay.toml")}(5), ${bold("docker-network-create")}(1), ${bold("ip-link")}(8)`),
+      line(
+        `${bold("underlay-doctor")}(8), ${bold("underlay.toml")}(5), ${bold("docker-network-create")}(1), ${bold("ip-link")}(8)`,
+      ),
     ),
   );
-}
-
-function verbText(verb: Verb): string {
-  const common = flagsOf({}).map(({ long }) => long);
-  const own = flagsOf(verb).filter(({ long }) => !common.includes(long));
-  const args = (verb.args ?? []).map((name) => ` ${italic(name)}`).join("");
-  const isDaemon = verb.settings !== undefined && verb.settings.length === SETTING_KEYS.length;
-  const shown = isDaemon ? own.filter(({ target }) => target.kind === "flag") : own;
-  return [
-    subsection(
-      `underlay ${verb.words}`,
-      line(`${bold(`underlay ${verb.words}`)}${args} [${italic("FLAG")} ...]`),
-    ),
-    paragraph(sentence(verb.help)),
-    ...(verb.more === undefined ? [] : [paragraph(verb.more)]),
-    ...shown.map(flagItem),
-    ...(isDaemon ? [paragraph("Every setting of underlay.toml(5) is a flag of this verb too.")] : []),
-    ...(verb.aliases
-      ? [paragraph(`Also: ${verb.aliases.map((alias) => `underlay ${alias}`).join(", ")}.`)]
-      : []),
-  ].join("");
-}
-
-const sentence = (help: string) => `${help.charAt(0).toUpperCase()}${help.slice(1)}.`;
-
-function flagItem({ short, long, takes, help }: KnownFlag): string {
-  const names = short === undefined ? bold(long) : `${bold(`-${short}`)}, ${bold(long)}`;
-  return item(takes === undefined ? names : `${names} ${italic(takes)}`, help);
 }
 
 function toml(version: string): string {
