@@ -87,7 +87,7 @@ export function linkReaper(conversation: Conversation, watch: LinkWatch, log: Lo
       if (name !== undefined && !outcome.ok) finishBy(name, outcome);
     });
     const asked = new Set(names);
-    const strangers = (await listLinks(conversation)).filter(
+    const strangers = (await listLinks(conversation, { only: ["name", "group"] })).filter(
       ({ attrs }) => attrs.group === DOOMED_GROUP && !asked.has(attrs.name ?? ""),
     );
     if (strangers.length === 0) return true;

@@ -1,6 +1,7 @@
 import type { Log } from "../lib/log.ts";
-import { decodeLink, isUp, type Link, RTM_LINK } from "../netlink/link.ts";
+import { decodeLink, isUp, type PartOfLink, RTM_LINK, wantedOfLinks } from "../netlink/link.ts";
 import { eachMessage } from "../netlink/message.ts";
+import type { Wanted } from "../netlink/pick.ts";
 
 /** A change of a link in the netns that is watched. A link that moves away to another netns is `gone` here, too. */
 export type LinkEvent =
@@ -25,9 +26,13 @@ export interface LinkWatch {
 
 /** The end that is fed with datagrams of an event socket. */
 export interface LinkWatchSource extends LinkWatch {
+  /** The attributes of a link that are looked at. */
+  readonly wanted: Wanted;
   onEvent(datagram: Uint8Array): void;
   onOverrun(): void;
 }
+
+const WATCHED = ["name", "link", "linkNetnsid"] as const;
 
 export function linkWatch(log: Log): LinkWatchSource {
   const listeners = new Set<LinkListener>();
@@ -35,6 +40,7 @@ export function linkWatch(log: Log): LinkWatchSource {
     for (const listener of [...listeners]) listener(event);
   };
   return {
+    wanted: wantedOfLinks(WATCHED),
     subscribe(listener) {
       listeners.add(listener);
       return { unsubscribe: () => void listeners.delete(listener) };
@@ -58,7 +64,7 @@ function eventsOf(datagram: Uint8Array): LinkEvent[] {
 /** AF_BRIDGE: a bridge telling that a port left it, which is not the end of the link. */
 const AF_BRIDGE = 7;
 
-function linkEvent(type: number, link: Link): LinkEvent {
+function linkEvent(type: number, link: PartOfLink<(typeof WATCHED)[number]>): LinkEvent {
   const { index: ifindex, family } = link.header;
   const { name = "", link: parent, linkNetnsid } = link.attrs;
   const hangs = parent !== undefined && linkNetnsid === undefined;

@@ -2,6 +2,7 @@ import { concatBytes } from "../lib/bytes.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import { failureOf, isErrno, type Request } from "./failure.ts";
 import { eachMessage, encodeMessage, isTerminal, type Message, NLM_F, NLMSG } from "./message.ts";
+import type { Wanted } from "./pick.ts";
 import type { Transport } from "./transport.ts";
 
 /** Sees each frame; `UNDERLAY_DEBUG=netlink` prints them. */
@@ -56,7 +57,7 @@ export class Conversation {
         }),
       ),
     );
-    const datagrams = await this.#exchange(bytes);
+    const datagrams = await this.#exchange(bytes, wantedOf(requests));
     const answers: Message[][] = requests.map(() => []);
     const errors: (UnderlayError | undefined)[] = [];
     const interrupted = new Set<number>();
@@ -113,10 +114,10 @@ export class Conversation {
     }
   }
 
-  #exchange(bytes: Uint8Array): Promise<Uint8Array[]> {
+  #exchange(bytes: Uint8Array, wanted: Wanted | undefined): Promise<Uint8Array[]> {
     const turn = this.#tail.then(async () => {
       this.#trace?.("sent", bytes);
-      const datagrams = await this.#transport.exchange(bytes);
+      const datagrams = await this.#transport.exchange(bytes, this.#trace ? undefined : wanted);
       if (this.#trace) for (const datagram of datagrams) this.#trace("received", datagram);
       return datagrams;
     });
@@ -127,6 +128,11 @@ export class Conversation {
   close(): void {
     this.#transport.close();
   }
+}
+
+/** A send has one for all: what one request does not want, another may. */
+function wantedOf(requests: readonly Request[]): Wanted | undefined {
+  return requests.length === 1 ? requests[0]?.wanted : undefined;
 }
 
 function u32(number: number): number {

@@ -3,6 +3,7 @@ import { errnoName, isForbidden, WHO_MAY } from "../sys/errno.ts";
 import { type AttrTable, attr, decodeAttrs } from "./attribute.ts";
 import { text, u32 } from "./codec.ts";
 import { bodyPath, type Message, NLM_F, NLMSG, nlmsgerrCode, nlmsghdr } from "./message.ts";
+import type { Wanted } from "./pick.ts";
 
 /** Extended ACK, `enum nlmsgerr_attrs` of `<linux/netlink.h>`. */
 export const extAckTable = {
@@ -21,6 +22,8 @@ export interface Request {
   /** For the error: "create macvlan ul-…". */
   readonly what: string;
   readonly inputs?: Inputs;
+  /** What is wanted of the answers; absent = all of them. Honoured when the request is alone in its send. */
+  readonly wanted?: Wanted;
 }
 
 /** The failure that a terminal message tells, or undefined when it tells success. */

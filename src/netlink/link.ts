@@ -5,6 +5,7 @@ import type { Conversation } from "./conversation.ts";
 import { GONE, isErrno, type Request } from "./failure.ts";
 import { type LinkInfo, linkInfo } from "./link-info.ts";
 import { type Body, decodeBody, encodeBody, type Message, NLM_F } from "./message.ts";
+import type { Wanted } from "./pick.ts";
 
 /** Links: `<linux/rtnetlink.h>`, `<linux/if_link.h>`, rtnetlink(7). */
 
@@ -47,6 +48,18 @@ export const linkFormat = { header: ifinfomsg, table: linkTable } as const;
 
 export type Link = Body<(typeof ifinfomsg)["members"], typeof linkTable>;
 export type LinkAttrs = Attrs<typeof linkTable>;
+export type LinkAttr = keyof typeof linkTable;
+
+/** A link of which only some attributes were asked for. */
+export interface PartOfLink<K extends LinkAttr> {
+  readonly header: Link["header"];
+  readonly attrs: Pick<LinkAttrs, K>;
+}
+
+/** What a reader of links asks for that looks at no more than these attributes. */
+export function wantedOfLinks(attrs: readonly LinkAttr[]): Wanted {
+  return { header: ifinfomsg.size, types: attrs.map((name) => linkTable[name].type) };
+}
 
 /** Which link: by its index, or by name or altname. */
 export type LinkRef = { readonly ifindex: number } | { readonly name: string };
@@ -158,15 +171,28 @@ export function deleteGroupRequest(group: number): Request {
 /** `<linux/rtnetlink.h>`. Without counters a link is a third shorter, and nobody here counts packets. */
 export const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
-/** All links of the socket's netns, or those of one kind: the kernel filters. Throws `kernel`. */
-export async function listLinks(conversation: Conversation, filter: { kind?: string } = {}): Promise<Link[]> {
-  const { kind } = filter;
+/**
+ * All links of the socket's netns, or those of one kind: the kernel filters. `only`: the attributes that are looked
+ * at, of which the kernel knows no filter; all without it. Throws `kernel`.
+ */
+export function listLinks(conversation: Conversation, filter?: { readonly kind?: string }): Promise<Link[]>;
+export function listLinks<K extends LinkAttr>(
+  conversation: Conversation,
+  filter: { readonly kind?: string; readonly only: readonly K[] },
+): Promise<PartOfLink<K>[]>;
+export async function listLinks(
+  conversation: Conversation,
+  { kind, only }: { readonly kind?: string; readonly only?: readonly LinkAttr[] } = {},
+): Promise<Link[]> {
   const body = encodeBody(
     linkFormat,
     {},
     { extMask: RTEXT_FILTER_SKIP_STATS, ...(kind !== undefined && { info: { kind } }) },
   );
-  const messages = await conversation.dump(request("list links", RTM_LINK.RTM_GETLINK, 0, body));
+  const messages = await conversation.dump({
+    ...request("list links", RTM_LINK.RTM_GETLINK, 0, body),
+    ...(only && { wanted: wantedOfLinks(only) }),
+  });
   return messages.map(decodeLink);
 }
 
@@ -185,6 +211,6 @@ export async function getLink(conversation: Conversation, ref: LinkRef): Promise
   }
 }
 
-export function isUp(link: Link): boolean {
+export function isUp(link: PartOfLink<never>): boolean {
   return (link.header.flags & IFF.IFF_UP) !== 0;
 }

@@ -1,12 +1,24 @@
 import { type Code, UnderlayError } from "../lib/errors.ts";
 import type { Libc } from "../sys/libc.ts";
 import { type NetlinkSocket, openDoorbell } from "../sys/socket.ts";
+import type { Wanted } from "./pick.ts";
 import type { Transport } from "./transport.ts";
 
 /** What the main thread says to `worker.ts`, and what it hears. */
 export type ToThread =
-  | { readonly kind: "exchange"; readonly id: number; readonly fd: number; readonly requests: Uint8Array }
-  | { readonly kind: "listen"; readonly fd: number; readonly doorbellFd: number };
+  | {
+      readonly kind: "exchange";
+      readonly id: number;
+      readonly fd: number;
+      readonly requests: Uint8Array;
+      readonly wanted?: Wanted | undefined;
+    }
+  | {
+      readonly kind: "listen";
+      readonly fd: number;
+      readonly doorbellFd: number;
+      readonly wanted?: Wanted | undefined;
+    };
 
 export type FromThread =
   | { readonly kind: "answer"; readonly id: number; readonly datagrams: Uint8Array[] }
@@ -71,13 +83,14 @@ export function startNetlinkThread(
   return {
     transport(socket) {
       return {
-        exchange(requests) {
+        exchange(requests, wanted) {
           if (ended) return Promise.reject(ended);
           const id = ++lastId;
           worker.ref();
           return new Promise((resolve, reject) => {
             waiting.set(id, { resolve, reject });
-            worker.postMessage({ kind: "exchange", id, fd: socket.fd, requests } satisfies ToThread);
+            const message: ToThread = { kind: "exchange", id, fd: socket.fd, requests, wanted };
+            worker.postMessage(message);
           });
         },
         close: () => socket.close(),
@@ -88,6 +101,8 @@ export function startNetlinkThread(
 }
 
 export interface Listener {
+  /** What is wanted of the events; absent = all of them. */
+  readonly wanted?: Wanted;
   /** One datagram of event messages. */
   onEvent(datagram: Uint8Array): void;
   /** The kernel dropped events: everything must be read again. */
@@ -130,6 +145,7 @@ export function listenInThread(
     ended.resolve();
     listener.onError(error);
   };
-  worker.postMessage({ kind: "listen", fd: socket.fd, doorbellFd: doorbell.fd } satisfies ToThread);
+  const { wanted } = listener;
+  worker.postMessage({ kind: "listen", fd: socket.fd, doorbellFd: doorbell.fd, wanted } satisfies ToThread);
   return listening.promise;
 }

@@ -1,6 +1,7 @@
 import { UnderlayError } from "../lib/errors.ts";
 import type { NetlinkSocket } from "../sys/socket.ts";
 import { eachMessage, isTerminal, sequencesOf } from "./message.ts";
+import { pickAttrs, type Wanted } from "./pick.ts";
 
 /**
  * The seam below the messages: bytes out, datagrams back. A socket in this thread, a socket in a worker and a
@@ -9,9 +10,9 @@ import { eachMessage, isTerminal, sequencesOf } from "./message.ts";
 export interface Transport {
   /**
    * Sends a buffer of one or more requests and resolves with the datagrams of their answers, when each request has
-   * had its NLMSG_ERROR or NLMSG_DONE. One exchange at a time is under way.
+   * had its NLMSG_ERROR or NLMSG_DONE. One exchange at a time is under way. `wanted`: what is left of the answers.
    */
-  exchange(requests: Uint8Array): Promise<Uint8Array[]>;
+  exchange(requests: Uint8Array, wanted?: Wanted): Promise<Uint8Array[]>;
   close(): void;
 }
 
@@ -19,13 +20,14 @@ export interface Transport {
 const MAX_DATAGRAMS = 100_000;
 
 /** One exchange over a socket, blocking this thread. Answers to a request that was given up earlier are dropped. */
-export function exchangeOver(socket: NetlinkSocket, requests: Uint8Array): Uint8Array[] {
+export function exchangeOver(socket: NetlinkSocket, requests: Uint8Array, wanted?: Wanted): Uint8Array[] {
   const open = new Set(sequencesOf(requests));
   const known = new Set(open);
   const datagrams: Uint8Array[] = [];
+  const shrink = wanted && ((datagram: Uint8Array) => pickAttrs(datagram, wanted));
   socket.send(requests);
   while (open.size > 0) {
-    const datagram = socket.receive();
+    const datagram = socket.receive(shrink);
     let concerns = false;
     for (const message of eachMessage(datagram)) {
       if (!known.has(message.seq)) continue;
@@ -41,9 +43,9 @@ export function exchangeOver(socket: NetlinkSocket, requests: Uint8Array): Uint8
 /** For programs that may block: the CNI process, the CLI, tests. */
 export function inlineTransport(socket: NetlinkSocket): Transport {
   return {
-    exchange: (requests) =>
+    exchange: (requests, wanted) =>
       new Promise((resolve) => {
-        resolve(exchangeOver(socket, requests));
+        resolve(exchangeOver(socket, requests, wanted));
       }),
     close: () => socket.close(),
   };

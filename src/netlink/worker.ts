@@ -2,12 +2,13 @@ import { asUnderlayError } from "../lib/errors.ts";
 import { openLibc } from "../sys/libc.ts";
 import { adoptNetlinkSocket, awaitReadable, receiveBuffers } from "../sys/socket.ts";
 import { isErrno } from "./failure.ts";
+import { pickAttrs } from "./pick.ts";
 import type { FromThread, ToThread } from "./thread.ts";
 import { exchangeOver } from "./transport.ts";
 
 /**
- * A thread that may block in the kernel. It carries bytes and understands none: encoding and decoding stay with the
- * main thread, so the code above is the same with and without it.
+ * A thread that may block in the kernel. It carries bytes, leaves behind those that nobody wants, and understands
+ * none: encoding and decoding stay with the main thread, so the code above is the same with and without it.
  */
 
 declare const self: Worker;
@@ -19,9 +20,10 @@ function post(message: FromThread): void {
   self.postMessage(message);
 }
 
-function exchange(id: number, fd: number, requests: Uint8Array): void {
+function exchange({ id, fd, requests, wanted }: Extract<ToThread, { kind: "exchange" }>): void {
   try {
-    post({ kind: "answer", id, datagrams: exchangeOver(adoptNetlinkSocket(libc, fd, buffers), requests) });
+    const datagrams = exchangeOver(adoptNetlinkSocket(libc, fd, buffers), requests, wanted);
+    post({ kind: "answer", id, datagrams });
   } catch (thrown) {
     const { code, message, errno } = asUnderlayError(thrown);
     post({ kind: "failed", id, code, message, ...(errno !== undefined && { errno }) });
@@ -29,12 +31,13 @@ function exchange(id: number, fd: number, requests: Uint8Array): void {
 }
 
 /** Hands on every datagram until the doorbell rings. ENOBUFS means that the kernel dropped some: the reader must re-read. */
-function listen(fd: number, doorbellFd: number): void {
+function listen({ fd, doorbellFd, wanted }: Extract<ToThread, { kind: "listen" }>): void {
   const socket = adoptNetlinkSocket(libc, fd, buffers);
+  const shrink = wanted && ((datagram: Uint8Array) => pickAttrs(datagram, wanted));
   post({ kind: "listening" });
   while (awaitReadable(libc, fd, doorbellFd)) {
     try {
-      post({ kind: "event", datagram: socket.receive() });
+      post({ kind: "event", datagram: socket.receive(shrink) });
     } catch (thrown) {
       if (!isErrno(thrown, "ENOBUFS")) throw thrown;
       post({ kind: "overrun" });
@@ -44,6 +47,6 @@ function listen(fd: number, doorbellFd: number): void {
 }
 
 self.onmessage = ({ data }: MessageEvent<ToThread>) => {
-  if (data.kind === "exchange") exchange(data.id, data.fd, data.requests);
-  else listen(data.fd, data.doorbellFd);
+  if (data.kind === "exchange") exchange(data);
+  else listen(data);
 };

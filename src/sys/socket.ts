@@ -34,12 +34,17 @@ export interface NetlinkSocketOptions {
   readonly enable?: readonly { readonly option: number; readonly name: string }[];
 }
 
+export type Shrink = (datagram: Uint8Array) => number;
+
 /** A netlink socket. It belongs to the netns in which it was opened, and to this process; any thread may use it. */
 export interface NetlinkSocket {
   readonly fd: number;
   send(bytes: Uint8Array): void;
-  /** One datagram from the kernel, as a copy. Waits until there is one. Datagrams of other processes are dropped. */
-  receive(): Uint8Array;
+  /**
+   * One datagram from the kernel, as a copy. Waits until there is one. Datagrams of other processes are dropped.
+   * `shrink` may rewrite the bytes before they are copied, and tells how many of them are left.
+   */
+  receive(shrink?: Shrink): Uint8Array;
   close(): void;
 }
 
@@ -94,7 +99,7 @@ export function adoptNetlinkSocket(libc: Libc, fd: number, buffers: ReceiveBuffe
   const { data: buffer, from, fromLength } = buffers;
   const fromView = new DataView(from.buffer);
 
-  function receiveOnce(): Uint8Array | undefined {
+  function receiveOnce(shrink: Shrink | undefined): Uint8Array | undefined {
     fromLength[0] = SOCKADDR_NL_SIZE;
     const length = retryInterrupted(libc, "receive from netlink", () =>
       libc.call.recvfrom(fd, ptr(buffer), buffer.length, MSG_TRUNC, ptr(from), ptr(fromLength)),
@@ -106,7 +111,7 @@ export function adoptNetlinkSocket(libc: Libc, fd: number, buffers: ReceiveBuffe
         errno: "EMSGSIZE",
       });
     }
-    return buffer.slice(0, length);
+    return buffer.slice(0, shrink ? shrink(buffer.subarray(0, length)) : length);
   }
 
   return {
@@ -114,9 +119,9 @@ export function adoptNetlinkSocket(libc: Libc, fd: number, buffers: ReceiveBuffe
     send(bytes) {
       retryInterrupted(libc, "send to netlink", () => libc.call.send(fd, ptr(bytes), bytes.length, 0));
     },
-    receive() {
+    receive(shrink) {
       for (;;) {
-        const datagram = receiveOnce();
+        const datagram = receiveOnce(shrink);
         if (datagram) return datagram;
       }
     },

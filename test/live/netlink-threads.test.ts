@@ -7,6 +7,7 @@ import {
   deleteGroupRequest,
   deleteLinkRequest,
   getLink,
+  type Link,
   listLinks,
   newLinkRequest,
   RTM_LINK,
@@ -90,7 +91,7 @@ describe("a worker's transport", () => {
       deleted: await conversation.settle([deleteLinkRequest({ name })]),
     });
     expect(await answers(inThread, "m0")).toEqual(await answers(live.conversation, "m0"));
-    const stable = (links: Awaited<ReturnType<typeof listLinks>>) =>
+    const stable = (links: readonly Link[]) =>
       links.map(({ header, attrs: { other, ...attrs } }) => ({
         header,
         attrs,

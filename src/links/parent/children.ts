@@ -3,7 +3,7 @@ import { isOurLinkName, OUR_LINK_GROUP } from "../../lib/ifname.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { ipvlanModeName } from "../../netlink/kinds/ipvlan.ts";
 import { macvlanModeName } from "../../netlink/kinds/macvlan.ts";
-import { type Link, listLinks } from "../../netlink/link.ts";
+import { type Link, listLinks, type PartOfLink } from "../../netlink/link.ts";
 import { isKnownKind, type KnownKind, type LinkInfo } from "../../netlink/link-info.ts";
 import { netnsIdOf } from "../../netlink/nsid.ts";
 import { HOST_NETNS, openPlace, type Place, visitEveryNetns, type WalkContext } from "./netns-walk.ts";
@@ -16,11 +16,15 @@ export interface ParentPlace {
   readonly netns: NetnsFacts;
 }
 
+const OF_CHILDREN = ["name", "link", "linkNetnsid", "info", "address", "mtu", "group"] as const;
+
 /** All children in all namespaces that can be reached. */
 export async function childrenOf(context: WalkContext, parent: ParentPlace): Promise<ChildFacts[]> {
   using netns = openPlace(context, parent.netns);
   const { results } = await visitEveryNetns(context, async (place) => {
-    const links = (await listLinks(place.conversation)).filter(({ attrs }) => attrs.link === parent.ifindex);
+    const links = (await listLinks(place.conversation, { only: OF_CHILDREN })).filter(
+      ({ attrs }) => attrs.link === parent.ifindex,
+    );
     if (links.length === 0) return [];
     // Only after the dump: it is what makes the kernel give the parent's namespace an id here.
     const nsid = await parentNetnsId(place, parent, netns.fd);
@@ -37,13 +41,16 @@ async function parentNetnsId(place: Place, parent: ParentPlace, parentNetnsFd: n
   return netnsIdOf(place.conversation, parentNetnsFd);
 }
 
-function hangsIn({ attrs }: Link, nsid: NetnsId): boolean {
+function hangsIn({ attrs }: PartOfLink<"linkNetnsid">, nsid: NetnsId): boolean {
   if (nsid === undefined) return false;
   return nsid === "same" ? attrs.linkNetnsid === undefined : attrs.linkNetnsid === nsid;
 }
 
 /** Nothing for kinds that leave the parent's frames to others: VLANs, tunnels. */
-function childFacts({ header, attrs }: Link, netns: NetnsFacts): ChildFacts[] {
+function childFacts(
+  { header, attrs }: PartOfLink<(typeof OF_CHILDREN)[number]>,
+  netns: NetnsFacts,
+): ChildFacts[] {
   const { info, address, name = "", mtu = 0, group } = attrs;
   if (!isChildInfo(info)) return [];
   return [

@@ -5,15 +5,27 @@ import type { Mac } from "../../lib/mac.ts";
 import { nearest } from "../../lib/nearest.ts";
 import { decodeAttrs } from "../../netlink/attribute.ts";
 import { BOND_MODE, bondModeName, bondTable } from "../../netlink/kinds/bond.ts";
-import { IFF, isUp, type Link } from "../../netlink/link.ts";
+import { IFF, isUp, type Link, type PartOfLink } from "../../netlink/link.ts";
 import type { LinkInfo } from "../../netlink/link-info.ts";
 import { nextHopsOf, type Route, RTN_UNICAST } from "../../netlink/route.ts";
 
 /** What dumps of the home namespace say about a parent. Pure: kernel objects in, facts out. */
 
+/** What is looked at of the links beside the parent. */
+export const OF_NEIGHBOURS = [
+  "name",
+  "altNames",
+  "info",
+  "link",
+  "linkNetnsid",
+  "address",
+  "permAddress",
+] as const;
+export type Neighbour = PartOfLink<(typeof OF_NEIGHBOURS)[number]>;
+
 export function linkFacts(
   link: Link,
-  links: readonly Link[],
+  links: readonly Neighbour[],
   addresses: readonly Cidr[],
   wireless: LinkFacts["wireless"],
 ): LinkFacts {
@@ -41,7 +53,7 @@ export function linkFacts(
 }
 
 /** The owner's kind is its own, or what it calls its members when it has none (a hypervisor's failover pair). */
-function masterOf({ attrs }: Link, links: readonly Link[]): LinkFacts["master"] {
+function masterOf({ attrs }: Link, links: readonly Neighbour[]): LinkFacts["master"] {
   const ifindex = attrs.master;
   if (ifindex === undefined || ifindex === 0) return undefined;
   const owner = links.find(({ header }) => header.index === ifindex);
@@ -53,10 +65,10 @@ function masterOf({ attrs }: Link, links: readonly Link[]): LinkFacts["master"] 
 const MOST_STACKED = 8;
 
 /** The bond that a link is, or hangs on through links of the same netns. */
-function bondBelow(link: Link, links: readonly Link[]): BondFacts | undefined {
-  let at: Link | undefined = link;
+function bondBelow(link: Link, links: readonly Neighbour[]): BondFacts | undefined {
+  let at: Neighbour | undefined = link;
   for (let depth = 0; at !== undefined && depth < MOST_STACKED; depth++) {
-    const { name = "", info, link: lower, linkNetnsid }: Link["attrs"] = at.attrs;
+    const { name = "", info, link: lower, linkNetnsid }: Neighbour["attrs"] = at.attrs;
     if (info?.kind === "bond") return { name, mode: bondModeName(bondMode(info)) };
     if (info?.kind !== "vlan" || linkNetnsid !== undefined) return undefined;
     at = links.find(({ header }) => header.index === lower);
@@ -100,7 +112,7 @@ export function routersThrough(routes: readonly Route[], ifindex: number): Ip[] 
 /** Where else the host sends packets: unicast routes but the default ones, through links that are not ours. */
 export function routesElsewhere(
   routes: readonly Route[],
-  links: readonly Link[],
+  links: readonly Neighbour[],
   ifindex: number,
 ): RouteFacts[] {
   const names = new Map(links.map(({ header, attrs }) => [header.index, attrs.name ?? ""]));
@@ -119,7 +131,7 @@ export function routesElsewhere(
  * that somebody just typed: the nearest spelling.
  */
 export function candidatesFor(
-  links: readonly Link[],
+  links: readonly Neighbour[],
   asked: string,
   memory: { readonly mac?: Mac } | undefined,
 ): string[] {
@@ -129,7 +141,7 @@ export function candidatesFor(
   return near === undefined ? [] : [near];
 }
 
-function linksWithMac(links: readonly Link[], mac: Mac | undefined): string[] {
+function linksWithMac(links: readonly Neighbour[], mac: Mac | undefined): string[] {
   if (mac === undefined) return [];
   return links
     .filter(({ attrs }) => (attrs.permAddress === mac || attrs.address === mac) && !isChild(attrs))
@@ -137,7 +149,7 @@ function linksWithMac(links: readonly Link[], mac: Mac | undefined): string[] {
 }
 
 /** A VLAN, or a macvlan in passthru mode, has its parent's MAC address without being it. */
-function isChild(attrs: Link["attrs"]): boolean {
+function isChild(attrs: Neighbour["attrs"]): boolean {
   return (
     attrs.link !== undefined &&
     attrs.link !== 0 &&

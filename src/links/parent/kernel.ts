@@ -8,7 +8,14 @@ import { listRoutes } from "../../netlink/route.ts";
 import { type Netns, ownNetns } from "../../sys/netns.ts";
 import { bridgeFilters } from "./bridge-filter.ts";
 import { childrenOf, realParent } from "./children.ts";
-import { candidatesFor, linkFacts, routersThrough, routesElsewhere } from "./facts.ts";
+import {
+  candidatesFor,
+  linkFacts,
+  type Neighbour,
+  OF_NEIGHBOURS,
+  routersThrough,
+  routesElsewhere,
+} from "./facts.ts";
 import { findParent, foundParent, resolveParent } from "./find.ts";
 import type { WalkContext } from "./netns-walk.ts";
 import type { ParentMemory, Parents } from "./parents.ts";
@@ -40,7 +47,7 @@ export function kernelParents(kernel: KernelAccess, bootId: string): Parents {
   const { requests, generic } = kernel;
   const walk = walkOf(kernel);
 
-  async function factsOf(link: Link, links: readonly Link[]): Promise<Omit<ParentFacts, "asked">> {
+  async function factsOf(link: Link, links: readonly Neighbour[]): Promise<Omit<ParentFacts, "asked">> {
     const ifindex = link.header.index;
     const addresses = await listAddresses(requests, ifindex);
     const wireless = await wirelessLink(generic, ifindex);
@@ -62,7 +69,7 @@ export function kernelParents(kernel: KernelAccess, bootId: string): Parents {
       const link = memory
         ? await findParent(requests, ref, memory, bootId)
         : await resolveParent(requests, ref);
-      const links = await listLinks(requests);
+      const links = await listLinks(requests, { only: OF_NEIGHBOURS });
       const asked = askedName(ref, memory, link);
       if (link) return { asked, ...(await factsOf(link, links)) };
       const candidates = candidatesFor(links, asked, memory);

@@ -1,0 +1,65 @@
+import { align4 } from "./attribute.ts";
+import { viewOf } from "./codec.ts";
+import { nlmsghdr } from "./message.ts";
+
+/**
+ * What a reader wants of the messages that come: attributes of these types, behind a family struct of so many bytes.
+ * A link has some sixty attributes in a kilobyte. What nobody asked for is left where it was received, so that a dump
+ * of thousands neither crosses threads nor becomes garbage.
+ */
+export interface Wanted {
+  readonly header: number;
+  readonly types: readonly number[];
+}
+
+/** Smaller types are the protocol's own: ACKs, errors, the end of a dump. Their payload is no row of attributes. */
+const NLMSG_MIN_TYPE = 0x10;
+const NLA_HEADER = 4;
+const NLA_TYPE_MASK = 0x3fff;
+
+/**
+ * Leaves out the other attributes of all messages of a datagram, in place, and tells how many bytes are left of it.
+ * What is malformed stays as it is: the decoder says so.
+ */
+export function pickAttrs(datagram: Uint8Array, { header, types }: Wanted): number {
+  const view = viewOf(datagram);
+  let from = 0;
+  let to = 0;
+  while (datagram.length - from >= nlmsghdr.size) {
+    const length = view.getUint32(from, true);
+    const type = view.getUint16(from + 4, true);
+    if (length < nlmsghdr.size || length > datagram.length - from) break;
+    const whole = type < NLMSG_MIN_TYPE ? length : Math.min(length, nlmsghdr.size + align4(header));
+    datagram.copyWithin(to, from, from + whole);
+    const kept = to + whole;
+    const end = moveAttrs(datagram, view, types, { from: from + whole, until: from + length, to: kept });
+    view.setUint32(to, end - to, true);
+    from += align4(length);
+    to = align4(end);
+  }
+  datagram.copyWithin(to, from);
+  return to + Math.max(datagram.length - from, 0);
+}
+
+interface Span {
+  readonly from: number;
+  readonly until: number;
+  readonly to: number;
+}
+
+/** Where the attributes that were kept end. */
+function moveAttrs(bytes: Uint8Array, view: DataView, types: readonly number[], span: Span): number {
+  let { from, to } = span;
+  while (span.until - from >= NLA_HEADER) {
+    const length = view.getUint16(from, true);
+    const malformed = length < NLA_HEADER || length > span.until - from;
+    if (malformed || types.includes(view.getUint16(from + 2, true) & NLA_TYPE_MASK)) {
+      const end = malformed ? span.until : Math.min(from + align4(length), span.until);
+      bytes.copyWithin(to, from, end);
+      to += end - from;
+    }
+    if (malformed) break;
+    from += align4(length);
+  }
+  return to;
+}
