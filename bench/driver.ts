@@ -8,6 +8,8 @@ import { type Figure, median, milliseconds, quantile, report } from "./figures.t
 
 const NETWORK = "1".repeat(64);
 const ROUNDS = 60;
+/** Milliseconds after the last call until what is resident is what stays. */
+const SETTLES = 15_000;
 
 await using daemon = await startLoneDaemon(["--log-level=warn"]);
 await daemon.ip("link add lan0 type veth peer name lan1");
@@ -77,67 +79,90 @@ const generic = { "com.docker.network.generic": { parent: "lan0" } };
 const IPv4Data = [{ AddressSpace: "LocalDefault", Pool: "10.60.0.0/16", Gateway: "10.60.0.1/16" }];
 await call("CreateNetwork", { NetworkID: NETWORK, Options: generic, IPv4Data, IPv6Data: [] });
 
-const newlink = await floor(daemon);
-const making: number[] = [];
-const dropping: number[] = [];
-for (const number of numbers(300, ROUNDS)) {
-  making.push(await milliseconds(() => make(number)));
-  dropping.push(await milliseconds(() => drop(number)));
-  // The kernel's wait after a delete would be measured with the next create.
-  await Bun.sleep(40);
+/** What one client waits for, and 32 at once, beside the kernel's own time. */
+async function calls(): Promise<Figure[]> {
+  const kernel = { name: "RTM_NEWLINK in C", value: await floor(daemon) };
+  const making: number[] = [];
+  const dropping: number[] = [];
+  for (const number of numbers(300, ROUNDS)) {
+    making.push(await milliseconds(() => make(number)));
+    dropping.push(await milliseconds(() => drop(number)));
+    // The kernel's wait after a delete would be measured with the next create.
+    await Bun.sleep(40);
+  }
+  const wide = numbers(1000, 320);
+  const made = await milliseconds(() => inParallel(wide, 32, make));
+  await inParallel(wide, 32, drop);
+  const hundred = numbers(2000, 100);
+  await inParallel(hundred, 32, make);
+  const dropped = await milliseconds(() => Promise.all(hundred.map(drop)));
+  return [
+    { what: "CreateEndpoint + Join, one client", ours: median(making), unit: "ms", peer: kernel, limit: 4 },
+    { what: "Leave + DeleteEndpoint, one client", ours: median(dropping), unit: "ms" },
+    { what: "CreateEndpoint + Join, 32 at once, each", ours: made / wide.length, unit: "ms", peer: kernel },
+    { what: "100 DeleteEndpoint at once, all", ours: dropped, unit: "ms", limit: 150 },
+  ];
 }
-const kernel = { name: "RTM_NEWLINK in C", value: newlink };
-const figures: Figure[] = [
-  { what: "CreateEndpoint + Join, one client", ours: median(making), unit: "ms", peer: kernel, limit: 4 },
-  { what: "Leave + DeleteEndpoint, one client", ours: median(dropping), unit: "ms" },
-];
-
-const wide = numbers(1000, 320);
-const made = await milliseconds(() => inParallel(wide, 32, make));
-figures.push({
-  what: "CreateEndpoint + Join, 32 at once, each",
-  ours: made / wide.length,
-  unit: "ms",
-  peer: kernel,
-});
-await inParallel(wide, 32, drop);
-
-const hundred = numbers(2000, 100);
-await inParallel(hundred, 32, make);
-const dropped = await milliseconds(() => Promise.all(hundred.map(drop)));
-figures.push({ what: "100 DeleteEndpoint at once, all", ours: dropped, unit: "ms", limit: 150 });
 
 const thousand = numbers(4096, 1000);
-await inParallel(thousand, 32, make);
-figures.push({
-  what: "resident memory with 1,000 endpoints",
-  ours: memory(daemon.pid()),
-  unit: "MB",
-  limit: 70,
-});
-figures.push({ what: "open files with 1,000 endpoints", ours: openFiles(daemon.pid()), unit: "count" });
-await daemon.kill9();
-figures.push({
-  what: "start with 1,000 endpoints after kill -9",
-  ours: await milliseconds(() => daemon.start()),
-  unit: "ms",
-  limit: 1000,
-});
 
-const waits: number[] = [];
-const doomed = thousand.slice(0, 200);
-let deleting = true;
-const gone = Promise.all(doomed.map(drop)).then(() => {
-  deleting = false;
-});
-while (deleting) waits.push(await milliseconds(() => call("EndpointOperInfo", about(9999))));
-await gone;
-figures.push({
-  what: "a call that writes nothing, while 200 are deleted, p99",
-  ours: quantile(waits, 0.99),
-  unit: "ms",
-  limit: 50,
-});
-await inParallel(thousand.slice(200), 100, drop);
-figures.push({ what: "resident memory after they are gone", ours: memory(daemon.pid()), unit: "MB" });
+/**
+ * A thousand endpoints at once, in a daemon that has had as many calls before, one after another: what they cost, and
+ * what stays of it when they are gone.
+ */
+async function memoryOfThousand(): Promise<Figure[]> {
+  for (const number of thousand) {
+    await make(number);
+    await drop(number);
+  }
+  await Bun.sleep(SETTLES);
+  const warm = memory(daemon.pid());
+  await inParallel(thousand, 32, make);
+  const busy = memory(daemon.pid());
+  await Bun.sleep(SETTLES);
+  const full = memory(daemon.pid());
+  const files = openFiles(daemon.pid());
+  await inParallel(thousand, 100, drop);
+  await Bun.sleep(SETTLES);
+  const gone = memory(daemon.pid());
+  return [
+    { what: "resident memory, warm, no endpoint", ours: warm, unit: "MB" },
+    { what: "resident memory, 1,000 endpoints just made", ours: busy, unit: "MB" },
+    { what: "resident memory with 1,000 endpoints", ours: full, unit: "MB", limit: 70 },
+    { what: "open files with 1,000 endpoints", ours: files, unit: "count" },
+    { what: "resident memory after they are gone, above warm", ours: gone - warm, unit: "MB", limit: 10 },
+  ];
+}
+
+async function recovery(): Promise<Figure[]> {
+  await inParallel(thousand, 32, make);
+  await daemon.kill9();
+  const ours = await milliseconds(() => daemon.start());
+  await inParallel(thousand, 100, drop);
+  return [{ what: "start with 1,000 endpoints after kill -9", ours, unit: "ms", limit: 1000 }];
+}
+
+/** Of a thousand, 200 are deleted: what others wait for meanwhile. */
+async function waiting(): Promise<Figure[]> {
+  await inParallel(thousand, 32, make);
+  const waits: number[] = [];
+  let deleting = true;
+  const gone = Promise.all(thousand.slice(0, 200).map(drop)).then(() => {
+    deleting = false;
+  });
+  while (deleting) waits.push(await milliseconds(() => call("EndpointOperInfo", about(9999))));
+  await gone;
+  await inParallel(thousand.slice(200), 100, drop);
+  const what = "a call that writes nothing, while 200 are deleted, p99";
+  return [{ what, ours: quantile(waits, 0.99), unit: "ms", limit: 50 }];
+}
+
+/** `bun bench/driver.ts memory waiting` measures these only. */
+const PARTS = { calls, memory: memoryOfThousand, recovery, waiting };
+
+const asked = process.argv.slice(2);
+const figures: Figure[] = [];
+for (const [name, measure] of Object.entries(PARTS)) {
+  if (asked.length === 0 || asked.includes(name)) figures.push(...(await measure()));
+}
 await report("driver", figures);
