@@ -33,8 +33,8 @@ function conditions(): string {
   return [
     `# Conditions\n\n${NOTE}`,
     "What can be wrong with a host, a parent or a network. Those that refuse are judged at `docker network create`;\n",
-    "those of networks and parents show in `underlay status`, those of the host are counted there; all are in the log\n",
-    "when they begin and end, and in `underlay doctor`, with what was read and what to do. `underlay doctor --explain ID` prints what is here.\n\n",
+    "all show in `underlay status`, in the log when they begin and end, and in `underlay doctor`, with what was read and\n",
+    "what to do. `underlay doctor --explain ID` prints what is here.\n\n",
     "| id | | severity | confidence | refuses a create |\n|---|---|---|---|---|\n",
     ...rows,
     ...sections,

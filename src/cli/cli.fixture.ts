@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Finding } from "../conditions/condition.ts";
 import { EP_1, type FakeEngine, fakeEngine, INFO, NET_A, NET_B } from "../daemon/admin.fixture.ts";
 import { adminHandler } from "../daemon/admin.ts";
 import type { EndpointRecord, NetworkRecord } from "../engine/records.ts";
@@ -23,7 +24,8 @@ export interface Host {
   readonly runDir: string;
   /** Runs the CLI on this host; words are parted by single blanks. */
   run(line: string, options?: { readonly env?: Env; readonly tty?: boolean }): Promise<Ran>;
-  startDaemon(engine?: FakeEngine): void;
+  /** `ofHost`: what is wrong with the host, in the daemon's eyes. */
+  startDaemon(engine?: FakeEngine, ofHost?: readonly Finding[]): void;
   writeRecords(): Promise<void>;
   close(): Promise<void>;
 }
@@ -54,9 +56,10 @@ export function newHost(): Host {
       );
       return { code, ...written };
     },
-    startDaemon: (engine = fakeEngine()) => {
+    startDaemon: (engine = fakeEngine(), ofHost = []) => {
       mkdirSync(runDir, { recursive: true });
-      servers.push(Bun.serve({ unix: join(runDir, ADMIN_SOCKET), fetch: adminHandler(engine, INFO) }));
+      const handler = adminHandler(engine, { ...INFO, host: () => ofHost });
+      servers.push(Bun.serve({ unix: join(runDir, ADMIN_SOCKET), fetch: handler }));
     },
     writeRecords: () => writeRecords(stateDir),
     close: async () => {

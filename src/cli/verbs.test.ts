@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import * as v from "valibot";
+import { host as hostFacts, kind, missingKind } from "../conditions/host.fixture.ts";
+import { hostFindings } from "../conditions/judge.ts";
 import { EP_1, fakeEngine, NET_A, NET_B } from "../daemon/admin.fixture.ts";
-import { SCHEMAS } from "../daemon/api.ts";
+import { findingBody, SCHEMAS } from "../daemon/api.ts";
 import { newHost } from "./cli.fixture.ts";
 
 const host = newHost();
@@ -167,6 +169,30 @@ describe("status", () => {
     expect((await quiet.run("status")).out).toEndWith(
       "networks   0\nendpoints  0, 0 with a link\nhost       nothing wrong\nproblems   none\n",
     );
+  });
+
+  test("with what is wrong with the host, but for remarks", async () => {
+    const { findings } = hostFindings(
+      hostFacts({
+        machine: { dmi: { sys_vendor: "QEMU" }, release: "6.1.0" },
+        kinds: [kind(), missingKind("dummy", "dummy")],
+        boot: { known: {} },
+      }),
+    );
+    const other = newHost();
+    other.startDaemon(fakeEngine(), findings);
+    const [text, json] = [await other.run("status"), await other.run("status -o json")];
+    await other.close();
+    expect(text.out).toContain(
+      lines(
+        "host       0 fail, 2 warn: underlay doctor tells",
+        "           UL-H04 a KVM host may filter MAC addresses: macvtap NICs and Proxmox's firewall do",
+        "           UL-R03 after the next boot dockerd starts without the driver: no unit starts it",
+        "problems   1",
+      ),
+    );
+    const body = v.parse(SCHEMAS["underlay.status/v1"], JSON.parse(json.out));
+    expect(body.host).toEqual({ fail: 0, warn: 2, findings: findings.map(findingBody) });
   });
 
   test("as JSON", async () => {

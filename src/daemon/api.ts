@@ -72,8 +72,13 @@ export const SCHEMAS = {
     networks: v.object({ total: v.number(), degraded: v.nullable(v.number()) }),
     endpoints: v.object({ total: v.number(), provisioned: v.number() }),
     parents: v.array(v.object({ name: v.string(), networks: v.number(), endpoints: v.number() })),
-    /** How much `underlay doctor` would say about the host itself; null when nobody has looked. */
-    host: v.optional(v.nullable(v.object({ fail: v.number(), warn: v.number() })), null),
+    /** What is wrong with the host itself, and how much of it; null when nobody has looked. */
+    host: v.optional(
+      v.nullable(
+        v.object({ fail: v.number(), warn: v.number(), findings: v.optional(v.array(FindingJson), []) }),
+      ),
+      null,
+    ),
     findings: v.array(FindingJson),
   }),
   "underlay.networks/v1": v.object({
@@ -224,8 +229,16 @@ export function statusBody(
       provisioned: endpoints.filter(({ state }) => state === "provisioned").length,
     },
     parents: parents.sort((a, b) => (a.name < b.name ? -1 : 1)),
-    host: ofHost === undefined ? null : { fail: countOf(ofHost, "fail"), warn: countOf(ofHost, "warn") },
+    host: ofHost === undefined ? null : hostBody(ofHost),
     findings: [...findings],
+  };
+}
+
+function hostBody(ofHost: readonly Finding[]): NonNullable<Body<"underlay.status/v1">["host"]> {
+  return {
+    fail: countOf(ofHost, "fail"),
+    warn: countOf(ofHost, "warn"),
+    findings: ofHost.map(findingBody),
   };
 }
 

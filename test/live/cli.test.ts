@@ -110,7 +110,9 @@ test("a daemon's life, seen by the CLI", async () => {
   const messages = logOf(place)
     .trimEnd()
     .split("\n")
-    .map((line): unknown => JSON.parse(line).message);
+    .map((line): string => JSON.parse(line).message)
+    // What this host is like is not this test's.
+    .filter((message) => !message.startsWith("condition "));
   expect(messages).toEqual(["ready", "stopping"]);
 
   const offline = await cli(place, "status");

@@ -38,13 +38,18 @@ function screen(body: Body<"underlay.status/v1">, now: number, paint: Paint): st
   return pairsOf(pairs, paint) + findingLines(findings, paint);
 }
 
-/** One line: what is wrong with the host is the doctor's to tell. */
+/** A line for each, because much about a host is lasting; what was read and what to do is the doctor's to tell. */
 function hostPairs(host: Body<"underlay.status/v1">["host"]): [string, Cell][] {
   if (host === null) return [];
-  const { fail, warn } = host;
+  const { fail, warn, findings } = host;
   if (fail + warn === 0) return [["host", { text: "nothing wrong", style: "green" }]];
   const text = `${fail} fail, ${warn} warn: underlay doctor tells`;
-  return [["host", { text, style: fail > 0 ? "red" : "yellow" }]];
+  return [
+    ["host", { text, style: fail > 0 ? "red" : "yellow" }],
+    ...findings
+      .filter(({ severity }) => severity !== "info")
+      .map(({ id, message }): [string, Cell] => ["", `${id} ${message}`]),
+  ];
 }
 
 function running(daemon: NonNullable<Body<"underlay.status/v1">["daemon"]>, now: number): Cell {
