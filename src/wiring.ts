@@ -3,6 +3,7 @@ import { createEngine, type WatchfulEngine } from "./engine/create.ts";
 import { STEPS, type StepReached } from "./engine/steps.ts";
 import { UnderlayError } from "./lib/errors.ts";
 import type { KindFacts } from "./lib/host-facts.ts";
+import { OUR_LINK_NAME_BYTES } from "./lib/ifname.ts";
 import type { Log } from "./lib/log.ts";
 import { didYouMean } from "./lib/nearest.ts";
 import { kindFacts } from "./links/host/kinds.ts";
@@ -66,7 +67,8 @@ export async function wireDaemon(
 
   const watch = linkWatch(log);
   const listener = { ...watch, onError: broken.resolve };
-  const listening = await listenInThread(libc, startWorker, openLinkEventSocket(libc), listener);
+  const events = openLinkEventSocket(libc, { onlyEndsOf: OUR_LINK_NAME_BYTES });
+  const listening = await listenInThread(libc, startWorker, events, listener);
   undo.defer(() => listening.close());
 
   const requests = converse(requestThread);

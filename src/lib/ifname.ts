@@ -26,6 +26,20 @@ export function ifnameProblem(name: string): string | undefined {
   return undefined;
 }
 
+const one = (letter: string): [number, number] => [letter.charCodeAt(0), letter.charCodeAt(0)];
+
+/** RFC 4648 in small letters, as ranges of bytes. */
+const BASE32: readonly [number, number][] = [
+  [0x61, 0x7a],
+  [0x32, 0x37],
+];
+
+/** The bytes of our links' names, place by place, each with the ranges that it may be in. */
+export const OUR_LINK_NAME_BYTES = [
+  ...[..."ul-"].map((letter) => [one(letter)]),
+  ...Array.from({ length: 12 }, () => BASE32),
+];
+
 /** The birth mark of our links: `ul-` and 12 base32 characters of the owner's hash. */
 export function linkNameOf(owner: string): string {
   return `ul-${toBase32(sha256("link", owner), 12)}`;

@@ -1,6 +1,6 @@
 import { concatBytes } from "../lib/bytes.ts";
 import { UnderlayError } from "../lib/errors.ts";
-import { type Codec, malformed, viewOf } from "./codec.ts";
+import { type Codec, malformed, u16, viewOf } from "./codec.ts";
 
 /**
  * Attribute spaces are declared as tables, one line an attribute with its kernel symbol. `struct nlattr` of
@@ -67,45 +67,61 @@ interface Placed extends RawAttr {
   readonly at: number;
 }
 
-/** Splits bytes into attributes. Fewer than four bytes at the end are padding. */
-export function* eachAttr(bytes: Uint8Array): Generator<Placed> {
-  const view = viewOf(bytes);
+/** Calls back for each attribute, header included in `length`. Fewer than four bytes at the end are padding. */
+function walkAttrs(bytes: Uint8Array, visit: (at: number, length: number, type: number) => void): void {
   let at = 0;
   while (bytes.length - at >= HEADER) {
-    const length = view.getUint16(at, true);
+    const length = u16.read(bytes, at);
     if (length < HEADER || length > bytes.length - at) {
       throw malformed(`an attribute of length ${length} in ${bytes.length - at} bytes`);
     }
-    const type = view.getUint16(at + 2, true) & TYPE_MASK;
-    yield { at, type, payload: bytes.subarray(at + HEADER, at + length) };
+    visit(at, length, u16.read(bytes, at + 2) & TYPE_MASK);
     at += align4(length);
   }
 }
 
-export function decodeAttrs<T extends AttrTable>(table: T, bytes: Uint8Array): Attrs<T> {
-  const byType = namesByType(table);
-  const values: Record<string, unknown> = {};
-  const other: RawAttr[] = [];
-  for (const { type, payload } of eachAttr(bytes)) {
-    const name = byType.get(type);
-    const known = name === undefined ? undefined : table[name];
-    if (name === undefined || !known) other.push({ type, payload });
-    else values[name] = known.codec.decode(payload);
-  }
-  if (other.length > 0) values["other"] = other;
-  return values as Attrs<T>;
+/** The attributes in bytes, in order. */
+export function eachAttr(bytes: Uint8Array): Placed[] {
+  const all: Placed[] = [];
+  walkAttrs(bytes, (at, length, type) => {
+    all.push({ at, type, payload: bytes.subarray(at + HEADER, at + length) });
+  });
+  return all;
 }
 
-function namesByType(table: AttrTable): Map<number, string> {
-  return new Map(Object.entries(table).map(([name, { type }]) => [type, name]));
+/** What becomes of attributes that a table does not know: `kept` in `other`, or `dropped` where a dump is only searched. */
+export type Unknown = "kept" | "dropped";
+
+/** A decoder for a table that is used often: the table is indexed once. */
+export function attrReader<T extends AttrTable>(
+  table: T,
+  unknown: Unknown = "kept",
+): (bytes: Uint8Array) => Attrs<T> {
+  const byType = new Map(Object.entries(table).map(([name, { type, codec }]) => [type, { name, codec }]));
+  return (bytes) => {
+    const values: Record<string, unknown> = {};
+    const other: RawAttr[] = [];
+    walkAttrs(bytes, (at, length, type) => {
+      const known = byType.get(type);
+      if (!known && unknown === "dropped") return;
+      const payload = bytes.subarray(at + HEADER, at + length);
+      if (known) values[known.name] = known.codec.decode(payload);
+      else other.push({ type, payload });
+    });
+    if (other.length > 0) values["other"] = other;
+    return values as Attrs<T>;
+  };
+}
+
+export function decodeAttrs<T extends AttrTable>(table: T, bytes: Uint8Array): Attrs<T> {
+  return attrReader(table)(bytes);
 }
 
 /** Names from a table down to the byte at `offset`, the way an extended ACK points at it. */
 export function attrPath(table: AttrTable, bytes: Uint8Array, offset: number): string[] {
-  const byType = namesByType(table);
   for (const { at, type, payload } of eachAttr(bytes)) {
     if (offset < at || offset >= at + HEADER + payload.length) continue;
-    const name = byType.get(type) ?? `#${type}`;
+    const name = Object.keys(table).find((key) => table[key]?.type === type) ?? `#${type}`;
     const inner = table[name]?.codec.path?.(payload, offset - at - HEADER) ?? [];
     return [name, ...inner];
   }
@@ -116,7 +132,7 @@ export function attrPath(table: AttrTable, bytes: Uint8Array, offset: number): s
 export function nested<T extends AttrTable>(table: T): Codec<Attrs<T>> {
   return {
     encode: (values) => encodeAttrs(table, values),
-    decode: (bytes) => decodeAttrs(table, bytes),
+    decode: attrReader(table),
     path: (bytes, offset) => attrPath(table, bytes, offset),
   };
 }
@@ -126,7 +142,7 @@ export function listOf<T>(item: Attr<T>): Codec<readonly T[]> {
   return {
     encode: (values) => concatBytes(values.map((value) => encodeAttr(item.type, item.codec.encode(value)))),
     decode: (bytes) =>
-      [...eachAttr(bytes)]
+      eachAttr(bytes)
         .filter(({ type }) => type === item.type)
         .map(({ payload }) => item.codec.decode(payload)),
   };

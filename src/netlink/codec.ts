@@ -27,16 +27,16 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A number in place: what structs are made of. */
+/** A number in place: what structs are made of. A DataView for each of them would cost more than the decoding. */
 export interface ScalarCodec extends FixedCodec<number> {
-  read(view: DataView, at: number): number;
+  read(bytes: Uint8Array, at: number): number;
   write(view: DataView, at: number, value: number): void;
 }
 
 function scalar(
   name: string,
   size: number,
-  read: (view: DataView, at: number) => number,
+  read: (bytes: Uint8Array, at: number) => number,
   write: (view: DataView, at: number, value: number) => void,
 ): ScalarCodec {
   return {
@@ -50,41 +50,39 @@ function scalar(
     },
     decode(bytes) {
       if (bytes.length !== size) throw malformed(`a ${name} of ${bytes.length} bytes`);
-      return read(viewOf(bytes), 0);
+      return read(bytes, 0);
     },
   };
+}
+
+function little16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+}
+
+function little32(bytes: Uint8Array, at: number): number {
+  return little16(bytes, at) | (little16(bytes, at + 2) << 16);
 }
 
 export const u8 = scalar(
   "u8",
   1,
-  (view, at) => view.getUint8(at),
+  (bytes, at) => bytes[at] ?? 0,
   (view, at, value) => view.setUint8(at, value),
 );
-export const u16 = scalar(
-  "u16",
-  2,
-  (view, at) => view.getUint16(at, true),
-  (view, at, value) => view.setUint16(at, value, true),
-);
+export const u16 = scalar("u16", 2, little16, (view, at, value) => view.setUint16(at, value, true));
 export const u16be = scalar(
   "u16be",
   2,
-  (view, at) => view.getUint16(at, false),
+  (bytes, at) => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0),
   (view, at, value) => view.setUint16(at, value, false),
 );
 export const u32 = scalar(
   "u32",
   4,
-  (view, at) => view.getUint32(at, true),
+  (bytes, at) => little32(bytes, at) >>> 0,
   (view, at, value) => view.setUint32(at, value, true),
 );
-export const i32 = scalar(
-  "i32",
-  4,
-  (view, at) => view.getInt32(at, true),
-  (view, at, value) => view.setInt32(at, value, true),
-);
+export const i32 = scalar("i32", 4, little32, (view, at, value) => view.setInt32(at, value, true));
 
 /** Bytes as they are. */
 export const binary: Codec<Uint8Array> = {
@@ -92,12 +90,14 @@ export const binary: Codec<Uint8Array> = {
   decode: (bytes) => bytes.slice(),
 };
 
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** Text with a final NUL, as NLA_NUL_STRING and most NLA_STRING senders have it. */
 export const text: Codec<string> = {
   encode: (value) => new Uint8Array(Buffer.from(`${value}\0`)),
   decode(bytes) {
     const end = bytes.indexOf(0);
-    return Buffer.from(end === -1 ? bytes : bytes.subarray(0, end)).toString();
+    return utf8.decode(end === -1 ? bytes : bytes.subarray(0, end));
   },
 };
 
@@ -143,9 +143,8 @@ export function struct<M extends Members>(members: M): StructCodec<M> {
     },
     decode(bytes) {
       if (bytes.length < size) throw malformed(`a struct of ${bytes.length} bytes where ${size} are needed`);
-      const view = viewOf(bytes);
       const value: Record<string, number> = {};
-      for (const { name, codec, at } of placed) value[name] = codec.read(view, at);
+      for (const { name, codec, at } of placed) value[name] = codec.read(bytes, at);
       return value as StructValue<M>;
     },
   };

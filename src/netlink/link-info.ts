@@ -2,7 +2,7 @@ import {
   type Attrs,
   type AttrTable,
   attr,
-  decodeAttrs,
+  attrReader,
   eachAttr,
   encodeAttrs,
   type RawAttr,
@@ -27,6 +27,15 @@ export const linkInfoTable = {
   data: attr(2, "IFLA_INFO_DATA", binary),
   slaveKind: attr(4, "IFLA_INFO_SLAVE_KIND", text),
 } as const;
+
+const readInfo = attrReader(linkInfoTable);
+
+const KIND_READERS = {
+  macvlan: attrReader(macvlanTable),
+  macvtap: attrReader(macvlanTable),
+  ipvlan: attrReader(ipvlanTable),
+  ipvtap: attrReader(ipvlanTable),
+} as const satisfies Record<KnownKind, unknown>;
 
 type KnownInfo = {
   readonly [K in KnownKind]: { readonly kind: K; readonly data?: Attrs<(typeof KIND_TABLES)[K]> };
@@ -58,16 +67,16 @@ export const linkInfo: Codec<LinkInfo> = {
     });
   },
   decode(bytes) {
-    const { kind, data, slaveKind, other } = decodeAttrs(linkInfoTable, bytes);
+    const { kind, data, slaveKind, other } = readInfo(bytes);
     const rest = { ...(slaveKind !== undefined && { slaveKind }), ...(other && { other }) };
     if (!isKnownKind(kind)) {
       return { ...(kind !== undefined && { kind }), ...(data && { rawData: data }), ...rest };
     }
-    const decoded = data && decodeAttrs<AttrTable>(KIND_TABLES[kind], data);
+    const decoded = data && KIND_READERS[kind](data);
     return { kind, ...(decoded && { data: decoded }), ...rest } as LinkInfo;
   },
   path(bytes, offset) {
-    const { kind } = decodeAttrs(linkInfoTable, bytes);
+    const { kind } = readInfo(bytes);
     for (const { at, type, payload } of eachAttr(bytes)) {
       if (offset < at || offset >= at + 4 + payload.length) continue;
       if (type !== linkInfoTable.data.type) return [type === linkInfoTable.kind.type ? "kind" : `#${type}`];

@@ -4,7 +4,7 @@ import { i32, linkAddress, struct, text, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { GONE, isErrno, type Request } from "./failure.ts";
 import { type LinkInfo, linkInfo } from "./link-info.ts";
-import { type Body, decodeBody, encodeBody, type Message, NLM_F } from "./message.ts";
+import { type Body, bodyReader, encodeBody, type Message, NLM_F } from "./message.ts";
 import type { Wanted } from "./pick.ts";
 
 /** Links: `<linux/rtnetlink.h>`, `<linux/if_link.h>`, rtnetlink(7). */
@@ -88,8 +88,11 @@ export interface LinkChanges {
   readonly master?: number;
 }
 
+const readLink = bodyReader(linkFormat, "dropped");
+
+/** Attributes that the table does not know are dropped: a link has some thirty of them. */
 export function decodeLink(message: Message): Link {
-  return decodeBody(linkFormat, message.body);
+  return readLink(message.body);
 }
 
 function request(what: string, type: number, flags: number, body: Uint8Array): Request {

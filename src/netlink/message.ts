@@ -1,6 +1,14 @@
 import { concatBytes } from "../lib/bytes.ts";
-import { type Attrs, type AttrTable, align4, attrPath, decodeAttrs, encodeAttrs } from "./attribute.ts";
-import { i32, malformed, type StructCodec, struct, u16, u32, viewOf } from "./codec.ts";
+import {
+  type Attrs,
+  type AttrTable,
+  align4,
+  attrPath,
+  attrReader,
+  encodeAttrs,
+  type Unknown,
+} from "./attribute.ts";
+import { i32, malformed, type StructCodec, struct, u16, u32 } from "./codec.ts";
 
 /** Framing: `struct nlmsghdr` of `<linux/netlink.h>`, followed by a family's struct and its attributes. */
 
@@ -42,13 +50,12 @@ export function encodeMessage(message: Message): Uint8Array {
 /** The messages of one datagram. A last message without its padding is valid. */
 export function* eachMessage(datagram: Uint8Array): Generator<Message> {
   // The members of nlmsghdr by hand: every frame of every dump passes here, in threads that are never warm.
-  const view = viewOf(datagram);
   let at = 0;
   while (datagram.length - at >= nlmsghdr.size) {
-    const len = view.getUint32(at, true);
-    const type = view.getUint16(at + 4, true);
-    const flags = view.getUint16(at + 6, true);
-    const seq = view.getUint32(at + 8, true);
+    const len = u32.read(datagram, at);
+    const type = u16.read(datagram, at + 4);
+    const flags = u16.read(datagram, at + 6);
+    const seq = u32.read(datagram, at + 8);
     if (len < nlmsghdr.size || len > datagram.length - at) {
       throw malformed(`a message of length ${len} in ${datagram.length - at} bytes`);
     }
@@ -80,12 +87,21 @@ export function encodeBody<M extends Members, T extends AttrTable>(
   return concatBytes([format.header.encode(filled), encodeAttrs(format.table, attrs)]);
 }
 
+/** A decoder for bodies that come often: the format's table is indexed once. */
+export function bodyReader<M extends Members, T extends AttrTable>(
+  format: BodyFormat<M, T>,
+  unknown: Unknown = "kept",
+): (bytes: Uint8Array) => Body<M, T> {
+  const attrs = attrReader(format.table, unknown);
+  const start = align4(format.header.size);
+  return (bytes) => ({ header: format.header.decode(bytes), attrs: attrs(bytes.subarray(start)) });
+}
+
 export function decodeBody<M extends Members, T extends AttrTable>(
   format: BodyFormat<M, T>,
   bytes: Uint8Array,
 ): Body<M, T> {
-  const header = format.header.decode(bytes);
-  return { header, attrs: decodeAttrs(format.table, bytes.subarray(align4(format.header.size))) };
+  return bodyReader(format)(bytes);
 }
 
 /** The attribute path at an offset counted from the start of the message, as NLMSGERR_ATTR_OFFS does. */

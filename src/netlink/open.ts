@@ -1,6 +1,7 @@
 import type { Libc } from "../sys/libc.ts";
 import type { Netns } from "../sys/netns.ts";
 import { type NetlinkSocket, openNetlinkSocket } from "../sys/socket.ts";
+import { type ByteRanges, withoutChangesOf } from "./event-filter.ts";
 
 /** Protocols and socket options of `<linux/netlink.h>`. */
 export const NETLINK_ROUTE = 0;
@@ -23,8 +24,20 @@ export function openRequestSocket(libc: Libc, protocol: number, netns?: Netns): 
   return openNetlinkSocket(libc, { protocol, netns, enable: REQUEST_OPTIONS });
 }
 
-/** A socket that hears of every link change, in this netns or in the given one. */
-export function openLinkEventSocket(libc: Libc, netns?: Netns): NetlinkSocket {
-  const groups = RTMGRP_LINK;
-  return openNetlinkSocket(libc, { protocol: NETLINK_ROUTE, netns, groups, receiveBuffer: EVENT_BUFFER });
+export interface LinkEvents {
+  /** Where; absent = this netns. */
+  readonly netns?: Netns;
+  /** Of links with such names it is only heard that they go. */
+  readonly onlyEndsOf?: readonly ByteRanges[];
+}
+
+/** A socket that hears of link changes. */
+export function openLinkEventSocket(libc: Libc, { netns, onlyEndsOf }: LinkEvents = {}): NetlinkSocket {
+  return openNetlinkSocket(libc, {
+    protocol: NETLINK_ROUTE,
+    netns,
+    groups: RTMGRP_LINK,
+    receiveBuffer: EVENT_BUFFER,
+    ...(onlyEndsOf !== undefined && { filter: withoutChangesOf(onlyEndsOf) }),
+  });
 }

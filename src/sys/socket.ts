@@ -10,6 +10,7 @@ const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
+const SO_ATTACH_FILTER = 26;
 const SOL_NETLINK = 270;
 const MSG_TRUNC = 0x20;
 const POLLIN = 1;
@@ -21,6 +22,15 @@ const SOCKADDR_NL_SIZE = 12;
 /** Large enough for the datagrams of a dump (32 KiB by default); one that does not fit is an error, never cut. */
 const RECEIVE_BYTES = 256 * 1024;
 
+/** `struct sock_filter` of `<linux/filter.h>`: one step of a classic BPF program. */
+export interface FilterStep {
+  readonly code: number;
+  /** Steps to skip when a comparison holds, and when it does not. */
+  readonly jt: number;
+  readonly jf: number;
+  readonly k: number;
+}
+
 export interface NetlinkSocketOptions {
   /** `NETLINK_ROUTE` = 0, `NETLINK_GENERIC` = 16. */
   readonly protocol: number;
@@ -30,6 +40,8 @@ export interface NetlinkSocketOptions {
   readonly groups?: number;
   /** Bytes of receive buffer for a socket that listens to events. */
   readonly receiveBuffer?: number;
+  /** Which datagrams are not even queued. */
+  readonly filter?: readonly FilterStep[];
   /** Options of level SOL_NETLINK to switch on, with their names for the error. */
   readonly enable?: readonly { readonly option: number; readonly name: string }[];
 }
@@ -67,6 +79,7 @@ export function openNetlinkSocket(libc: Libc, options: NetlinkSocketOptions): Ne
         libc.call.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, ptr(size), size.length),
       );
     }
+    if (options.filter) attachFilter(libc, fd, options.filter);
     const address = new Uint8Array(SOCKADDR_NL_SIZE);
     const view = new DataView(address.buffer);
     view.setUint16(0, AF_NETLINK, true);
@@ -77,6 +90,25 @@ export function openNetlinkSocket(libc: Libc, options: NetlinkSocketOptions): Ne
     throw error;
   }
   return adoptNetlinkSocket(libc, fd, receiveBuffers());
+}
+
+/** `struct sock_fprog`: how many steps, and where they are. The kernel copies both before it returns. */
+function attachFilter(libc: Libc, fd: number, steps: readonly FilterStep[]): void {
+  const program = new DataView(new ArrayBuffer(steps.length * 8));
+  steps.forEach(({ code, jt, jf, k }, i) => {
+    program.setUint16(i * 8, code, true);
+    program.setUint8(i * 8 + 2, jt);
+    program.setUint8(i * 8 + 3, jf);
+    program.setUint32(i * 8 + 4, k, true);
+  });
+  const header = new DataView(new ArrayBuffer(16));
+  header.setUint16(0, steps.length, true);
+  header.setBigUint64(8, BigInt(ptr(program)), true);
+  checked(
+    libc,
+    "filter a netlink socket",
+    libc.call.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, ptr(header), header.byteLength),
+  );
 }
 
 /** Where the kernel writes while JavaScript is not looking: they live as long as the sockets of a thread that use them. */

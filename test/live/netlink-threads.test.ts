@@ -51,7 +51,7 @@ function threaded(netns: Netns): Conversation {
 /** Events by arrival, with the time at which they were heard. */
 async function heard(netns: Netns): Promise<{ what: string; at: number }[]> {
   const events: { what: string; at: number }[] = [];
-  const listener = await listenInThread(libc, startWorker, openLinkEventSocket(libc, netns), {
+  const listener = await listenInThread(libc, startWorker, openLinkEventSocket(libc, { netns }), {
     onEvent(datagram) {
       for (const message of eachMessage(datagram)) {
         const verb = message.type === RTM_LINK.RTM_DELLINK ? "gone" : "new";
@@ -237,11 +237,16 @@ describe("events", () => {
 
   test("a listener that is closed is closed at once, though nothing happens", async () => {
     using live = withParent();
-    const listener = await listenInThread(libc, startWorker, openLinkEventSocket(libc, live.netns), {
-      onEvent: () => undefined,
-      onOverrun: () => undefined,
-      onError: () => undefined,
-    });
+    const listener = await listenInThread(
+      libc,
+      startWorker,
+      openLinkEventSocket(libc, { netns: live.netns }),
+      {
+        onEvent: () => undefined,
+        onOverrun: () => undefined,
+        onError: () => undefined,
+      },
+    );
     const started = performance.now();
     await listener.close();
     expect(performance.now() - started).toBeLessThan(1000);

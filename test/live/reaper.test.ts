@@ -26,10 +26,15 @@ beforeAll(async () => {
   parent = addParent(ground, "lan0");
   thread = startNetlinkThread(startWorker);
   const watch = linkWatch(silentLog);
-  listening = await listenInThread(ground.libc, startWorker, openLinkEventSocket(ground.libc, ground.netns), {
-    ...watch,
-    onError: () => undefined,
-  });
+  listening = await listenInThread(
+    ground.libc,
+    startWorker,
+    openLinkEventSocket(ground.libc, { netns: ground.netns }),
+    {
+      ...watch,
+      onError: () => undefined,
+    },
+  );
   const socket = openRequestSocket(ground.libc, NETLINK_ROUTE, ground.netns);
   const conversation = new Conversation(thread.transport(socket), (direction) => {
     if (direction === "sent") sends++;
