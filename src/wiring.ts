@@ -11,6 +11,7 @@ import { MACHINE_FILES } from "./links/host/read.ts";
 import { macvlanDriver } from "./links/macvlan/driver.ts";
 import type { MacvlanDefaults } from "./links/macvlan/spec.ts";
 import { type KernelAccess, kernelParents } from "./links/parent/kernel.ts";
+import { knownParents } from "./links/parent/known.ts";
 import { kernelSurvey } from "./links/parent/survey.ts";
 import { linkReaper } from "./links/reaper.ts";
 import { type LinkWatch, linkWatch } from "./links/watch.ts";
@@ -105,7 +106,7 @@ export async function wireDaemon(
     staleAfter: settings.staleAfter,
     step,
     drivers: { macvlan: macvlanDriver(requests, scratch, settings.macvlan) },
-    parents: kernelParents(kernel, bootId),
+    parents: knownParents(kernelParents(kernel, bootId), watch),
     reaper,
     survey: kernelSurvey(kernel),
   });

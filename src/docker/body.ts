@@ -9,8 +9,8 @@ export const MAX_BODY = 1 << 20;
  * `invalid_request` when the connection ends, or stops being HTTP, before the body does.
  */
 export async function readBody(request: Request): Promise<Uint8Array> {
-  const declared = request.headers.get("content-length");
-  if (declared !== null && Number(declared) > MAX_BODY) throw tooLong();
+  const declared = declaredLength(request.headers);
+  if (declared !== undefined) return ofLength(request, declared);
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of bodyOf(request)) {
@@ -21,11 +21,31 @@ export async function readBody(request: Request): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
+/** Undefined when it is not known before the end: a body in chunks. */
+function declaredLength(headers: Headers): number | undefined {
+  const length = headers.get("content-length");
+  return length === null || headers.has("transfer-encoding") ? undefined : Number(length);
+}
+
+/** Bun gives no more than what was declared. A stream of it would take ten times as long. */
+async function ofLength(request: Request, length: number): Promise<Uint8Array> {
+  if (length > MAX_BODY) throw tooLong();
+  try {
+    return await request.bytes();
+  } catch (cause) {
+    throw ended(cause);
+  }
+}
+
+function ended(cause: unknown): UnderlayError {
+  return new UnderlayError("invalid_request", "the connection ended before the body", { cause });
+}
+
 async function* bodyOf(request: Request): AsyncGenerator<Uint8Array> {
   try {
     yield* request.body ?? [];
   } catch (cause) {
-    throw new UnderlayError("invalid_request", "the connection ended before the body", { cause });
+    throw ended(cause);
   }
 }
 

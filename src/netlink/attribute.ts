@@ -1,6 +1,6 @@
 import { concatBytes } from "../lib/bytes.ts";
 import { UnderlayError } from "../lib/errors.ts";
-import { type Codec, malformed, u16, viewOf } from "./codec.ts";
+import { type Codec, malformed, u16 } from "./codec.ts";
 
 /**
  * Attribute spaces are declared as tables, one line an attribute with its kernel symbol. `struct nlattr` of
@@ -44,9 +44,8 @@ export function encodeAttr(type: number, payload: Uint8Array): Uint8Array {
     throw new UnderlayError("internal", `a netlink attribute of ${payload.length} bytes`);
   }
   const bytes = new Uint8Array(align4(HEADER + payload.length));
-  const view = viewOf(bytes);
-  view.setUint16(0, HEADER + payload.length, true);
-  view.setUint16(2, type, true);
+  u16.write(bytes, 0, HEADER + payload.length);
+  u16.write(bytes, 2, type);
   bytes.set(payload, HEADER);
   return bytes;
 }

@@ -23,21 +23,17 @@ export function malformed(what: string): UnderlayError {
   return new UnderlayError("kernel", `malformed netlink message: ${what}`, { errno: "EBADMSG" });
 }
 
-export function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 /** A number in place: what structs are made of. A DataView for each of them would cost more than the decoding. */
 export interface ScalarCodec extends FixedCodec<number> {
   read(bytes: Uint8Array, at: number): number;
-  write(view: DataView, at: number, value: number): void;
+  write(bytes: Uint8Array, at: number, value: number): void;
 }
 
 function scalar(
   name: string,
   size: number,
   read: (bytes: Uint8Array, at: number) => number,
-  write: (view: DataView, at: number, value: number) => void,
+  write: (bytes: Uint8Array, at: number, value: number) => void,
 ): ScalarCodec {
   return {
     size,
@@ -45,7 +41,7 @@ function scalar(
     write,
     encode(value) {
       const bytes = new Uint8Array(size);
-      write(viewOf(bytes), 0, value);
+      write(bytes, 0, value);
       return bytes;
     },
     decode(bytes) {
@@ -63,26 +59,32 @@ function little32(bytes: Uint8Array, at: number): number {
   return little16(bytes, at) | (little16(bytes, at + 2) << 16);
 }
 
+/** A Uint8Array keeps the low eight bits of what is written into it. */
+function putLittle16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+}
+
+function putLittle32(bytes: Uint8Array, at: number, value: number): void {
+  putLittle16(bytes, at, value);
+  putLittle16(bytes, at + 2, value >>> 16);
+}
+
 export const u8 = scalar(
   "u8",
   1,
   (bytes, at) => bytes[at] ?? 0,
-  (view, at, value) => view.setUint8(at, value),
+  (bytes, at, value) => void bytes.set([value], at),
 );
-export const u16 = scalar("u16", 2, little16, (view, at, value) => view.setUint16(at, value, true));
+export const u16 = scalar("u16", 2, little16, putLittle16);
 export const u16be = scalar(
   "u16be",
   2,
   (bytes, at) => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0),
-  (view, at, value) => view.setUint16(at, value, false),
+  (bytes, at, value) => void bytes.set([value >>> 8, value], at),
 );
-export const u32 = scalar(
-  "u32",
-  4,
-  (bytes, at) => little32(bytes, at) >>> 0,
-  (view, at, value) => view.setUint32(at, value, true),
-);
-export const i32 = scalar("i32", 4, little32, (view, at, value) => view.setInt32(at, value, true));
+export const u32 = scalar("u32", 4, (bytes, at) => little32(bytes, at) >>> 0, putLittle32);
+export const i32 = scalar("i32", 4, little32, putLittle32);
 
 /** Bytes as they are. */
 export const binary: Codec<Uint8Array> = {
@@ -90,14 +92,15 @@ export const binary: Codec<Uint8Array> = {
   decode: (bytes) => bytes.slice(),
 };
 
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const toUtf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Text with a final NUL, as NLA_NUL_STRING and most NLA_STRING senders have it. */
 export const text: Codec<string> = {
-  encode: (value) => new Uint8Array(Buffer.from(`${value}\0`)),
+  encode: (value) => toUtf8.encode(`${value}\0`),
   decode(bytes) {
     const end = bytes.indexOf(0);
-    return utf8.decode(end === -1 ? bytes : bytes.subarray(0, end));
+    return fromUtf8.decode(end === -1 ? bytes : bytes.subarray(0, end));
   },
 };
 
@@ -123,6 +126,8 @@ type StructValue<M extends Members> = { [K in keyof M]: number };
 /** A C struct of numbers, in order, without hidden padding: name the padding. Longer input is cut: structs grow at the end. */
 export interface StructCodec<M extends Members> extends FixedCodec<StructValue<M>> {
   readonly members: M;
+  /** Members that are not given are 0. */
+  encode(value: Partial<StructValue<M>>): Uint8Array;
 }
 
 export function struct<M extends Members>(members: M): StructCodec<M> {
@@ -137,8 +142,7 @@ export function struct<M extends Members>(members: M): StructCodec<M> {
     members,
     encode(value) {
       const bytes = new Uint8Array(size);
-      const view = viewOf(bytes);
-      for (const { name, codec, at } of placed) codec.write(view, at, value[name] ?? 0);
+      for (const { name, codec, at } of placed) codec.write(bytes, at, value[name] ?? 0);
       return bytes;
     },
     decode(bytes) {

@@ -7,18 +7,34 @@ import { nlmsghdr } from "./message.ts";
  * Documentation/networking/filter.rst). It loads numbers in network order; those of netlink are in the host's.
  */
 
-const LOAD = { half: 0x28, byte: 0x30 } as const; // BPF_LD | BPF_ABS, with BPF_H or BPF_B
-const JUMP = { equal: 0x15, atLeast: 0x35, above: 0x25 } as const; // BPF_JMP | BPF_K, with BPF_JEQ, BPF_JGE, BPF_JGT
-const RETURN = 0x06; // BPF_RET | BPF_K
+const BPF = {
+  BPF_LD: 0x00,
+  BPF_JMP: 0x05,
+  BPF_RET: 0x06,
+  BPF_H: 0x08,
+  BPF_B: 0x10,
+  BPF_ABS: 0x20,
+  BPF_JEQ: 0x10,
+  BPF_JGT: 0x20,
+  BPF_JGE: 0x30,
+} as const;
 
-const DROP = 0;
-const WHOLE = 0xffffffff;
+const LOAD = {
+  half: BPF.BPF_LD | BPF.BPF_H | BPF.BPF_ABS,
+  byte: BPF.BPF_LD | BPF.BPF_B | BPF.BPF_ABS,
+} as const;
+const JUMP = {
+  equal: BPF.BPF_JMP | BPF.BPF_JEQ,
+  above: BPF.BPF_JMP | BPF.BPF_JGT,
+  atLeast: BPF.BPF_JMP | BPF.BPF_JGE,
+} as const;
+
+/** How much of a datagram is kept. */
+const VERDICT = { drop: 0, pass: 0xffffffff } as const;
 
 /** Offsets in a link event. `rtnl_fill_ifinfo` puts the name first; where it did not, the event just passes. */
-const MESSAGE_TYPE = 4;
-const FIRST_ATTRIBUTE = nlmsghdr.size + ifinfomsg.size;
-const ATTRIBUTE_TYPE = FIRST_ATTRIBUTE + 2;
-const NAME = FIRST_ATTRIBUTE + 4;
+const firstAttribute = nlmsghdr.size + ifinfomsg.size;
+const OFFSET = { messageType: 4, attributeType: firstAttribute + 2, name: firstAttribute + 4 } as const;
 
 /** The bytes that may stand at a place of a name, first and last of each range. */
 export type ByteRanges = readonly (readonly [number, number])[];
@@ -31,16 +47,17 @@ type Target = number | "pass";
 /** Drops what becomes of the links whose whole name has these bytes, except that they go. */
 export function withoutChangesOf(name: readonly ByteRanges[]): FilterStep[] {
   const drafts = [
-    ...is(LOAD.half, MESSAGE_TYPE, swapped(RTM_LINK.RTM_NEWLINK)),
-    ...is(LOAD.half, ATTRIBUTE_TYPE, swapped(linkTable.name.type)),
-    ...name.flatMap((ranges, i) => isIn(NAME + i, ranges)),
-    ...is(LOAD.byte, NAME + name.length, 0),
+    ...is(LOAD.half, OFFSET.messageType, swapped(RTM_LINK.RTM_NEWLINK)),
+    ...is(LOAD.half, OFFSET.attributeType, swapped(linkTable.name.type)),
+    ...name.flatMap((ranges, i) => isIn(OFFSET.name + i, ranges)),
+    ...is(LOAD.byte, OFFSET.name + name.length, 0),
   ];
   const steps = drafts.map(({ code, k, yes, no }, i) => {
     const count = (target: Target) => (target === "pass" ? drafts.length - i : target);
     return { code, jt: count(yes), jf: count(no), k };
   });
-  return [...steps, { code: RETURN, jt: 0, jf: 0, k: DROP }, { code: RETURN, jt: 0, jf: 0, k: WHOLE }];
+  const verdicts = [VERDICT.drop, VERDICT.pass].map((k) => ({ code: BPF.BPF_RET, jt: 0, jf: 0, k }));
+  return [...steps, ...verdicts];
 }
 
 function is(load: number, at: number, value: number): Draft[] {

@@ -82,9 +82,7 @@ export function encodeBody<M extends Members, T extends AttrTable>(
   header: Partial<{ readonly [K in keyof M]: number }>,
   attrs: Attrs<T>,
 ): Uint8Array {
-  const zeros = Object.fromEntries(Object.keys(format.header.members).map((name) => [name, 0]));
-  const filled = { ...zeros, ...header } as { [K in keyof M]: number };
-  return concatBytes([format.header.encode(filled), encodeAttrs(format.table, attrs)]);
+  return concatBytes([format.header.encode(header), encodeAttrs(format.table, attrs)]);
 }
 
 /** A decoder for bodies that come often: the format's table is indexed once. */

@@ -117,9 +117,10 @@ function storeOn(db: Database, path: string): Store {
   const seed = db.query<{ value: string }, []>("SELECT value FROM meta WHERE key = 'seed'").get()?.value;
   if (seed === undefined)
     throw new UnderlayError("state", `${path} has lost its seed: restore it from a backup`);
+  const durability = durabilityOf(db);
   return {
     seed,
-    table: <Body>(name: TableName) => tableOn<Body>(db, path, name),
+    table: <Body>(name: TableName) => tableOn<Body>(db, path, name, durability),
     close: () => db.close(),
   };
 }
@@ -130,7 +131,25 @@ interface StoredRow {
   readonly body: string;
 }
 
-function tableOn<Body>(db: Database, path: string, name: TableName): Table<Body> {
+/** Sets how safely the connection commits; only what differs from the last time is a statement. */
+type SetDurability = (wanted: Durability) => void;
+
+function durabilityOf(db: Database): SetDurability {
+  let current: Durability | undefined;
+  return (wanted) => {
+    if (wanted === current) return;
+    // Takes effect only outside of a transaction; the connection is ours alone and nothing awaits inside one.
+    db.run(`PRAGMA synchronous = ${wanted === "full" ? "FULL" : "NORMAL"}`);
+    current = wanted;
+  };
+}
+
+function tableOn<Body>(
+  db: Database,
+  path: string,
+  name: TableName,
+  setDurability: SetDurability,
+): Table<Body> {
   const select = db.query<StoredRow, [string]>(`SELECT id, version, body FROM ${name} WHERE id = ?`);
   const selectAll = db.query<StoredRow, []>(`SELECT id, version, body FROM ${name} ORDER BY id`);
   const insert = db.query(`INSERT INTO ${name} VALUES (?, 1, ?) ON CONFLICT DO NOTHING`);
@@ -145,7 +164,11 @@ function tableOn<Body>(db: Database, path: string, name: TableName): Table<Body>
       throw stateError(thrown, path);
     }
   };
-  const write = (change: () => void) => commit(db, path, DURABILITY[name], change);
+  const write = (statement: () => void) =>
+    commit(path, () => {
+      setDurability(DURABILITY[name]);
+      statement();
+    });
 
   return {
     get: (id) =>
@@ -167,17 +190,15 @@ function tableOn<Body>(db: Database, path: string, name: TableName): Table<Body>
 }
 
 /**
- * Runs `change` in one transaction and returns when it is committed. The thread waits for the lock 20 ms at most;
- * then the attempt is repeated from the event loop until 5 s are over, which is a `state` error.
+ * Runs a change of one statement, which is a transaction by itself, and returns when it is committed. The thread waits
+ * for the lock 20 ms at most; then the attempt is repeated from the event loop until 5 s are over, which is a `state`
+ * error.
  */
-async function commit(db: Database, path: string, durability: Durability, change: () => void): Promise<void> {
-  const transaction = db.transaction(change);
+async function commit(path: string, change: () => void): Promise<void> {
   const deadline = performance.now() + LOCK_WAIT.total;
   for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
     try {
-      // Takes effect only outside of a transaction; the connection is ours alone and nothing awaits in between.
-      db.run(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
-      transaction.immediate();
+      change();
       return;
     } catch (thrown) {
       if (!isBusy(thrown) || performance.now() > deadline) throw stateError(thrown, path);

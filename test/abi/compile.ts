@@ -15,6 +15,7 @@ const HEADERS = [
   "sys/file.h",
   "sys/socket.h",
   "sys/un.h",
+  "linux/filter.h",
   "linux/if.h",
   "linux/if_addr.h",
   "linux/if_arp.h",

@@ -3,7 +3,7 @@ import { getLink, isUp, type Link } from "../../netlink/link.ts";
 import { listRoutes } from "../../netlink/route.ts";
 import { defaultLink } from "./facts.ts";
 import type { FoundParent, ParentMemory } from "./parents.ts";
-import type { ParentRef } from "./ref.ts";
+import { nameAsked, type ParentRef } from "./ref.ts";
 
 /** The link that a reference means now, or undefined. `auto` is the link of the best default route, IPv4 before IPv6. */
 export async function resolveParent(conversation: Conversation, ref: ParentRef): Promise<Link | undefined> {
@@ -33,7 +33,7 @@ export async function findParent(
   memory: ParentMemory,
   bootId: string,
 ): Promise<Link | undefined> {
-  const name = ref.how === "name" || ref.how === "vlan" ? ref.name : memory.name;
+  const name = nameAsked(ref) ?? memory.name;
   const byName = await getLink(conversation, { name });
   if (byName || memory.bootId !== bootId) return byName;
   const byIndex = await getLink(conversation, { ifindex: memory.ifindex });

@@ -19,7 +19,7 @@ import {
 import { findParent, foundParent, resolveParent } from "./find.ts";
 import type { WalkContext } from "./netns-walk.ts";
 import type { ParentMemory, Parents } from "./parents.ts";
-import type { ParentRef } from "./ref.ts";
+import { nameAsked, type ParentRef } from "./ref.ts";
 
 /** The kernel as those need it who look around in it. */
 export interface KernelAccess {
@@ -89,6 +89,5 @@ export function kernelParents(kernel: KernelAccess, bootId: string): Parents {
 
 /** The name in messages: as it was typed; for `auto`, the link that it was or is. */
 function askedName(ref: ParentRef, memory: ParentMemory | undefined, link: Link | undefined): string {
-  if (ref.how === "name" || ref.how === "vlan") return ref.name;
-  return memory?.name ?? link?.attrs.name ?? ref.how;
+  return nameAsked(ref) ?? memory?.name ?? link?.attrs.name ?? ref.how;
 }

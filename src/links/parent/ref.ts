@@ -17,6 +17,11 @@ export type ParentRef =
   /** No parent was given: a dummy of ours, reachable from this host only. */
   | { readonly how: "dummy" };
 
+/** The name of one link, where the reference is one; `auto` and none are not. */
+export function nameAsked(ref: ParentRef): string | undefined {
+  return ref.how === "name" || ref.how === "vlan" ? ref.name : undefined;
+}
+
 /** ALTIFNAMSIZ of `<linux/if.h>` less the final NUL. */
 const MAX_ALTNAME = 127;
 /** IEEE 802.1Q: 0 is "no VLAN", 4095 is reserved. */
