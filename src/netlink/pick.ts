@@ -1,5 +1,5 @@
 import { align4 } from "./attribute.ts";
-import { viewOf } from "./codec.ts";
+import { u16, u32 } from "./codec.ts";
 import { nlmsghdr } from "./message.ts";
 
 /**
@@ -22,18 +22,17 @@ const NLA_TYPE_MASK = 0x3fff;
  * What is malformed stays as it is: the decoder says so.
  */
 export function pickAttrs(datagram: Uint8Array, { header, types }: Wanted): number {
-  const view = viewOf(datagram);
   let from = 0;
   let to = 0;
   while (datagram.length - from >= nlmsghdr.size) {
-    const length = view.getUint32(from, true);
-    const type = view.getUint16(from + 4, true);
+    const length = u32.read(datagram, from);
+    const type = u16.read(datagram, from + 4);
     if (length < nlmsghdr.size || length > datagram.length - from) break;
     const whole = type < NLMSG_MIN_TYPE ? length : Math.min(length, nlmsghdr.size + align4(header));
     datagram.copyWithin(to, from, from + whole);
     const kept = to + whole;
-    const end = moveAttrs(datagram, view, types, { from: from + whole, until: from + length, to: kept });
-    view.setUint32(to, end - to, true);
+    const end = moveAttrs(datagram, types, { from: from + whole, until: from + length, to: kept });
+    u32.write(datagram, to, end - to);
     from += align4(length);
     to = align4(end);
   }
@@ -48,12 +47,12 @@ interface Span {
 }
 
 /** Where the attributes that were kept end. */
-function moveAttrs(bytes: Uint8Array, view: DataView, types: readonly number[], span: Span): number {
+function moveAttrs(bytes: Uint8Array, types: readonly number[], span: Span): number {
   let { from, to } = span;
   while (span.until - from >= NLA_HEADER) {
-    const length = view.getUint16(from, true);
+    const length = u16.read(bytes, from);
     const malformed = length < NLA_HEADER || length > span.until - from;
-    if (malformed || types.includes(view.getUint16(from + 2, true) & NLA_TYPE_MASK)) {
+    if (malformed || types.includes(u16.read(bytes, from + 2) & NLA_TYPE_MASK)) {
       const end = malformed ? span.until : Math.min(from + align4(length), span.until);
       bytes.copyWithin(to, from, end);
       to += end - from;
