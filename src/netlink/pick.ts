@@ -14,7 +14,7 @@ export interface Wanted {
 
 /** Smaller types are the protocol's own: ACKs, errors, the end of a dump. Their payload is no row of attributes. */
 const NLMSG_MIN_TYPE = 0x10;
-const NLA_HEADER = 4;
+const HEADER = 4;
 const NLA_TYPE_MASK = 0x3fff;
 
 /**
@@ -49,9 +49,9 @@ interface Span {
 /** Where the attributes that were kept end. */
 function moveAttrs(bytes: Uint8Array, types: readonly number[], span: Span): number {
   let { from, to } = span;
-  while (span.until - from >= NLA_HEADER) {
+  while (span.until - from >= HEADER) {
     const length = u16.read(bytes, from);
-    const malformed = length < NLA_HEADER || length > span.until - from;
+    const malformed = length < HEADER || length > span.until - from;
     if (malformed || types.includes(u16.read(bytes, from + 2) & NLA_TYPE_MASK)) {
       const end = malformed ? span.until : Math.min(from + align4(length), span.until);
       bytes.copyWithin(to, from, end);
