@@ -37,8 +37,8 @@ function slowDaemon() {
     clock,
     looks,
     end: keepLooking({ engine, watch }, 60_000, silentLog, clock),
-    change: () => {
-      for (const listen of listeners) listen({ kind: "changed", name: "eth0", ifindex: 2, up: true });
+    change: (news = true) => {
+      for (const listen of listeners) listen({ kind: "changed", name: "eth0", ifindex: 2, up: true, news });
     },
     async free() {
       free.resolve();
@@ -60,6 +60,31 @@ test("link events in a flock cause one look, and those after it another", async 
   await turns();
   expect(looks).toEqual(["refresh", "refresh"]);
   await free();
+  await end();
+});
+
+test("a parent of which nothing is new can wait, but not when something is", async () => {
+  const { clock, looks, change, free, end } = slowDaemon();
+  for (let tenth = 0; tenth < 19; tenth++) {
+    change(false);
+    clock.pass(100);
+  }
+  await turns();
+  expect(looks).toEqual([]);
+  clock.pass(100);
+  await turns();
+  expect(looks).toEqual(["refresh"]);
+  await free();
+  change(false);
+  clock.pass(1000);
+  change();
+  clock.pass(200);
+  await turns();
+  expect(looks).toEqual(["refresh", "refresh"]);
+  await free();
+  clock.pass(10_000);
+  await turns();
+  expect(looks).toEqual(["refresh", "refresh"]);
   await end();
 });
 

@@ -11,6 +11,12 @@ import type { HostWatch } from "./host.ts";
 const FLOCK = { first: 100, next: 500 };
 
 /**
+ * A parent of which nothing is new has got or lost a link: mostly one of ours, with each container. That can begin or
+ * end a finding, but is no reason to walk through all namespaces twice a second. In milliseconds.
+ */
+const NO_NEWS = 2000;
+
+/**
  * Looks at parents when links change, and reconciles from time to time; at the host at once, and then as often as it
  * reconciles. Returns what ends it.
  */
@@ -47,15 +53,22 @@ export function keepLooking(
   if (host) look(() => host.look());
 
   let lastLook = Number.NEGATIVE_INFINITY;
-  let cancelSoon: (() => void) | undefined;
-  const subscription = watch.subscribe((event) => {
-    if (event.kind !== "overrun" && (isOurLinkName(event.name) || !engine.concerns(event))) return;
-    const wait = Math.max(FLOCK.first, lastLook + FLOCK.next - clock.now());
-    cancelSoon ??= clock.after(wait, () => {
-      cancelSoon = undefined;
+  let soon: { readonly at: number; cancel(): void } | undefined;
+  const lookWithin = (wait: number) => {
+    const at = clock.now() + wait;
+    if (soon && soon.at <= at) return;
+    soon?.cancel();
+    const cancel = clock.after(wait, () => {
+      soon = undefined;
       lastLook = clock.now();
       look(refresh);
     });
+    soon = { at, cancel };
+  };
+  const subscription = watch.subscribe((event) => {
+    if (event.kind !== "overrun" && (isOurLinkName(event.name) || !engine.concerns(event))) return;
+    if (event.kind === "changed" && !event.news) lookWithin(NO_NEWS);
+    else lookWithin(Math.max(FLOCK.first, lastLook + FLOCK.next - clock.now()));
   });
   const nextPass = () =>
     clock.after(interval, () => {
@@ -68,7 +81,7 @@ export function keepLooking(
     ended = true;
     subscription.unsubscribe();
     cancelPass();
-    cancelSoon?.();
+    soon?.cancel();
     await busy;
   };
 }

@@ -1,12 +1,17 @@
+import { isOurLinkName } from "../lib/ifname.ts";
 import type { Log } from "../lib/log.ts";
-import { decodeLink, isUp, type PartOfLink, RTM_LINK, wantedOfLinks } from "../netlink/link.ts";
-import { eachMessage } from "../netlink/message.ts";
+import { decodeLink, ifinfomsg, isUp, type PartOfLink, RTM_LINK, wantedOfLinks } from "../netlink/link.ts";
+import { eachMessage, type Message } from "../netlink/message.ts";
 import type { Wanted } from "../netlink/pick.ts";
 
-/** A change of a link in the netns that is watched. A link that moves away to another netns is `gone` here, too. */
+/**
+ * A change of a link in the netns that is watched. A link that moves away to another netns is `gone` here, too.
+ * Without `news` the kernel says once more what it said last: it does so of a parent whenever a link on it comes or
+ * goes, in whichever netns.
+ */
 export type LinkEvent =
   | ({ readonly kind: "gone" } & WatchedLink)
-  | ({ readonly kind: "changed"; readonly up: boolean } & WatchedLink)
+  | ({ readonly kind: "changed"; readonly up: boolean; readonly news: boolean } & WatchedLink)
   /** The kernel dropped events: whatever was known must be read again. */
   | { readonly kind: "overrun" };
 
@@ -32,10 +37,24 @@ export interface LinkWatchSource extends LinkWatch {
   onOverrun(): void;
 }
 
-const WATCHED = ["name", "link", "linkNetnsid"] as const;
+/** All that is looked at of a link, here and by those who judge parents: when none of it is another, nothing is new. */
+const WATCHED = [
+  "name",
+  "link",
+  "linkNetnsid",
+  "altNames",
+  "info",
+  "carrier",
+  "mtu",
+  "address",
+  "permAddress",
+  "master",
+] as const;
+type Watched = PartOfLink<(typeof WATCHED)[number]>;
 
 export function linkWatch(log: Log): LinkWatchSource {
   const listeners = new Set<LinkListener>();
+  const known = new Said();
   const tell = (event: LinkEvent) => {
     for (const listener of [...listeners]) listener(event);
   };
@@ -46,29 +65,65 @@ export function linkWatch(log: Log): LinkWatchSource {
       return { unsubscribe: () => void listeners.delete(listener) };
     },
     onEvent(datagram) {
-      for (const event of eventsOf(datagram)) tell(event);
+      for (const message of eachMessage(datagram)) {
+        const event = eventOf(message, known);
+        if (event) tell(event);
+      }
     },
     onOverrun() {
+      known.clear();
       log("warn", "link events were lost; reading all links again");
       tell({ kind: "overrun" });
     },
   };
 }
 
-function eventsOf(datagram: Uint8Array): LinkEvent[] {
-  return [...eachMessage(datagram)]
-    .filter(({ type }) => type === RTM_LINK.RTM_NEWLINK || type === RTM_LINK.RTM_DELLINK)
-    .map((message) => linkEvent(message.type, decodeLink(message)));
-}
-
-/** AF_BRIDGE: a bridge telling that a port left it, which is not the end of the link. */
+/** AF_BRIDGE: a bridge telling of its port; that a port left it is not the end of the link. */
 const AF_BRIDGE = 7;
 
-function linkEvent(type: number, link: PartOfLink<(typeof WATCHED)[number]>): LinkEvent {
-  const { index: ifindex, family } = link.header;
-  const { name = "", link: parent, linkNetnsid } = link.attrs;
+/** Nothing for messages that are not about links. */
+function eventOf(message: Message, known: Said): LinkEvent | undefined {
+  if (message.type !== RTM_LINK.RTM_NEWLINK && message.type !== RTM_LINK.RTM_DELLINK) return undefined;
+  const link = decodeLink(message);
+  const ofBridge = link.header.family === AF_BRIDGE;
+  const watched = watchedLink(link);
+  if (message.type === RTM_LINK.RTM_DELLINK && !ofBridge) {
+    known.forget(watched.ifindex);
+    return { kind: "gone", ...watched };
+  }
+  // Nobody asks for news of our own links, and there may be thousands.
+  const news = ofBridge || isOurLinkName(watched.name) || known.isNew(watched.ifindex, message.body);
+  return { kind: "changed", up: isUp(link), news, ...watched };
+}
+
+function watchedLink({ header, attrs }: Watched): WatchedLink {
+  const { name = "", link: parent, linkNetnsid } = attrs;
   const hangs = parent !== undefined && linkNetnsid === undefined;
-  const watched = { name, ifindex, ...(hangs && { parentIfindex: parent }) };
-  if (type === RTM_LINK.RTM_DELLINK && family !== AF_BRIDGE) return { kind: "gone", ...watched };
-  return { kind: "changed", up: isUp(link), ...watched };
+  return { name, ifindex: header.index, ...(hangs && { parentIfindex: parent }) };
+}
+
+/** The last member of `ifinfomsg` says what this very message is about, not how the link is. */
+const CHANGE = ifinfomsg.size - 4;
+
+/** What the kernel said last of each link. */
+class Said {
+  readonly #bodies = new Map<number, Uint8Array>();
+
+  isNew(ifindex: number, body: Uint8Array): boolean {
+    const before = this.#bodies.get(ifindex);
+    this.#bodies.set(ifindex, body);
+    return before === undefined || !isSame(before, body, 0, CHANGE) || !isSame(before, body, ifinfomsg.size);
+  }
+
+  forget(ifindex: number): void {
+    this.#bodies.delete(ifindex);
+  }
+
+  clear(): void {
+    this.#bodies.clear();
+  }
+}
+
+function isSame(one: Uint8Array, other: Uint8Array, from: number, until?: number): boolean {
+  return Buffer.compare(one.subarray(from, until), other.subarray(from, until)) === 0;
 }
