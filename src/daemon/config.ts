@@ -27,6 +27,8 @@ export interface Config {
   readonly settings: ReadonlyMap<SettingKey, { readonly text: string; readonly origin: Origin }>;
   /** What is odd but harmless; the daemon logs it. */
   readonly warnings: readonly string[];
+  /** Those that were read, in that order. */
+  readonly files: readonly string[];
 }
 
 export interface ConfigSources {
@@ -53,7 +55,8 @@ const OTHER_ENV = ["UNDERLAY_CONFIG", "UNDERLAY_DEBUG", "UNDERLAY_FAULT"];
  * Throws `invalid_option` with every problem and its place, `not_found` or `permission` for a file.
  */
 export async function loadConfig(sources: ConfigSources): Promise<Config> {
-  const files = await readFiles(configFiles(sources));
+  const paths = configFiles(sources);
+  const files = await readFiles(paths);
   const said: readonly Said[] = [
     ...defaults(),
     ...files.said,
@@ -85,6 +88,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     values: values as Values,
     settings,
     warnings: [...strangeEnv(sources.env), ...withoutEffect(settings)],
+    files: paths,
   };
 }
 
