@@ -1,6 +1,6 @@
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from "../daemon/settings.ts";
 
-export const LIST_FORMATS = ["table", "wide", "json", "jsonl", "name"] as const;
+export const LIST_FORMATS = ["table", "wide", "json", "jsonl", "yaml", "name"] as const;
 
 export interface Flag {
   readonly short?: string;
@@ -17,12 +17,13 @@ export const FLAGS = {
     short: "o",
     takes: "FORMAT",
     values: LIST_FORMATS,
-    help: "table, json or jsonl; of a list also wide or name",
+    help: "table, json, jsonl or yaml; of a list also wide or name",
   },
   quiet: { short: "q", help: "print ids only" },
   "no-trunc": { help: "print ids whole" },
   noheading: { help: "print no heading over the columns" },
   filter: { short: "f", takes: "KEY=VALUE", help: "show only what fits; different keys must all fit" },
+  sort: { takes: "KEY", help: "order by this; with a - before it the other way round" },
   "dry-run": { help: "say what would be done and do nothing" },
   docker: { help: "also ask dockerd, and drop what it does not know any more" },
   explain: { takes: "ID", help: "say what a finding means, such as UL-P06; asks nobody" },

@@ -50,7 +50,15 @@ describe("wrong usage exits with 2 and says what is right", () => {
     ["network inspect", "NETWORK is missing: underlay network inspect NETWORK"],
     ["network inspect a b", "b is too much: underlay network inspect NETWORK"],
     ["status now", "now is too much: underlay status"],
-    ["network ls -o yml", '--output: "yml" is none of table, wide, json, jsonl, name'],
+    [
+      "network ls -o yml",
+      '--output: "yml" is none of table, wide, json, jsonl, yaml, name, did you mean yaml?',
+    ],
+    [
+      "network ls --sort=paren",
+      "--sort: unknown key paren, did you mean parent?; keys are created, id, kind",
+    ],
+    ["status --sort=id", "underlay status has no flag --sort"],
     ["status -o wide", '--output: "wide" is none of table, json, jsonl'],
     [
       "network ls -f parnet=x",
@@ -111,6 +119,7 @@ describe("errors", () => {
   test.each([
     ["network inspect beef -o json", "not_found"],
     ["network inspect beef -ojsonl", "not_found"],
+    ["network inspect beef -o yaml", "not_found"],
     ["--output=json network sl", "invalid_option"],
     ["-o json status --nope", "invalid_option"],
   ])("%s: JSON on stderr, nothing on stdout", async (line, code) => {

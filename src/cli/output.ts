@@ -5,8 +5,9 @@ import { type Given, usageError } from "./args.ts";
 import { LIST_FORMATS } from "./flags.ts";
 import type { Env, Io } from "./io.ts";
 import { type Column, coloured, type Paint, plain, tableOf } from "./table.ts";
+import { yamlOf } from "./yaml.ts";
 
-export const ONE_FORMATS = ["table", "json", "jsonl"] as const;
+export const ONE_FORMATS = ["table", "json", "jsonl", "yaml"] as const;
 export type Format = (typeof LIST_FORMATS)[number];
 
 /** The `-o` that was given, else table. Throws `invalid_option` for one that the verb does not have. */
@@ -39,6 +40,8 @@ export interface Listing<Item, Context> {
   readonly key: string;
   readonly columns: (context: Context) => readonly Column<Item>[];
   readonly filters: Readonly<Record<string, (item: Item, value: string) => boolean>>;
+  /** What can be ordered by, besides `created`. Numbers within a text count as numbers. */
+  readonly sorts: Readonly<Record<string, (item: Item) => string>>;
 }
 
 const SHORT_ID = 12;
@@ -48,7 +51,7 @@ export function shortId(given: Given): (id: string) => string {
   return given.flags.has("no-trunc") ? (id) => id : (id) => id.slice(0, SHORT_ID);
 }
 
-/** Oldest first, whoever was asked. */
+/** Oldest first unless told, whoever was asked. */
 export function listText<Item extends { readonly id: string; readonly created_at: string }, Context>(
   listing: Listing<Item, Context>,
   all: readonly Item[],
@@ -57,12 +60,13 @@ export function listText<Item extends { readonly id: string; readonly created_at
 ): string {
   const format = formatOf(given, LIST_FORMATS);
   const paint = paintOf(given, env, io.stdoutIsTty);
-  const items = filtered(all, listing.filters, given.flags.get("filter") ?? []).toSorted((a, b) =>
-    a.created_at.localeCompare(b.created_at),
-  );
+  const wanted = filtered(all, listing.filters, given.flags.get("filter") ?? []);
+  const items = sorted(wanted, listing.sorts, given.flags.get("sort")?.at(-1));
   const lines = (texts: readonly string[]) => texts.map((text) => `${text}\n`).join("");
 
-  if (format === "json") return json({ schema: listing.schema, [listing.key]: items });
+  const body = { schema: listing.schema, [listing.key]: items };
+  if (format === "json") return json(body);
+  if (format === "yaml") return yamlOf(body);
   if (format === "jsonl") return lines(items.map((item) => JSON.stringify(item)));
   if (format === "name") return lines(items.map(({ id }) => id));
   if (given.flags.has("quiet")) return lines(items.map(({ id }) => shortId(given)(id)));
@@ -74,11 +78,34 @@ export function json(value: unknown): string {
   return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
-/** One body, as JSON in lines or in one line; undefined when a table is wanted. */
+/** One body, as JSON in lines or in one line, or as YAML; undefined when a table is wanted. */
 export function jsonOf(format: Format, body: unknown): string | undefined {
   if (format === "json") return json(body);
+  if (format === "yaml") return yamlOf(body);
   return format === "jsonl" ? `${JSON.stringify(body)}\n` : undefined;
 }
+
+/** Of what is alike the oldest comes first. Throws `invalid_option` for an unknown key. */
+function sorted<Item extends { readonly created_at: string }>(
+  items: readonly Item[],
+  sorts: Listing<Item, never>["sorts"],
+  given = CREATED,
+): readonly Item[] {
+  const known = [CREATED, ...Object.keys(sorts)];
+  const [, minus = "", key = ""] = /^(-?)(.*)$/s.exec(given) ?? [];
+  const created = (item: Item) => item.created_at;
+  const of = key === CREATED ? created : Object.hasOwn(sorts, key) ? sorts[key] : undefined;
+  if (of === undefined)
+    throw usageError(
+      `--sort: unknown key ${word(key)}${didYouMean(key.slice(0, 64), known)}; keys are ${known.join(", ")}`,
+    );
+  const oldestFirst = items.toSorted((a, b) => a.created_at.localeCompare(b.created_at));
+  const { compare } = new Intl.Collator("en", { numeric: true });
+  const sign = minus === "" ? 1 : -1;
+  return oldestFirst.toSorted((a, b) => sign * compare(of(a), of(b)));
+}
+
+const CREATED = "created";
 
 /** Keys must all fit, of one key's values any. Throws `invalid_option` for an unknown key. */
 function filtered<Item>(
@@ -101,9 +128,12 @@ function filtered<Item>(
   return items.filter((item) => groups.every((group) => group.some(({ fits }) => fits(item))));
 }
 
-/** Whether `-o json` or `jsonl` stands anywhere: errors about the command line itself are told as JSON then, too. */
+/**
+ * Whether `-o json`, `jsonl` or `yaml` stands anywhere: errors about the command line itself are told as JSON then, too,
+ * which is YAML as well.
+ */
 export function wantsJson(argv: readonly string[]): boolean {
-  return / (-\w*o|--output)[ =]?jsonl? /.test(` ${argv.join(" ")} `);
+  return / (-\w*o|--output)[ =]?(jsonl?|yaml) /.test(` ${argv.join(" ")} `);
 }
 
 /** What to type next, for errors where that is always the same. */

@@ -137,6 +137,17 @@ describe("endpoint", () => {
     expect(await out(`endpoint ls -o name -f ${filter}`)).toBe(lines(...ids));
   });
 
+  test.each([
+    ["", ["e1aa", "e2bb"]],
+    [" --sort address", ["e1aa", "e2bb"]],
+    [" --sort -address", ["e2bb", "e1aa"]],
+    [" --sort=state", ["e2bb", "e1aa"]],
+    [" --sort=-mac", ["e1aa", "e2bb"]],
+  ])("ls%s", async (sort, begins) => {
+    const ids = (await out(`endpoint ls -q -f network=1758a${sort}`)).trim().split("\n");
+    expect(ids.map((id) => id.slice(0, 4))).toEqual([...begins]);
+  });
+
   test("inspect", async () => {
     const text = await out("endpoint inspect e1");
     expect(text).toContain(`endpoint  ${EP_1}\n`);
@@ -199,6 +210,13 @@ describe("status", () => {
     v.parse(SCHEMAS["underlay.status/v1"], JSON.parse(await out("status -o json")));
     expect((await out("status -o jsonl")).split("\n").length).toBe(2);
   });
+
+  test("as YAML, which says the same", async () => {
+    for (const line of ["status", "network ls", "network inspect 1758a", "endpoint ls", "version"])
+      expect(Bun.YAML.parse((await host.run(`${line} -o yaml`)).out)).toEqual(
+        JSON.parse((await host.run(`${line} -o json`)).out),
+      );
+  });
 });
 
 test("gc, and gc --dry-run", async () => {
@@ -225,33 +243,6 @@ test("gc that could not do all of it says so, and fails", async () => {
       "drop-endpoint FAILED  docker:a/c  no space is left",
     ),
   ]);
-});
-
-describe("config show", () => {
-  test("is TOML, each value with its origin when asked", async () => {
-    const options = { env: { UNDERLAY_LOG_LEVEL: "debug", UNDERLAY_LOGLEVEL: "x" } };
-    const { out, err } = await host.run("config show --origin --macvlan-parent=eth1", options);
-    expect(out).toContain('log_level = "debug"  # env UNDERLAY_LOG_LEVEL\n');
-    expect(out).toContain('macvlan.parent = "eth1"  # flag --macvlan-parent\n');
-    expect(out).toContain('reconcile_interval = "60s"  # default\n');
-    expect(out).toContain("# macvlan.mode is not set\n");
-    expect(err).toBe(
-      "underlay: environment variable UNDERLAY_LOGLEVEL is not known, did you mean UNDERLAY_LOG_LEVEL?\n",
-    );
-    expect(Bun.TOML.parse(out)).toMatchObject({ log_level: "debug", macvlan: { parent: "eth1" } });
-    expect((await host.run("config show")).out).not.toContain("default");
-  });
-
-  test("as JSON", async () => {
-    const { settings } = JSON.parse(await out("config show -o json --log-format=text"));
-    expect(settings).toContainEqual({
-      key: "log_format",
-      value: "text",
-      from: "flag",
-      where: "--log-format",
-    });
-    expect(settings).toContainEqual({ key: "ipvlan.mode", value: null, from: null, where: null });
-  });
 });
 
 describe("colour", () => {

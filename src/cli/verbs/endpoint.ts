@@ -27,6 +27,14 @@ const ENDPOINTS: Listing<EndpointBody, ListContext> = {
     link: ({ link_name }, value) => link_name === value,
     state: ({ state }, value) => state === value,
   },
+  sorts: {
+    id: ({ id }) => id,
+    network: ({ network_id }) => network_id,
+    address: ({ addresses }) => addresses.join(","),
+    mac: ({ mac }) => mac,
+    link: ({ link_name }) => link_name,
+    state: ({ state }) => state,
+  },
 };
 
 function stateOf({ state }: EndpointBody): Cell {
@@ -67,9 +75,11 @@ export const endpointVerbs: readonly Verb[] = [
   {
     words: "endpoint ls",
     aliases: ["endpoint list"],
-    flags: ["output", "quiet", "no-trunc", "noheading", "filter"],
+    flags: ["output", "quiet", "no-trunc", "noheading", "filter", "sort"],
     help: "list endpoints: the links of containers",
-    more: `Filters: ${Object.keys(ENDPOINTS.filters).join(", ")}; id and network take the beginning of one.`,
+    more:
+      `Filters: ${Object.keys(ENDPOINTS.filters).join(", ")}; id and network take the beginning of one. ` +
+      `Sorts: created, oldest first, as if nothing is given; ${Object.keys(ENDPOINTS.sorts).join(", ")}.`,
     run: list,
   },
   {

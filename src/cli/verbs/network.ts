@@ -42,6 +42,15 @@ const NETWORKS: Listing<NetworkBody, ListContext> = {
     subnet: ({ subnets }, value) => subnets.some(({ pool }) => pool === value),
     state: (network, value) => stateWord(network) === value,
   },
+  sorts: {
+    id: ({ id }) => id,
+    kind: ({ kind }) => kind,
+    parent: ({ parent }) => parent,
+    mode: ({ mode }) => mode,
+    subnet: ({ subnets }) => subnets.map(({ pool }) => pool).join(","),
+    endpoints: ({ endpoints }) => endpoints.toString(),
+    state: stateWord,
+  },
 };
 
 /** `degraded` is what matters most; before that comes what the record says. */
@@ -106,9 +115,11 @@ export const networkVerbs: readonly Verb[] = [
   {
     words: "network ls",
     aliases: ["network list"],
-    flags: ["output", "quiet", "no-trunc", "noheading", "filter"],
+    flags: ["output", "quiet", "no-trunc", "noheading", "filter", "sort"],
     help: "list networks",
-    more: `Filters: ${Object.keys(NETWORKS.filters).join(", ")}; id takes the beginning of one.`,
+    more:
+      `Filters: ${Object.keys(NETWORKS.filters).join(", ")}; id takes the beginning of one. ` +
+      `Sorts: created, oldest first, as if nothing is given; ${Object.keys(NETWORKS.sorts).join(", ")}.`,
     run: list,
   },
   {
