@@ -1,13 +1,21 @@
 import type { Row, Table } from "../store/store.ts";
 
+/** The keys besides its owner under which a record is found: of each kind none, one or several. */
+export type KeysOf<Body, Kind extends string> = (body: Body) => Readonly<Record<Kind, readonly string[]>>;
+
 /** A table's records in memory, read once; every change goes to the table first. */
-export class Cache<Body extends { readonly owner: string }> {
+export class Cache<Body extends { readonly owner: string }, Kind extends string = never> {
   readonly #table: Table<Body>;
   readonly #rows: Map<string, Row<Body>>;
+  readonly #keysOf: KeysOf<Body, Kind>;
+  /** Owners by kind and key. */
+  readonly #found = new Map<string, Set<string>>();
 
-  constructor(table: Table<Body>) {
+  constructor(table: Table<Body>, keysOf: KeysOf<Body, Kind>) {
     this.#table = table;
     this.#rows = new Map(table.list().map((row) => [row.id, row]));
+    this.#keysOf = keysOf;
+    for (const body of this.list()) this.#note(body);
   }
 
   get(owner: string): Body | undefined {
@@ -18,14 +26,51 @@ export class Cache<Body extends { readonly owner: string }> {
     return [...this.#rows.values()].map(({ body }) => body);
   }
 
+  /** The records with that key, without a look at the thousands that have another. */
+  with(kind: Kind, key: string): Body[] {
+    const owners = this.#found.get(placeOf(kind, key)) ?? [];
+    return [...owners].flatMap((owner) => this.get(owner) ?? []);
+  }
+
   /** Makes or changes a record. Throws `state`, and `conflict` when another process changed it. */
   async put(body: Body): Promise<void> {
     const version = this.#rows.get(body.owner)?.version ?? 0;
-    this.#rows.set(body.owner, await this.#table.put(body.owner, body, version));
+    const row = await this.#table.put(body.owner, body, version);
+    this.#forget(body.owner);
+    this.#rows.set(body.owner, row);
+    this.#note(row.body);
   }
 
   async delete(owner: string): Promise<void> {
     await this.#table.delete(owner);
+    this.#forget(owner);
     this.#rows.delete(owner);
   }
+
+  #note(body: Body): void {
+    for (const place of this.#placesOf(body)) {
+      const owners = this.#found.get(place) ?? new Set();
+      this.#found.set(place, owners.add(body.owner));
+    }
+  }
+
+  #forget(owner: string): void {
+    const body = this.get(owner);
+    if (!body) return;
+    for (const place of this.#placesOf(body)) {
+      const owners = this.#found.get(place);
+      owners?.delete(owner);
+      if (owners?.size === 0) this.#found.delete(place);
+    }
+  }
+
+  #placesOf(body: Body): string[] {
+    return Object.entries<readonly string[]>(this.#keysOf(body)).flatMap(([kind, keys]) =>
+      keys.map((key) => placeOf(kind, key)),
+    );
+  }
+}
+
+function placeOf(kind: string, key: string): string {
+  return `${kind} ${key}`;
 }

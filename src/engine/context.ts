@@ -40,8 +40,8 @@ export interface EngineParts {
 
 /** What the engine's files share: the parts, the records and the order of work. */
 export interface Context extends EngineParts {
-  readonly networks: Cache<NetworkRecord>;
-  readonly endpoints: Cache<EndpointRecord>;
+  readonly networks: NetworkCache;
+  readonly endpoints: EndpointCache;
   readonly queues: Queues;
   readonly sightings: Sightings;
 }
@@ -52,18 +52,31 @@ export type LookContext = Pick<
   "networks" | "endpoints" | "queues" | "sightings" | "parents" | "bootId" | "log" | "clock" | "steady"
 >;
 
+export type NetworkCache = Cache<NetworkRecord>;
+export type EndpointCache = Cache<EndpointRecord, "network" | "mac" | "address">;
+
+export function cachesOf(store: Store): { networks: NetworkCache; endpoints: EndpointCache } {
+  return {
+    networks: new Cache(store.table<NetworkRecord>("networks"), () => ({})),
+    endpoints: new Cache(store.table<EndpointRecord>("endpoints"), ({ network, mac, addresses }) => ({
+      network: [network],
+      mac: [mac],
+      address: addresses,
+    })),
+  };
+}
+
 export function makeContext(parts: EngineParts): Context {
   return {
     ...parts,
-    networks: new Cache(parts.store.table<NetworkRecord>("networks")),
-    endpoints: new Cache(parts.store.table<EndpointRecord>("endpoints")),
+    ...cachesOf(parts.store),
     queues: new Queues(),
     sightings: new Sightings(),
   };
 }
 
 export function endpointsOf(context: LookContext, network: string): EndpointRecord[] {
-  return context.endpoints.list().filter((endpoint) => endpoint.network === network);
+  return context.endpoints.with("network", network);
 }
 
 /** A network and its parent as conditions judge them. */

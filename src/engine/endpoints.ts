@@ -5,7 +5,7 @@ import { ownerWords } from "../lib/owner.ts";
 import type { Attachment, EndpointRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
 import { subnetFor } from "./addresses.ts";
-import { type Context, endpointsOf, knownNetwork } from "./context.ts";
+import { type Context, knownNetwork } from "./context.ts";
 import { inheritedMac, isAlive, macConflict, macHolder, stableMac } from "./macs.ts";
 import { provisioner } from "./provision.ts";
 import { Joined } from "./queues.ts";
@@ -84,9 +84,9 @@ export function endpointsOn(context: Context): Endpoints {
 
   /** Whoever got the address from the allocator is its owner; a record that still has it was left by a crash. */
   async function supersede(wanted: EndpointRecord): Promise<void> {
-    const taken = new Set(wanted.addresses);
-    const former = endpointsOf(context, wanted.network).filter(
-      ({ owner, addresses }) => owner !== wanted.owner && addresses.some((address) => taken.has(address)),
+    const holders = wanted.addresses.flatMap((address) => endpoints.with("address", address));
+    const former = new Set(
+      holders.filter(({ owner, network }) => owner !== wanted.owner && network === wanted.network),
     );
     for (const { owner, addresses } of former) {
       log("info", "an endpoint that was never released gave way to a new one", {

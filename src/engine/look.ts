@@ -2,7 +2,7 @@ import type { Finding } from "../conditions/condition.ts";
 import type { Log } from "../lib/log.ts";
 import type { Parents } from "../links/parent/parents.ts";
 import { memoryStore } from "../store/memory.ts";
-import { Cache } from "./cache.ts";
+import { cachesOf } from "./context.ts";
 import { Health } from "./health.ts";
 import { Queues } from "./queues.ts";
 import type { EndpointRecord, NetworkRecord } from "./records.ts";
@@ -33,8 +33,7 @@ export async function findingsOfRecords(
     log: (level, message, fields) => {
       if (!message.startsWith("condition ")) parts.log(level, message, fields);
     },
-    networks: new Cache(store.table<NetworkRecord>("networks")),
-    endpoints: new Cache(store.table<EndpointRecord>("endpoints")),
+    ...cachesOf(store),
     clock: Date.now,
     steady: () => performance.now(),
     queues: new Queues(),

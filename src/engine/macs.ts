@@ -37,13 +37,9 @@ export function macHolder(
     return other !== undefined && isSameParent(other.parent, network.parent);
   };
   return endpoints
-    .list()
+    .with("mac", wanted.mac)
     .find(
-      (other) =>
-        other.mac === wanted.mac &&
-        other.owner !== wanted.owner &&
-        other.state !== "removing" &&
-        sharesParent(other.network),
+      (other) => other.owner !== wanted.owner && other.state !== "removing" && sharesParent(other.network),
     );
 }
 

@@ -50,10 +50,8 @@ export function provisioner(context: Context): (owner: string) => Promise<Attach
   /** A link with this MAC that is on its way out must be gone, or the kernel answers EADDRINUSE when ours goes up. */
   async function macReleased(record: EndpointRecord): Promise<void> {
     const leaving = endpoints
-      .list()
-      .filter(
-        ({ mac, owner, state }) => mac === record.mac && owner !== record.owner && state === "removing",
-      );
+      .with("mac", record.mac)
+      .filter(({ owner, state }) => owner !== record.owner && state === "removing");
     await Promise.all(leaving.map((other) => context.reaper.settled(linkNameOfEndpoint(other))));
   }
 

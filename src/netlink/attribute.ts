@@ -9,7 +9,8 @@ import { type Codec, malformed, u16 } from "./codec.ts";
 
 const HEADER = 4;
 const MAX_LENGTH = 0xffff;
-const TYPE_MASK = 0x3fff; // NLA_TYPE_MASK: without NLA_F_NESTED and NLA_F_NET_BYTEORDER
+/** NLA_TYPE_MASK: without NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
+export const TYPE_MASK = 0x3fff;
 
 export interface Attr<T> {
   readonly type: number;

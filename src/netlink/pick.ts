@@ -1,4 +1,4 @@
-import { align4 } from "./attribute.ts";
+import { align4, TYPE_MASK } from "./attribute.ts";
 import { u16, u32 } from "./codec.ts";
 import { nlmsghdr } from "./message.ts";
 
@@ -15,7 +15,6 @@ export interface Wanted {
 /** Smaller types are the protocol's own: ACKs, errors, the end of a dump. Their payload is no row of attributes. */
 const NLMSG_MIN_TYPE = 0x10;
 const HEADER = 4;
-const NLA_TYPE_MASK = 0x3fff;
 
 /**
  * Leaves out the other attributes of all messages of a datagram, in place, and tells how many bytes are left of it.
@@ -52,7 +51,7 @@ function moveAttrs(bytes: Uint8Array, types: readonly number[], span: Span): num
   while (span.until - from >= HEADER) {
     const length = u16.read(bytes, from);
     const malformed = length < HEADER || length > span.until - from;
-    if (malformed || types.includes(u16.read(bytes, from + 2) & NLA_TYPE_MASK)) {
+    if (malformed || types.includes(u16.read(bytes, from + 2) & TYPE_MASK)) {
       const end = malformed ? span.until : Math.min(from + align4(length), span.until);
       bytes.copyWithin(to, from, end);
       to += end - from;
