@@ -1,6 +1,7 @@
 import { sha256, toHex } from "./bytes.ts";
+import type { Ip } from "./ip.ts";
 
-/** A MAC address as users write it: six lower-case hex pairs with colons. Only `parseMac` and `deriveMac` make one. */
+/** A MAC address as users write it: six lower-case hex pairs with colons. Only this file makes one. */
 export type Mac = string & { readonly __mac: true };
 
 const PATTERN = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
@@ -17,7 +18,19 @@ export function macBytes(mac: Mac): Uint8Array {
 
 /** Six bytes to text; other lengths (InfiniBand, tunnels) have no MAC. */
 export function macFromBytes(bytes: Uint8Array): Mac | undefined {
-  return bytes.length === 6 ? (toHex(bytes).replace(/..(?=.)/g, "$&:") as Mac) : undefined;
+  return bytes.length === 6 ? withColons(bytes) : undefined;
+}
+
+function withColons(bytes: Uint8Array): Mac {
+  return toHex(bytes).replace(/..(?=.)/g, "$&:") as Mac;
+}
+
+export const BROADCAST_MAC = withColons(new Uint8Array(6).fill(0xff));
+export const ZERO_MAC = withColons(new Uint8Array(6));
+
+/** Where an IPv6 multicast address is heard on Ethernet: RFC 2464 section 7. */
+export function multicastMac(group: Ip): Mac {
+  return withColons(Uint8Array.of(0x33, 0x33, ...group.bytes.subarray(12)));
 }
 
 /** Bit 0 of the first byte: a group address, which no interface may have as its own. */
@@ -26,12 +39,12 @@ export function isMulticastMac(mac: Mac): boolean {
 }
 
 export function isZeroMac(mac: Mac): boolean {
-  return mac === "00:00:00:00:00:00";
+  return mac === ZERO_MAC;
 }
 
 /** A locally administered unicast address (IEEE 802 section 8.4) that is the same for the same parts. */
 export function deriveMac(...parts: readonly string[]): Mac {
   const bytes = sha256("mac", ...parts).slice(0, 6);
   bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
-  return toHex(bytes).replace(/..(?=.)/g, "$&:") as Mac;
+  return withColons(bytes);
 }

@@ -9,7 +9,14 @@ import { u16, u16be } from "./codec.ts";
 import { failureOf, type Request } from "./failure.ts";
 import { kindsGolden } from "./kinds.golden.ts";
 import { linkGolden } from "./link.golden.ts";
-import { deleteGroupRequest, deleteLinkRequest, linkFormat, newLinkRequest, setLinkRequest } from "./link.ts";
+import {
+  deleteGroupRequest,
+  deleteLinkRequest,
+  linkChangeFormat,
+  linkFormat,
+  newLinkRequest,
+  setLinkRequest,
+} from "./link.ts";
 import { macvlanGolden } from "./macvlan.golden.ts";
 import {
   type BodyFormat,
@@ -142,6 +149,14 @@ const REQUESTS: readonly RequestCase[] = [
   ),
   linkCase(linkGolden.setGroup, { group: 30060 }, setLinkRequest(link3, { group: 30060 })),
   linkCase(linkGolden.setMaster, { master: 4 }, setLinkRequest(link3, { master: 4 })),
+  {
+    ...linkCase(
+      linkGolden.setAddrGenMode,
+      { afSpec: { inet6: { addrGenMode: 1 } } },
+      setLinkRequest(link3, { addrGenMode: 1 }),
+    ),
+    format: linkChangeFormat,
+  },
   linkCase(linkGolden.setNetns, { netnsFd: 4 }),
   linkCase(linkGolden.addAltName, { altNames: ["a-name-of-more-than-15-bytes"] }),
   linkCase(linkGolden.delete, {}, deleteLinkRequest(link3)),

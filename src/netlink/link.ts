@@ -1,5 +1,5 @@
 import type { Mac } from "../lib/mac.ts";
-import { type Attrs, attr, listOf } from "./attribute.ts";
+import { type Attrs, attr, listOf, nested } from "./attribute.ts";
 import { i32, linkAddress, struct, text, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { GONE, isErrno, type Request } from "./failure.ts";
@@ -17,6 +17,9 @@ export const IFF = { IFF_UP: 0x1, IFF_LOOPBACK: 0x8, IFF_RUNNING: 0x40, IFF_LOWE
 export const ifinfomsg = struct({ family: u8, pad: u8, type: u16, index: i32, flags: u32, change: u32 });
 
 const altIfname = attr(53, "IFLA_ALT_IFNAME", text);
+
+/** `IN6_ADDR_GEN_MODE_*` of `<linux/if_link.h>`: whether the kernel gives a link that comes up an IPv6 address. */
+export const ADDR_GEN_MODE = { eui64: 0, none: 1 } as const;
 
 export const linkTable = {
   address: attr(1, "IFLA_ADDRESS", linkAddress),
@@ -45,6 +48,15 @@ export const linkTable = {
 } as const;
 
 export const linkFormat = { header: ifinfomsg, table: linkTable } as const;
+
+export const inet6Table = { addrGenMode: attr(8, "IFLA_INET6_ADDR_GEN_MODE", u8) } as const;
+export const afSpecTable = { inet6: attr(10, "AF_INET6", nested(inet6Table)) } as const;
+
+/** To change a link by. No link is read by it: what a bridge tells of its ports has other things in IFLA_AF_SPEC. */
+export const linkChangeFormat = {
+  header: ifinfomsg,
+  table: { ...linkTable, afSpec: attr(26, "IFLA_AF_SPEC", nested(afSpecTable)) },
+} as const;
 
 export type Link = Body<(typeof ifinfomsg)["members"], typeof linkTable>;
 export type LinkAttrs = Attrs<typeof linkTable>;
@@ -86,6 +98,8 @@ export interface LinkChanges {
   readonly group?: number;
   readonly alias?: string;
   readonly master?: number;
+  /** EAFNOSUPPORT where the kernel, or this link, has no IPv6. */
+  readonly addrGenMode?: (typeof ADDR_GEN_MODE)[keyof typeof ADDR_GEN_MODE];
 }
 
 const readLink = bodyReader(linkFormat, "dropped");
@@ -141,11 +155,16 @@ export function setLinkRequest(ref: { readonly ifindex: number }, changes: LinkC
 export function setLinkRequest(ref: LinkRef, changes: Omit<LinkChanges, "name">): Request;
 export function setLinkRequest(ref: LinkRef, changes: LinkChanges): Request {
   const { index, attrs } = refParts(ref);
-  const { up, mac, ...rest } = changes;
+  const { up, mac, addrGenMode, ...rest } = changes;
   const body = encodeBody(
-    linkFormat,
+    linkChangeFormat,
     { index, ...(up !== undefined && { flags: up ? IFF.IFF_UP : 0, change: IFF.IFF_UP }) },
-    { ...attrs, ...rest, ...(mac !== undefined && { address: mac }) },
+    {
+      ...attrs,
+      ...rest,
+      ...(mac !== undefined && { address: mac }),
+      ...(addrGenMode !== undefined && { afSpec: { inet6: { addrGenMode } } }),
+    },
   );
   return request(`change link ${refText(ref)}`, RTM_LINK.RTM_NEWLINK, 0, body);
 }

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { ETHERTYPE } from "../../src/lib/ethernet.ts";
 import { MAX_IFNAME } from "../../src/lib/ifname.ts";
 import { ifaddrmsg } from "../../src/netlink/address.ts";
 import { genlmsghdr } from "../../src/netlink/genetlink.ts";
 import { IPVLAN_MODE } from "../../src/netlink/kinds/ipvlan.ts";
 import { MACVLAN_MODE } from "../../src/netlink/kinds/macvlan.ts";
-import { ifinfomsg } from "../../src/netlink/link.ts";
+import { ADDR_GEN_MODE, ifinfomsg } from "../../src/netlink/link.ts";
 import { nlmsghdr } from "../../src/netlink/message.ts";
 import { ndmsg } from "../../src/netlink/neighbour.ts";
 import { rtgenmsg } from "../../src/netlink/nsid.ts";
@@ -35,6 +36,9 @@ const OURS = [
   "MOST_IN_A_SEND",
   "MAX_DATAGRAMS",
   "SOCKADDR_NL_SIZE",
+  "SOCKADDR_LL_SIZE",
+  "POLLFD_SIZE",
+  "FRAME_BYTES",
   "SUN_PATH_SIZE",
 ];
 
@@ -109,6 +113,13 @@ const BY_HAND: readonly Declared[] = [
   by("offsetof(struct sock_filter, k)", 4, "sys/socket.ts"),
   by("sizeof(struct sock_fprog)", 16, "sys/socket.ts"),
   by("offsetof(struct sock_fprog, filter)", 8, "sys/socket.ts"),
+  by("sizeof(struct sockaddr_ll)", 20, "sys/packet.ts"),
+  by("offsetof(struct sockaddr_ll, sll_protocol)", 2, "sys/packet.ts"),
+  by("offsetof(struct sockaddr_ll, sll_ifindex)", 4, "sys/packet.ts"),
+  by("ETH_P_ARP", ETHERTYPE.arp, "lib/ethernet.ts"),
+  by("ETH_P_IPV6", ETHERTYPE.ipv6, "lib/ethernet.ts"),
+  by("IN6_ADDR_GEN_MODE_NONE", ADDR_GEN_MODE.none, "netlink/link.ts"),
+  by("IN6_ADDR_GEN_MODE_EUI64", ADDR_GEN_MODE.eui64, "netlink/link.ts"),
   by("sizeof(struct pollfd)", 8, "sys/socket.ts"),
   by("offsetof(struct pollfd, events)", 4, "sys/socket.ts"),
   by("offsetof(struct pollfd, revents)", 6, "sys/socket.ts"),

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { framesGolden } from "../../src/lib/frames.golden.ts";
 import { addressGolden } from "../../src/netlink/address.golden.ts";
 import { kindsGolden } from "../../src/netlink/kinds.golden.ts";
 import { linkGolden } from "../../src/netlink/link.golden.ts";
 import { macvlanGolden } from "../../src/netlink/macvlan.golden.ts";
 import { neighbourGolden } from "../../src/netlink/neighbour.golden.ts";
 import { routeGolden } from "../../src/netlink/route.golden.ts";
+import { captureFrames } from "../../tools/capture-frames.ts";
 import { capture } from "../../tools/golden/capture.ts";
 import { CASES } from "../../tools/golden/cases.ts";
 
@@ -41,3 +43,7 @@ describe.skipIf(!installed.includes(CAPTURED_WITH))(
     }
   },
 );
+
+test("golden frames, captured again: this kernel asks for neighbours and answers with the same bytes", () => {
+  expect(captureFrames()).toEqual(framesGolden);
+});

@@ -64,6 +64,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     { name: "setAlias", command: "link set dev p0 alias docker:net/ep", take: sent(RTM_NEWLINK) },
     { name: "setGroup", command: "link set dev p0 group 30060", take: sent(RTM_NEWLINK) },
     { name: "setMaster", command: "link set dev p0 master br0", take: sent(RTM_NEWLINK) },
+    { name: "setAddrGenMode", command: "link set dev p0 addrgenmode none", take: sent(RTM_NEWLINK) },
     { name: "setNetns", command: "link set dev p0 netns there", take: sent(RTM_NEWLINK) },
     {
       name: "addAltName",
