@@ -27,6 +27,8 @@ export const FLAGS = {
   "dry-run": { help: "say what would be done and do nothing" },
   docker: { help: "also ask dockerd, and drop what it does not know any more" },
   explain: { takes: "ID", help: "say what a finding means, such as UL-P06; asks nobody" },
+  active: { help: "send a few frames as well, to know whether foreign MAC addresses pass" },
+  probe: { takes: "ADDRESS", help: "ask this neighbour of LINK instead of its default gateway" },
   "fail-on": {
     takes: "SEVERITY",
     values: ["fail", "warn"],

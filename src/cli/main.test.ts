@@ -98,7 +98,7 @@ describe("errors", () => {
       "underlay: no network has the id lan; " +
         "if it is a name, this tells the id: docker network inspect -f {{.Id}} lan\n",
     ],
-    ["doctor --active", EXIT.usage, "underlay: unknown flag --active\n"],
+    ["doctor --everything", EXIT.usage, "underlay: unknown flag --everything\n"],
     [
       "network create lan",
       EXIT.failed,

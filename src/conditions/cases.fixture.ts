@@ -2,6 +2,7 @@ import { CARRYING_CASES } from "./carrying.fixture.ts";
 import type { Judged } from "./condition.ts";
 import { cidr, endpoint, judged, link, parent, refused, subnet } from "./judged.fixture.ts";
 import { PARENT_CASES } from "./parents.fixture.ts";
+import { PROBE_CASES } from "./probe.fixture.ts";
 
 /** Requests in which a condition holds, with its message, and near misses in which it does not. */
 export interface Cases {
@@ -170,5 +171,6 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
 export const CASES: Readonly<Record<string, Cases>> = {
   ...PARENT_CASES,
   ...CARRYING_CASES,
+  ...PROBE_CASES,
   ...OTHER_CASES,
 };

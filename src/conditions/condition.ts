@@ -95,8 +95,11 @@ export interface Condition {
   readonly needs?: readonly Need[];
 }
 
-/** `trial`: a link that was tried, as at create. `namespaces`: a look into those of containers. */
-export type Need = "trial" | "namespaces";
+/**
+ * `trial`: a link that was tried, as at create. `namespaces`: a look into those of containers. `probe`: frames that
+ * were sent, which is done only for who asks for it. `answer`: somebody who answered to them.
+ */
+export type Need = "trial" | "namespaces" | "probe" | "answer";
 
 export interface Skipped {
   readonly skipped: string;
@@ -109,4 +112,6 @@ export interface Judgement {
   readonly fix: readonly Fix[];
   /** When this case is milder than its condition. What is no `fail` never refuses. */
   readonly severity?: Severity;
+  /** When more is known in this case than the condition can know. */
+  readonly confidence?: Confidence;
 }

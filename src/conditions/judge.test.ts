@@ -65,7 +65,7 @@ describe("a create is not refused", () => {
 
 describe("ids to allow that do not exist", () => {
   const cases: readonly (readonly [string, string])[] = [
-    ["UL-P99", "allow: no condition UL-P99, did you mean UL-P09?"],
+    ["UL-P99", "allow: no condition UL-P99, did you mean UL-P19?"],
     ["P05", "allow: no condition P05, did you mean UL-P05?"],
     ["ul-p05", "allow: no condition ul-p05, did you mean UL-P05?"],
     ["everything", "allow: no condition everything"],

@@ -1,9 +1,11 @@
 import type { HostFacts, MachineFacts } from "../lib/host-facts.ts";
 import type { Condition, Evidence, Fix } from "./condition.ts";
+import { probeEvidence, verdictOf } from "./probe.ts";
 
 /**
  * Hypervisors and clouds, guessed by what the machine says it is. A guess warns and refuses nothing: whether foreign
- * MAC addresses pass is a setting of the virtual switch, which nothing in the guest can read.
+ * MAC addresses pass is a setting of the virtual switch, which nothing in the guest can read. Frames that were sent
+ * make it certain, or disprove it.
  */
 
 interface Signature {
@@ -41,7 +43,8 @@ interface Platform {
 }
 
 const PROBE: Fix = {
-  say: "or be sure that it is so: start a container and ping the LAN's router from it",
+  say: "or be sure: this sends a few frames, and tells whether they pass",
+  run: "underlay doctor --active",
 };
 
 const PLATFORMS: readonly Platform[] = [
@@ -164,19 +167,23 @@ function conditionOf(platform: Platform): Condition {
     severity: "warn",
     refuses: false,
     confidence: "possible",
-    judgeHost({ machine }) {
+    judgeHost({ machine, parents, probes = [] }) {
       const { dmi, hypervisor } = machine;
+      const dropped = probes.filter((probe) => verdictOf(probe) === "dropped");
       if (Object.keys(dmi).length === 0 && hypervisor === undefined) {
         return { skipped: "the machine does not say what it is: no /sys/class/dmi/id" };
       }
       const found = recognised(machine, signatures);
-      if (found === undefined) return [];
+      const passed = probes.filter((probe) => verdictOf(probe) === "passes");
+      const isDisproved = passed.length > 0 && passed.length === parents.length;
+      if (found === undefined || isDisproved) return [];
       return [
         {
           subject: { kind: "host", name: found.name },
           message: message(found.name),
-          evidence: [found.evidence],
-          fix,
+          ...(dropped.length > 0 && { confidence: "certain" as const }),
+          evidence: [found.evidence, ...dropped.flatMap(probeEvidence)],
+          fix: dropped.length > 0 ? fix.filter((step) => step !== PROBE) : fix,
         },
       ];
     },

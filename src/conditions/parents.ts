@@ -1,5 +1,6 @@
 import type { LinkFacts } from "../lib/facts.ts";
 import type { Condition, Fix, Judged, Judgement } from "./condition.ts";
+import { probeEvidence, verdictOf } from "./probe.ts";
 import {
   createCommand,
   evidenceOfMany,
@@ -170,17 +171,26 @@ const wireless: Condition = {
     "one. Containers with MAC addresses of their own are not heard, unless both ends speak the four-address frame " +
     "format (WDS). ipvlan, which shares the parent's MAC, or a cable works.",
   judge(judged) {
-    const { link } = judged.parent;
+    const { link, probe } = judged.parent;
     if (link?.wireless?.type !== "station" || link.wireless.fourAddress) return [];
+    const verdict = probe && verdictOf(probe);
+    if (verdict === "passes") return [];
+    const isProved = verdict === "dropped";
     return [
       {
         subject: parentOf(judged),
         message: `${link.name} is a Wi-Fi station: access points drop frames from other MAC addresses`,
-        evidence: [{ source: `nl80211 GET_INTERFACE of ${link.name}`, value: "type station, 4ADDR off" }],
+        ...(isProved && { confidence: "certain" as const }),
+        evidence: [
+          { source: `nl80211 GET_INTERFACE of ${link.name}`, value: "type station, 4ADDR off" },
+          ...(probe ? probeEvidence(probe) : []),
+        ],
         fix: [
           { say: "use a cabled link; this lists all", run: "ip link show" },
           { say: "or turn on 4-address frames at both ends, the access point and this host" },
-          { say: "or try it all the same", run: createCommand(judged, { allow: "UL-P05" }) },
+          ...(isProved
+            ? []
+            : [{ say: "or try it all the same", run: createCommand(judged, { allow: "UL-P05" }) }]),
         ],
         ...(judged.kind === "ipvlan" ? { severity: "warn" as const } : {}),
       },

@@ -22,6 +22,7 @@ const COMMANDS = [
   /^journalctl -u underlay\.service -n 50$/,
   /^docker plugin enable \S+$/,
   /^docker ps --all$/,
+  /^underlay doctor( \S+)? --active( --probe ADDRESS)?$/,
   /^underlay (status|network (ls|inspect)|endpoint (ls|inspect)|gc|config show|version|daemon|install)$/,
 ];
 

@@ -7,12 +7,14 @@ import { MACHINE_CONDITIONS } from "./machine.ts";
 import { NETWORK_CONDITIONS } from "./networks.ts";
 import { OCCUPIED_CONDITIONS } from "./occupied.ts";
 import { PARENT_CONDITIONS } from "./parents.ts";
+import { PROBE_CONDITIONS } from "./probe.ts";
 import { RUNTIME_CONDITIONS } from "./runtime.ts";
 
 /** Every condition, most fundamental first: that is the order of findings of one severity. */
 export const CONDITIONS: readonly Condition[] = [
   ...PARENT_CONDITIONS,
   ...CARRYING_CONDITIONS,
+  ...PROBE_CONDITIONS,
   ...OCCUPIED_CONDITIONS,
   ...KERNEL_CONDITIONS,
   ...NETWORK_CONDITIONS,

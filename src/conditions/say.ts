@@ -1,5 +1,5 @@
 import type { ChildFacts, LinkFacts, NetnsFacts, ParentFacts } from "../lib/facts.ts";
-import { type Cidr, contains, type Family, formatCidr, formatIp } from "../lib/ip.ts";
+import { type Cidr, contains, type Family, formatCidr, formatIp, LINK_LOCAL } from "../lib/ip.ts";
 import type { Evidence, Judged, Subject } from "./condition.ts";
 
 /** Parts that the texts of several conditions share. */
@@ -11,11 +11,6 @@ export function parentOf(judged: Judged): Subject {
 export function networkOf(judged: Judged): Subject {
   return { kind: "network", name: judged.network };
 }
-
-const LINK_LOCAL: Cidr = {
-  ip: { family: 6, bytes: Uint8Array.of(0xfe, 0x80, ...Array<number>(14).fill(0)) },
-  prefix: 10,
-};
 
 /** fe80::/10 says nothing about which subnets a LAN has. */
 export function routable(addresses: readonly Cidr[]): readonly Cidr[] {

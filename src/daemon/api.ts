@@ -64,6 +64,8 @@ const DaemonJson = v.object({
   drivers: v.array(v.string()),
 });
 
+const ProbeSideJson = v.object({ mac: v.string(), answered_by: v.nullable(v.string()) });
+
 export const SCHEMAS = {
   "underlay.status/v1": v.object({
     schema: v.literal("underlay.status/v1"),
@@ -130,6 +132,19 @@ export const SCHEMAS = {
         /** Why it was skipped. */
         reason: v.nullable(v.string()),
       }),
+    ),
+    /** Who was asked with `--active`, by which MAC addresses, and what answered. */
+    probes: v.optional(
+      v.array(
+        v.object({
+          parent: v.string(),
+          target: v.string(),
+          verdict: v.picklist(["passes", "dropped", "silent", "unproven"]),
+          own: ProbeSideJson,
+          foreign: ProbeSideJson,
+        }),
+      ),
+      [],
     ),
     findings: v.array(FindingJson),
   }),

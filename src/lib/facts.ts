@@ -65,6 +65,22 @@ export type TrialFacts =
   | { readonly outcome: "made" }
   | { readonly outcome: "failed"; readonly errno: string; readonly text: string };
 
+/** What came of asking one neighbour by two MAC addresses. */
+export interface ProbeFacts {
+  readonly target: Ip;
+  readonly own: ProbeSide;
+  readonly foreign: ProbeSide;
+  /** By the own MAC address again, with an address: only when neither was answered without. */
+  readonly addressed?: ProbeSide;
+}
+
+export interface ProbeSide {
+  /** Who asked. */
+  readonly mac: Mac;
+  /** Absent: nobody, in the time given. */
+  readonly answeredBy?: Mac;
+}
+
 export interface ParentFacts {
   /** The name that the user gave; `auto` is resolved before. */
   readonly asked: string;
@@ -75,6 +91,8 @@ export interface ParentFacts {
   readonly children: readonly ChildFacts[];
   /** Only when a create is judged. */
   readonly trial?: TrialFacts;
+  /** Only when somebody had frames sent. */
+  readonly probe?: ProbeFacts;
   /** Next hops of the host's default routes through this link. */
   readonly routers: readonly Ip[];
   /** The host's other routes, through other links: not default ones, nor those through links of ours. */

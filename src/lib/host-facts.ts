@@ -1,4 +1,4 @@
-import type { LinkFacts } from "./facts.ts";
+import type { LinkFacts, ProbeFacts } from "./facts.ts";
 
 /**
  * What was read about the machine, its kernel and its Docker: for `doctor`. Gathered by `links/host` and
@@ -17,6 +17,8 @@ export interface HostFacts {
   readonly neighbours: Read<readonly NeighbourTable[]>;
   /** The links that are looked at as parents. */
   readonly parents: readonly LinkFacts[];
+  /** Of those parents by which frames were sent. */
+  readonly probes?: readonly ProbeFacts[];
 }
 
 export interface KernelFacts {

@@ -115,6 +115,12 @@ export function contains(pool: Cidr, ip: Ip): boolean {
   return pool.ip.family === ip.family && sameIp(networkOf(pool), networkOf({ ip, prefix: pool.prefix }));
 }
 
+/** fe80::/10: addresses that mean something on one link only. */
+export const LINK_LOCAL: Cidr = {
+  ip: { family: 6, bytes: Uint8Array.of(0xfe, 0x80, ...Array<number>(14).fill(0)) },
+  prefix: 10,
+};
+
 /** Two prefixes share an address exactly when the shorter one contains the other's base. */
 export function overlaps(a: Cidr, b: Cidr): boolean {
   return a.prefix <= b.prefix ? contains(a, b.ip) : contains(b, a.ip);

@@ -94,6 +94,8 @@ export const NETWORK_FAULTS: readonly NetworkFault[] = [
 
 /** Conditions whose faults need more than a namespace, and the tests that make them. */
 export const ELSEWHERE: Readonly<Record<string, string>> = {
+  "UL-P19": "test/live/doctor-active.test.ts",
+  "UL-I02": "test/live/doctor-active.test.ts",
   "UL-K01": "test/live/doctor.test.ts",
   "UL-S01": "test/live/doctor-faults.test.ts",
   "UL-R01": "test/clients/doctor.test.ts",

@@ -25,6 +25,12 @@ export interface Run {
 
 export interface Doctor extends Disposable {
   readonly folder: string;
+  /** How it is started, for a test that does something meanwhile. */
+  command(
+    netns: string,
+    words: readonly string[],
+    how?: Run,
+  ): { readonly argv: string[]; readonly env: Readonly<Record<string, string>> };
   /** `words`: LINK and flags. `netns`: a path by which the namespace is entered. */
   run(
     netns: string,
@@ -46,30 +52,38 @@ export function makeDoctor(places?: Places): Doctor {
     pluginDir: `${folder}/plugin-dir`,
   };
 
-  const run: Doctor["run"] = (netns, words, { by = [], env = {} } = {}) => {
-    const argv = ["nsenter", `--net=${netns}`, ...by, PROGRAM, "doctor", ...words, "--config=/dev/null"];
-    const { exitCode, stdout, stderr } = Bun.spawnSync(argv, {
-      env: {
-        PATH: process.env["PATH"] ?? "",
-        UNDERLAY_STATE_DIR: stateDir,
-        UNDERLAY_RUN_DIR: runDir,
-        UNDERLAY_PLUGIN_DIR: pluginDir,
-        UNDERLAY_DOCKER_SOCKET: `${folder}/docker-socket`,
-        ...env,
-      },
-    });
+  const command: Doctor["command"] = (netns, words, { by = [], env = {} } = {}) => ({
+    argv: ["nsenter", `--net=${netns}`, ...by, PROGRAM, "doctor", ...words, "--config=/dev/null"],
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      UNDERLAY_STATE_DIR: stateDir,
+      UNDERLAY_RUN_DIR: runDir,
+      UNDERLAY_PLUGIN_DIR: pluginDir,
+      UNDERLAY_DOCKER_SOCKET: `${folder}/docker-socket`,
+      ...env,
+    },
+  });
+  const run: Doctor["run"] = (...asked) => {
+    const { argv, env } = command(...asked);
+    const { exitCode, stdout, stderr } = Bun.spawnSync(argv, { env });
     return { code: exitCode, out: stdout.toString(), err: stderr.toString() };
   };
   return {
     folder,
+    command,
     run,
     diagnosis(netns, words, how) {
       const { out, err } = run(netns, [...words, "-o", "json"], how);
       if (out === "") throw new Error(err);
-      return v.parse(SCHEMAS["underlay.doctor/v1"], JSON.parse(out));
+      return diagnosisOf(out);
     },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
   };
+}
+
+/** What it printed as JSON, which must be of its schema. */
+export function diagnosisOf(out: string): Diagnosis {
+  return v.parse(SCHEMAS["underlay.doctor/v1"], JSON.parse(out));
 }
 
 /**

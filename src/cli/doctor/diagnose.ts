@@ -1,4 +1,4 @@
-import type { Condition, Need } from "../../conditions/condition.ts";
+import type { Condition, Finding } from "../../conditions/condition.ts";
 import { hostFindings, weighed } from "../../conditions/judge.ts";
 import { CONDITIONS } from "../../conditions/registry.ts";
 import { type Body, type FindingBody, findingBody } from "../../daemon/api.ts";
@@ -8,25 +8,40 @@ import { type HostQuestion, hostFacts } from "./host.ts";
 import { type DoctorKernel, openKernel } from "./kernel.ts";
 import { type KnownNetworks, knownNetworks } from "./networks.ts";
 import { type LookedAt, lookAtParent } from "./parent.ts";
+import {
+  type Active,
+  checkMayProbe,
+  type Lacks,
+  type Probed,
+  probeBodies,
+  probed,
+  unprobed,
+} from "./probe.ts";
 
 const NOT_LOOKED = "no parent was looked at: name one, underlay doctor LINK";
 
 type Diagnosis = Body<"underlay.doctor/v1">;
 
 /**
- * Everything that can be known now without sending a frame: the host, and a link as a parent or, without one, all
- * networks and their parents. Throws `invalid_option` for what can be no link's name.
+ * Everything that can be known now: the host, and a link as a parent or, without one, all networks and their parents.
+ * Sends frames only when `active` is there. Throws `invalid_option` for what can be no link's name; with `active`
+ * also `permission`.
  */
-export async function diagnose(values: Values, asked: string | undefined): Promise<Diagnosis> {
+export async function diagnose(
+  values: Values,
+  asked: string | undefined,
+  active?: Active,
+): Promise<Diagnosis> {
   const files = MACHINE_FILES;
   const release = files.text("/proc/sys/kernel/osrelease") ?? "";
   const bootId = files.text("/proc/sys/kernel/random/boot_id") ?? "";
   const kernel = openKernel(files, release, bootId);
   using open = "known" in kernel ? kernel.known : undefined;
+  if (active) checkMayProbe(kernel);
 
   const read = await knownNetworks(values, open, bootId);
   const known: KnownNetworks = "known" in read ? read.known : { from: "nobody", networks: [], findings: [] };
-  const looks = open ? await looksAt(open, asked, known) : [];
+  const looks = open ? await looksAt(open, asked, known, active) : [];
   const question: HostQuestion = {
     files,
     kernel,
@@ -35,14 +50,15 @@ export async function diagnose(values: Values, asked: string | undefined): Promi
     pid: known.pid ?? process.pid,
     dockerNetworks: known.networks.filter(({ owner }) => owner.startsWith("docker:")).length,
     parents: looks.flatMap(({ facts }) => facts.link ?? []),
+    probes: looks.flatMap(({ facts }) => facts.probe ?? []),
   };
   const host = await hostFacts(question);
   const ofHost = hostFindings(host);
-  const ofParents = looks.flatMap((look) => (isAbout(look, asked, known) ? look.findings : []));
+  const ofParents = looks.flatMap((look) => (isAbout(look, asked, known) ? look.findings : ofProbe(look)));
   const ofNetworks = asked === undefined ? known.findings : findingsOn(asked, known);
   const findings = distinct(weighed([...[...ofHost.findings, ...ofParents].map(findingBody), ...ofNetworks]));
 
-  const lacks = lacking(open, host.process.root, asked);
+  const lacks = { ...lacking(open, host.process.root, asked), ...unprobed(looks, asked, active) };
   const isJudged =
     looks.some(({ facts }) => facts.link !== undefined || asked !== undefined) || known.networks.length > 0;
 
@@ -58,6 +74,7 @@ export async function diagnose(values: Values, asked: string | undefined): Promi
     networks: { from: known.from, total: known.networks.length },
     counts: countsOf(checks),
     checks,
+    probes: probeBodies(looks),
     findings,
   };
 }
@@ -67,12 +84,14 @@ async function looksAt(
   kernel: DoctorKernel,
   asked: string | undefined,
   { networks }: KnownNetworks,
-): Promise<LookedAt[]> {
+  active: Active | undefined,
+): Promise<Probed[]> {
   const parents = [...new Set(networks.map(({ parent }) => parent))];
   const names = asked === undefined ? (parents.length > 0 ? parents : ["auto"]) : [asked];
-  const looks: LookedAt[] = [];
+  const looks: Probed[] = [];
   for (const name of names) {
-    looks.push(await lookAtParent(kernel, name, networks, asked !== undefined));
+    const look = await lookAtParent(kernel, name, networks, asked !== undefined);
+    looks.push(active ? await probed(kernel, look, networks, active) : look);
   }
   return looks;
 }
@@ -80,6 +99,12 @@ async function looksAt(
 /** What would be wrong with a new network is told of a link that was asked for, or of the first one to come. */
 function isAbout({ facts }: LookedAt, asked: string | undefined, { networks }: KnownNetworks): boolean {
   return asked !== undefined || (networks.length === 0 && facts.link !== undefined);
+}
+
+/** What was answered is told of every parent. */
+function ofProbe({ findings }: LookedAt): readonly Finding[] {
+  const ids = CONDITIONS.filter(({ needs }) => needs?.includes("probe")).map(({ id }) => id);
+  return findings.filter(({ id }) => ids.includes(id));
 }
 
 /** What is said of a link, of networks on it and of their endpoints. */
@@ -90,8 +115,6 @@ function findingsOn(asked: string, { networks, findings }: KnownNetworks): Findi
     subjects.some((subject) => name === subject || name.startsWith(`${subject}/`)),
   );
 }
-
-type Lacks = Partial<Record<Need, string>>;
 
 function lacking(kernel: DoctorKernel | undefined, root: boolean, asked: string | undefined): Lacks {
   const scratch = kernel?.scratch;

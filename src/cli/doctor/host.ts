@@ -1,5 +1,5 @@
 import { askDockerd, driverFacts } from "../../docker/host-facts.ts";
-import type { LinkFacts } from "../../lib/facts.ts";
+import type { LinkFacts, ProbeFacts } from "../../lib/facts.ts";
 import type { DockerFacts, HostFacts, Read } from "../../lib/host-facts.ts";
 import { bootFacts } from "../../links/host/boot.ts";
 import { kernelFacts, machineFacts } from "../../links/host/machine.ts";
@@ -20,11 +20,12 @@ export interface HostQuestion {
   readonly pid: number;
   readonly dockerNetworks: number;
   readonly parents: readonly LinkFacts[];
+  readonly probes: readonly ProbeFacts[];
 }
 
 /** Everything about the host that conditions want to know. */
 export async function hostFacts(question: HostQuestion): Promise<HostFacts> {
-  const { files, kernel, pid, parents } = question;
+  const { files, kernel, pid, parents, probes } = question;
   return {
     kernel: kernelFacts(files),
     kinds: "known" in kernel ? await kernel.known.kinds() : [],
@@ -37,6 +38,7 @@ export async function hostFacts(question: HostQuestion): Promise<HostFacts> {
     boot: bootFacts(files),
     neighbours: neighbourTables(files),
     parents,
+    probes,
   };
 }
 

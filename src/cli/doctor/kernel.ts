@@ -1,10 +1,15 @@
-import { asUnderlayError } from "../../lib/errors.ts";
+import { asUnderlayError, UnderlayError } from "../../lib/errors.ts";
+import type { LinkFacts, ParentFacts } from "../../lib/facts.ts";
 import type { HostFacts, Read } from "../../lib/host-facts.ts";
+import type { Ip } from "../../lib/ip.ts";
 import { silentLog } from "../../lib/log.ts";
+import { deriveMac, type Mac } from "../../lib/mac.ts";
 import { kindFacts } from "../../links/host/kinds.ts";
+import { processFacts } from "../../links/host/process.ts";
 import type { Files } from "../../links/host/read.ts";
 import { kernelParents } from "../../links/parent/kernel.ts";
 import type { Parents } from "../../links/parent/parents.ts";
+import { probeParent } from "../../links/parent/probe.ts";
 import type { Scratch } from "../../links/parent/trial.ts";
 import { Conversation } from "../../netlink/conversation.ts";
 import { NETLINK_GENERIC, NETLINK_ROUTE, openRequestSocket } from "../../netlink/open.ts";
@@ -19,6 +24,12 @@ export interface DoctorKernel extends Disposable {
   /** Where a link can be tried, or why not. */
   readonly scratch: Read<Scratch>;
   kinds(): Promise<HostFacts["kinds"]>;
+  /** Asks `target` by two MAC addresses. `onSend`: there is a macvlan, and frames leave now. Throws `permission`. */
+  probe(
+    parent: LinkFacts,
+    target: Ip,
+    onSend: (foreign: Mac) => void,
+  ): Promise<Pick<ParentFacts, "probe" | "trial">>;
 }
 
 /** The kernel, or why nothing can be asked of it. */
@@ -44,7 +55,9 @@ function kernelOver(libc: Libc, files: Files, release: string, bootId: string): 
     undo.adopt(open(protocol, netns), (conversation) => conversation.close());
   const requests = keep(NETLINK_ROUTE);
   const generic = keep(NETLINK_GENERIC);
-  const scratch = scratchIn(libc, undo, requests, (netns) => keep(NETLINK_ROUTE, netns));
+  const scratch = mayMakeLinks(files)
+    ? scratchIn(libc, undo, requests, (netns) => keep(NETLINK_ROUTE, netns))
+    : { unread: NO_TRIAL };
   const kernel = {
     requests,
     generic,
@@ -56,9 +69,22 @@ function kernelOver(libc: Libc, files: Files, release: string, bootId: string): 
     requests,
     scratch,
     parents: kernelParents(kernel, bootId),
+    probe(parent, target, onSend) {
+      if ("unread" in scratch) throw new UnderlayError("permission", scratch.unread);
+      const foreign = deriveMac("probe", crypto.randomUUID());
+      const ask = { parent, target, foreign, onSend: () => onSend(foreign) };
+      return probeParent({ libc, scratch: scratch.known }, ask);
+    },
     kinds: () => kindFacts(files, release, "unread" in scratch ? scratch : { known: scratch.known.inside }),
     [Symbol.dispose]: () => kept.dispose(),
   };
+}
+
+const NO_TRIAL = "needs CAP_SYS_ADMIN and CAP_NET_ADMIN, to try a link where it does no harm: run as root";
+
+/** A namespace may be made without it, and then nothing in it. */
+function mayMakeLinks(files: Files): boolean {
+  return processFacts(files, process.pid).capabilities?.includes("CAP_NET_ADMIN") !== false;
 }
 
 function scratchIn(
@@ -73,6 +99,6 @@ function scratchIn(
   } catch (thrown) {
     const error = asUnderlayError(thrown);
     if (error.code !== "permission") throw error;
-    return { unread: "needs CAP_SYS_ADMIN, to try a link where it does no harm: run as root" };
+    return { unread: NO_TRIAL };
   }
 }

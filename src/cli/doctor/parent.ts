@@ -44,7 +44,7 @@ async function trialOn(kernel: DoctorKernel, { link }: ParentFacts): Promise<Pic
 }
 
 /** The network that the README would make: bridge mode, the parent's own subnets, its router as the gateway. */
-function wouldBe(facts: ParentFacts, networks: readonly NetworkBody[]): Judged {
+export function wouldBe(facts: ParentFacts, networks: readonly NetworkBody[]): Judged {
   const here = networks.filter(({ parent }) => parent === facts.link?.name || parent === facts.asked);
   return {
     network: `a new network on ${facts.link?.name ?? facts.asked}`,

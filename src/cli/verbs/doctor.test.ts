@@ -48,6 +48,25 @@ test("what it is asked is checked", async () => {
   expect((await host.run("doctor a/b")).code).toBe(2);
 });
 
+describe("doctor --active", () => {
+  test.each(["doctor eth0 --probe 192.168.9.1", "doctor --active --probe 192.168.9.1"])(
+    "%s: --probe goes with LINK and --active",
+    async (line) => {
+      const { code, out, err } = await host.run(line);
+      expect([code, out]).toEqual([2, ""]);
+      expect(err).toContain("underlay doctor LINK --active --probe ADDRESS");
+    },
+  );
+
+  test.each(["eth0", "0.0.0.0", "::", "224.0.0.1", "255.255.255.255", "ff02::1", "192.168.9.1/24"])(
+    "asks nobody at %s",
+    async (address) => {
+      const { code, err } = await host.run(`doctor lo --active --probe ${address}`);
+      expect([code, err]).toEqual([2, `underlay: --probe: "${address}" is no address of a neighbour\n`]);
+    },
+  );
+});
+
 test("networks are those of the records when no daemon runs, and are looked at", async () => {
   const place = newHost();
   await place.writeRecords();

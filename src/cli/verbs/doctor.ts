@@ -2,10 +2,12 @@ import type { Condition } from "../../conditions/condition.ts";
 import { conditionOf } from "../../conditions/judge.ts";
 import { block } from "../../conditions/render.ts";
 import type { Body, FindingBody } from "../../daemon/api.ts";
+import { formatIp, type Ip, isUnspecified, parseIp } from "../../lib/ip.ts";
 import { quote } from "../../lib/quote.ts";
 import { usageError } from "../args.ts";
+import type { Active } from "../doctor/probe.ts";
 import { EXIT } from "../exit.ts";
-import type { Env } from "../io.ts";
+import type { Env, Io } from "../io.ts";
 import { formatOf, jsonOf, ONE_FORMATS, paintOf } from "../output.ts";
 import { clean, type Paint, type Style } from "../table.ts";
 import type { Call, Verb } from "../verb.ts";
@@ -23,11 +25,47 @@ async function doctor(call: Call): Promise<number> {
     io.stdout(jsonOf(format, conditionBody(condition)) ?? explanation(condition));
     return EXIT.done;
   }
+  const active = activeOf(call, format);
   const { values } = await call.config();
   const { diagnose } = await import("../doctor/diagnose.ts");
-  const diagnosis = await diagnose(values, call.args[0]);
+  const diagnosis = await diagnose(values, call.args[0], active);
   io.stdout(jsonOf(format, diagnosis) ?? screen(diagnosis, paint, isAscii(env)));
   return diagnosis.findings.some(({ severity }) => failOn.includes(severity)) ? EXIT.findings : EXIT.done;
+}
+
+function activeOf({ given: { flags }, args, io }: Call, format: string): Active | undefined {
+  const text = flags.get("probe")?.at(-1);
+  if (text !== undefined && (!flags.has("active") || args[0] === undefined))
+    throw usageError("--probe tells whom --active asks: underlay doctor LINK --active --probe ADDRESS");
+  if (!flags.has("active")) return undefined;
+  const target = text === undefined ? undefined : targetOf(text);
+  const notice = noticeOn(io, format);
+  return {
+    ...(target && { target }),
+    onSend: (parent, ip, foreign) =>
+      notice(
+        `sending frames by ${parent}: who has ${formatIp(ip)}? from its own MAC address and from ${foreign}, ` +
+          "which switches forget in time",
+      ),
+    onUnsent: (parent, reason) => notice(`nothing was sent by ${parent}: ${reason}`),
+  };
+}
+
+/** One host's address: not all of them, nor a group. */
+function targetOf(text: string): Ip {
+  const ip = parseIp(text);
+  const [first = 0] = ip?.bytes ?? [];
+  const isGroup = ip?.family === 4 ? first >= 224 : first === 0xff;
+  if (ip === undefined || isGroup || isUnspecified(ip))
+    throw usageError(`--probe: ${quote(text)} is no address of a neighbour`);
+  return ip;
+}
+
+/** What is done, beside what is found: for a program as JSON. */
+function noticeOn(io: Io, format: string): (message: string) => void {
+  const isJson = format.startsWith("json");
+  return (message) =>
+    io.stderr(isJson ? `${JSON.stringify({ notice: { message } })}\n` : `underlay: ${clean(message)}\n`);
 }
 
 const FAIL_ON: Readonly<Record<string, readonly FindingBody["severity"][]>> = {
@@ -66,7 +104,7 @@ function isAscii(env: Env): boolean {
 
 function screen(diagnosis: Diagnosis, paint: Paint, ascii: boolean): string {
   const findings = diagnosis.findings.map((finding) => `${findingText(finding, paint, ascii)}\n\n`);
-  return [...findings, ...skipLines(diagnosis), summary(diagnosis)].join("");
+  return [...findings, ...probeLines(diagnosis), ...skipLines(diagnosis), summary(diagnosis)].join("");
 }
 
 const STYLES: Readonly<Record<FindingBody["severity"], Style>> = { fail: "red", warn: "yellow", info: "dim" };
@@ -75,6 +113,19 @@ function findingText(finding: FindingBody, paint: Paint, ascii: boolean): string
   const [head = "", ...rest] = block(finding, { ascii }).split("\n");
   const more = `  more    underlay doctor --explain ${finding.id}`;
   return [paint(STYLES[finding.severity], head), ...rest, more].join("\n");
+}
+
+const VERDICTS: Readonly<Record<Diagnosis["probes"][number]["verdict"], string>> = {
+  passes: "foreign MAC addresses pass",
+  dropped: "foreign MAC addresses are dropped",
+  silent: "no answer to any MAC address",
+  unproven: "an answer only to who has an address",
+};
+
+function probeLines({ probes }: Diagnosis): string[] {
+  return probes.map(
+    ({ parent, target, verdict }) => `asked ${target} by ${clean(parent)}: ${VERDICTS[verdict]}\n`,
+  );
 }
 
 /** One line for each reason. */
@@ -100,11 +151,14 @@ export const doctorVerbs: readonly Verb[] = [
   {
     words: "doctor",
     args: ["[LINK]"],
-    flags: ["output", "explain", "fail-on"],
+    flags: ["output", "explain", "active", "probe", "fail-on"],
     help: "find out what is wrong with this host, a link as a parent, and the networks",
     more:
       `Sends nothing and changes nothing; works without a daemon, and without root as far as that goes. Exits with ` +
-      `${EXIT.findings} when something fails. Without LINK it looks at all networks, or at the link of the default route.`,
+      `${EXIT.findings} when something fails. Without LINK it looks at all networks, or at the link of the default route. ` +
+      "With --active it also asks the gateway for its MAC address, by the parent's own and by a foreign one: up to nine " +
+      "ARP or neighbour discovery frames, for which it must be root. An answer to the first alone means that containers " +
+      "are not heard.",
     run: doctor,
   },
 ];
