@@ -4,6 +4,7 @@ import type { EndpointView, NetworkView, ReconcileReport } from "../engine/engin
 import { UnderlayError } from "../lib/errors.ts";
 import { formatCidr, formatIp } from "../lib/ip.ts";
 import { word } from "../lib/quote.ts";
+import { ProbeJson } from "./probe-json.ts";
 
 /**
  * The JSON of the admin API and of `-o json`: the same bodies, each under a versioned schema name. A key is never
@@ -63,8 +64,6 @@ const DaemonJson = v.object({
   state_dir: v.string(),
   drivers: v.array(v.string()),
 });
-
-const ProbeSideJson = v.object({ mac: v.string(), answered_by: v.nullable(v.string()) });
 
 export const SCHEMAS = {
   "underlay.status/v1": v.object({
@@ -134,18 +133,7 @@ export const SCHEMAS = {
       }),
     ),
     /** Who was asked with `--active`, by which MAC addresses, and what answered. */
-    probes: v.optional(
-      v.array(
-        v.object({
-          parent: v.string(),
-          target: v.string(),
-          verdict: v.picklist(["passes", "dropped", "silent", "unproven"]),
-          own: ProbeSideJson,
-          foreign: ProbeSideJson,
-        }),
-      ),
-      [],
-    ),
+    probes: v.optional(v.array(ProbeJson), []),
     findings: v.array(FindingJson),
   }),
   "underlay.condition/v1": v.object({
