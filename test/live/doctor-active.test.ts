@@ -1,12 +1,16 @@
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { decodeArp } from "../../src/lib/arp.ts";
 import { decodeEthernet } from "../../src/lib/ethernet.ts";
 import { formatIp } from "../../src/lib/ip.ts";
+import { disposedAfterAll } from "../ground/cleanup.ts";
+import { openTestNetns, type TestNetns } from "../ground/netns.ts";
 import { until } from "../ground/until.ts";
+import { addLan, createNetwork, done, idOf } from "./docker-calls.ts";
 import { type Diagnosis, diagnosisOf, makeDoctor, onMachine } from "./doctor-run.ts";
+import { type LoneDaemon, startLoneDaemon } from "./lone-daemon.ts";
 import { GATEWAY, makeSwitchedLan, type SwitchedLan } from "./switched-lan.ts";
 
-/** `underlay doctor --active` of the shipped program: who asks, who is heard, and what is left. No daemon runs. */
+/** `underlay doctor --active` of the shipped program: who asks, who is heard, and what is left. A daemon runs only in the last. */
 
 const doctor = makeDoctor();
 afterAll(() => doctor[Symbol.dispose]());
@@ -237,5 +241,34 @@ describe("nothing is left when it ends in the middle:", () => {
     expect(asking.signalCode).toBe(signal);
     // The kernel takes the namespace apart in its own time.
     await until("the parent hears only itself again", () => Bun.deepEquals(lan.links(), before));
+  });
+});
+
+describe("of a daemon's networks, without LINK,", () => {
+  const things = disposedAfterAll();
+  let daemon: LoneDaemon;
+  let gateway: TestNetns;
+  beforeAll(async () => {
+    daemon = things.use(await startLoneDaemon(["--reconcile-interval=1h"]));
+    gateway = things.use(openTestNetns());
+    await addLan(daemon);
+    await daemon.ip(`link set lan1 netns ${gateway.path}`);
+    gateway.ip("link", "set", "lan1", "up");
+    await done(daemon, createNetwork(idOf(1)));
+  });
+  const ask = () => {
+    using asking = makeDoctor(daemon);
+    return asking.diagnosis(daemon.netns, ["--active"]);
+  };
+
+  test("the parent is asked for the network's gateway, and a silent one is found", () => {
+    const body = ask();
+    expect(body.probes).toMatchObject([{ parent: "lan0", target: "10.60.0.1", verdict: "silent" }]);
+    expect(body.findings[0]).toMatchObject({ id: "UL-I02", subject: { kind: "parent", name: "lan0" } });
+  });
+
+  test("one that answers is not", () => {
+    gateway.ip("addr", "add", "10.60.0.1/16", "dev", "lan1");
+    expect(verdicts(ask())).toEqual(["passes"]);
   });
 });

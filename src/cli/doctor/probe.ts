@@ -5,7 +5,7 @@ import type { Body, NetworkBody } from "../../daemon/api.ts";
 import { UnderlayError } from "../../lib/errors.ts";
 import type { ParentFacts, ProbeFacts, ProbeSide } from "../../lib/facts.ts";
 import type { Read } from "../../lib/host-facts.ts";
-import { formatIp, type Ip, sameIp } from "../../lib/ip.ts";
+import { formatIp, type Ip, parseIp, sameIp } from "../../lib/ip.ts";
 import type { Mac } from "../../lib/mac.ts";
 import type { DoctorKernel } from "./kernel.ts";
 import { type LookedAt, wouldBe } from "./parent.ts";
@@ -13,7 +13,7 @@ import { type LookedAt, wouldBe } from "./parent.ts";
 /** `--active`: somebody behind the parent is asked by two MAC addresses. */
 
 export interface Active {
-  /** Who is asked; absent = the parent's default gateway. */
+  /** Who is asked; absent = the parent's default gateway, else that of a network on it. */
   readonly target?: Ip;
   /** Told before the first frame leaves by a parent … */
   readonly onSend: (parent: string, target: Ip, foreign: Mac) => void;
@@ -61,8 +61,8 @@ export async function probed(
   };
   const obstacle = obstacleIn(look.findings);
   if (link === undefined || obstacle !== undefined) return unsent(obstacle ?? "there is no such link");
-  // IPv4 first: its probe claims no address.
-  const target = active.target ?? routers.toSorted((a, b) => a.family - b.family)[0];
+  const here = networks.filter(({ parent }) => parent === link.name || parent === asked);
+  const target = active.target ?? ipv4First(routers)[0] ?? ipv4First(here.flatMap(gatewaysOf))[0];
   if (target === undefined) {
     const run = `underlay doctor ${link.name} --active --probe ADDRESS`;
     return unsent(`no default route goes through ${link.name}: name who is to answer, ${run}`);
@@ -79,6 +79,17 @@ export async function probed(
   const facts: ParentFacts = { ...look.facts, ...answer };
   const after = { facts, findings: findings(wouldBe(facts, networks)) };
   return "probe" in answer ? after : unsent(obstacleIn(after.findings) ?? "no macvlan can be made", after);
+}
+
+/** Its probe claims no address. */
+function ipv4First(addresses: readonly Ip[]): Ip[] {
+  return addresses.toSorted((a, b) => a.family - b.family);
+}
+
+/** Where containers send what leaves the LAN; of an internal network that is nobody. */
+function gatewaysOf({ internal, subnets }: NetworkBody): Ip[] {
+  if (internal) return [];
+  return subnets.flatMap(({ gateway }) => (gateway === null ? [] : (parseIp(gateway) ?? [])));
 }
 
 async function asUser<T>(work: () => Promise<T>): Promise<T> {
