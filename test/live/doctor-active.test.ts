@@ -144,6 +144,15 @@ describe("a gateway that says nothing says nothing of MAC addresses:", () => {
     expect(reasonOf(body, "UL-P19")).toBe("192.168.9.1 answered to no MAC address");
   });
 
+  test("a container on the same parent is none: it is not heard over the wire", () => {
+    using container = openTestNetns();
+    lan.at("host", `link add mv0 link eth0 netns ${container.path} type macvlan mode bridge`);
+    container.ip("addr", "add", "192.168.9.77/24", "dev", "mv0");
+    container.ip("link", "set", "mv0", "up");
+    expect(verdicts(active(["--probe", "192.168.9.77"]))).toEqual(["silent"]);
+    container.ip("link", "del", "mv0");
+  });
+
   test("it answers only those who have an address, which is a warning", async () => {
     lan.at("host", ...ADDRESSED);
     const { argv, env } = doctor.command(lan.host.path, ["eth0", "--active", "-o", "json"]);
