@@ -34,6 +34,8 @@ export interface DaemonParts {
   kinds(): Promise<readonly KindFacts[]>;
   /** Resolves when a thread ended by itself. Only a new process can do without it. */
   readonly broken: Promise<UnderlayError>;
+  /** Gives back memory that nothing needs any more; takes some 10 ms. */
+  collect(): void;
   /** Finishes what the kernel still does for us and closes everything. */
   close(): Promise<void>;
 }
@@ -111,10 +113,14 @@ export async function wireDaemon(
     survey: kernelSurvey(kernel),
   });
 
+  const collect = () => {
+    Bun.gc(true);
+    for (const thread of [requestThread, deleteThread]) thread.collect();
+  };
   const kept = undo.move();
   const release = MACHINE_FILES.text("/proc/sys/kernel/osrelease") ?? "";
   const kinds = () => kindFacts(MACHINE_FILES, release, { known: inside });
-  return { engine, watch, kinds, broken: broken.promise, close: () => kept.disposeAsync() };
+  return { engine, watch, kinds, collect, broken: broken.promise, close: () => kept.disposeAsync() };
 }
 
 function startWorker(): Worker {

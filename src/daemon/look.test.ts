@@ -33,10 +33,13 @@ function slowDaemon() {
     },
   };
   const clock = manualClock();
+  let stirs = 0;
+  const rest = { stir: () => void stirs++, end: () => undefined };
   return {
     clock,
     looks,
-    end: keepLooking({ engine, watch }, 60_000, silentLog, clock),
+    stirred: () => stirs,
+    end: keepLooking({ engine, watch, rest }, 60_000, silentLog, clock),
     change: (news = true) => {
       for (const listen of listeners) listen({ kind: "changed", name: "eth0", ifindex: 2, up: true, news });
     },
@@ -49,12 +52,14 @@ function slowDaemon() {
 }
 
 test("link events in a flock cause one look, and those after it another", async () => {
-  const { clock, looks, change, free, end } = slowDaemon();
+  const { clock, looks, stirred, change, free, end } = slowDaemon();
   for (let event = 0; event < 10; event++) change();
   clock.pass(200);
   await turns();
   expect(looks).toEqual(["refresh"]);
+  expect(stirred()).toBe(0);
   await free();
+  expect(stirred()).toBe(1);
   change();
   clock.pass(1000);
   await turns();

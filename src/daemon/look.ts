@@ -3,6 +3,7 @@ import { isOurLinkName } from "../lib/ifname.ts";
 import type { Log } from "../lib/log.ts";
 import type { DaemonParts } from "../wiring.ts";
 import type { HostWatch } from "./host.ts";
+import type { Rest } from "./rest.ts";
 
 /**
  * Link events come in flocks, and a look enters every netns: one serves all that fall into the first time, and the
@@ -18,10 +19,15 @@ const NO_NEWS = 2000;
 
 /**
  * Looks at parents when links change, and reconciles from time to time; at the host at once, and then as often as it
- * reconciles. Returns what ends it.
+ * reconciles. Each look stirs `rest`. Returns what ends it.
  */
 export function keepLooking(
-  { engine, watch, host }: Pick<DaemonParts, "engine" | "watch"> & { readonly host?: HostWatch },
+  {
+    engine,
+    watch,
+    host,
+    rest,
+  }: Pick<DaemonParts, "engine" | "watch"> & { readonly host?: HostWatch; readonly rest?: Rest },
   interval: number,
   log: Log,
   clock: Clock = systemClock,
@@ -40,6 +46,7 @@ export function keepLooking(
       await work().catch((error: Error) => {
         log("error", "a look at the kernel failed", { error: error.message });
       });
+      rest?.stir();
     });
   }
 

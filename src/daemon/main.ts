@@ -2,10 +2,12 @@ import { join } from "node:path";
 import { dockerHandler } from "../docker/handler.ts";
 import { serveDriver } from "../docker/server.ts";
 import { systemClock } from "../lib/clock.ts";
+import { asUnderlayError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { LinkKind } from "../lib/request.ts";
 import { MACHINE_FILES } from "../links/host/read.ts";
-import { openLibc } from "../sys/libc.ts";
+import { type Libc, openLibc } from "../sys/libc.ts";
+import { releaseCode } from "../sys/memory.ts";
 import { adminHandler } from "./admin.ts";
 import type { Config } from "./config.ts";
 import { wireFrom } from "./drop.ts";
@@ -13,6 +15,7 @@ import { holdRunDir, holdStateDir } from "./holds.ts";
 import { hostWatch } from "./host.ts";
 import { keepLooking } from "./look.ts";
 import { serviceManager } from "./manager.ts";
+import { type Rest, restAfter } from "./rest.ts";
 
 /** Docker driver names and the kinds behind them. */
 const DRIVERS: readonly { readonly name: string; readonly kind: LinkKind }[] = [
@@ -55,7 +58,12 @@ export async function runDaemon(
     networks: () => engine.networks.list().length,
     log,
   });
-  cleanup.defer(keepLooking({ ...parts, host }, values.reconcile_interval, log));
+  const rest = restAfter(() => {
+    parts.collect();
+    releaseOwnCode(libc, log);
+  });
+  cleanup.defer(() => rest.end());
+  cleanup.defer(keepLooking({ ...parts, host, rest }, values.reconcile_interval, log));
 
   const manager = serviceManager(libc, env, log);
   const admin = adminHandler(engine, {
@@ -74,8 +82,8 @@ export async function runDaemon(
       handler: dockerHandler({ engine, kind, log, clock: systemClock }),
     })),
   ];
-  for (const socket of sockets) {
-    const server = await serveDriver(socket);
+  for (const { path, handler } of sockets) {
+    const server = await serveDriver({ path, handler: stirring(rest, handler) });
     cleanup.defer(() => server.stop());
   }
   cleanup.defer(manager.ready());
@@ -89,4 +97,22 @@ export async function runDaemon(
   const signal = await Promise.race([stopAsked, broken]);
   log("info", "stopping", { signal });
   manager.stopping();
+}
+
+type Handler = (request: Request) => Promise<Response>;
+
+function stirring(rest: Rest, handler: Handler): Handler {
+  return (request) => {
+    rest.stir();
+    return handler(request);
+  };
+}
+
+/** Memory that is not given back is no reason to stop serving. */
+function releaseOwnCode(libc: Libc, log: Log): void {
+  try {
+    releaseCode(libc);
+  } catch (thrown) {
+    log("debug", "code that nobody runs stays mapped", { error: asUnderlayError(thrown).message });
+  }
 }

@@ -13,6 +13,7 @@ export type ToThread =
       readonly requests: Uint8Array;
       readonly wanted?: Wanted | undefined;
     }
+  | { readonly kind: "collect" }
   | {
       readonly kind: "listen";
       readonly fd: number;
@@ -42,6 +43,8 @@ interface Waiting {
 /** A thread for blocking exchanges. Its transports share it: their exchanges run one after another. */
 export interface NetlinkThread {
   transport(socket: NetlinkSocket): Transport;
+  /** Gives back the garbage of what it carried, when it has done what it was asked. */
+  collect(): void;
   close(): void;
 }
 
@@ -96,6 +99,7 @@ export function startNetlinkThread(
         close: () => socket.close(),
       };
     },
+    collect: () => worker.postMessage({ kind: "collect" } satisfies ToThread),
     close: () => worker.terminate(),
   };
 }

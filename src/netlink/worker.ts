@@ -1,6 +1,12 @@
 import { asUnderlayError } from "../lib/errors.ts";
 import { openLibc } from "../sys/libc.ts";
-import { adoptNetlinkSocket, awaitReadable, receiveBuffers } from "../sys/socket.ts";
+import {
+  adoptNetlinkSocket,
+  awaitReadable,
+  type NetlinkSocket,
+  receiveBuffers,
+  type Shrink,
+} from "../sys/socket.ts";
 import { isErrno } from "./failure.ts";
 import { pickAttrs } from "./pick.ts";
 import type { FromThread, ToThread } from "./thread.ts";
@@ -30,23 +36,45 @@ function exchange({ id, fd, requests, wanted }: Extract<ToThread, { kind: "excha
   }
 }
 
-/** Hands on every datagram until the doorbell rings. ENOBUFS means that the kernel dropped some: the reader must re-read. */
+/**
+ * Milliseconds without an event, after which a listener collects its garbage. It never comes to the end of its turn,
+ * after which it could be told to, and by itself the collector would begin at 30 MB.
+ */
+const QUIET = 2000;
+
+/** ENOBUFS means that the kernel dropped some events: the reader must re-read. */
+function handOn(socket: NetlinkSocket, shrink: Shrink | undefined): void {
+  try {
+    post({ kind: "event", datagram: socket.receive(shrink) });
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOBUFS")) throw thrown;
+    post({ kind: "overrun" });
+  }
+}
+
+/** Hands on every datagram until the doorbell rings. */
 function listen({ fd, doorbellFd, wanted }: Extract<ToThread, { kind: "listen" }>): void {
   const socket = adoptNetlinkSocket(libc, fd, buffers);
   const shrink = wanted && ((datagram: Uint8Array) => pickAttrs(datagram, wanted));
   post({ kind: "listening" });
-  while (awaitReadable(libc, fd, doorbellFd)) {
-    try {
-      post({ kind: "event", datagram: socket.receive(shrink) });
-    } catch (thrown) {
-      if (!isErrno(thrown, "ENOBUFS")) throw thrown;
-      post({ kind: "overrun" });
-    }
+  let garbage = false;
+  for (;;) {
+    const why = awaitReadable(libc, fd, doorbellFd, garbage ? QUIET : undefined);
+    if (why === "rung") break;
+    garbage = why === "readable";
+    if (garbage) handOn(socket, shrink);
+    else Bun.gc(true);
   }
   post({ kind: "ended" });
 }
 
 self.onmessage = ({ data }: MessageEvent<ToThread>) => {
-  if (data.kind === "exchange") exchange(data);
-  else listen(data);
+  switch (data.kind) {
+    case "exchange":
+      return exchange(data);
+    case "listen":
+      return listen(data);
+    case "collect":
+      return Bun.gc(true);
+  }
 };

@@ -21,6 +21,7 @@ const SIGNATURES = {
   eventfd: { args: [u32, i32], returns: i32 },
   write: { args: [i32, ptr, u64], returns: i64 },
   close: { args: [i32], returns: i32 },
+  madvise: { args: [u64, u64, i32], returns: i32 },
   setns: { args: [i32, i32], returns: i32 },
   unshare: { args: [i32], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },

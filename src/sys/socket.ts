@@ -189,8 +189,16 @@ export function openDoorbell(libc: Libc): Doorbell {
   };
 }
 
-/** Waits until the socket can be read (true) or the doorbell rings (false). */
-export function awaitReadable(libc: Libc, socketFd: number, doorbellFd: number): boolean {
+/**
+ * Waits until the socket can be read or the doorbell rings, for so many milliseconds or as long as it takes. The
+ * doorbell comes first.
+ */
+export function awaitReadable(
+  libc: Libc,
+  socketFd: number,
+  doorbellFd: number,
+  milliseconds = -1,
+): "readable" | "rung" | "quiet" {
   // struct pollfd: fd i32, events i16, revents i16
   const fds = new Uint8Array(16);
   const view = new DataView(fds.buffer);
@@ -198,6 +206,9 @@ export function awaitReadable(libc: Libc, socketFd: number, doorbellFd: number):
   view.setInt16(4, POLLIN, true);
   view.setInt32(8, doorbellFd, true);
   view.setInt16(12, POLLIN, true);
-  retryInterrupted(libc, "wait for a netlink event", () => libc.call.poll(ptr(fds), 2, -1));
-  return view.getInt16(14, true) === 0;
+  const ready = retryInterrupted(libc, "wait for a netlink event", () =>
+    libc.call.poll(ptr(fds), 2, milliseconds),
+  );
+  if (ready === 0) return "quiet";
+  return view.getInt16(14, true) === 0 ? "readable" : "rung";
 }
