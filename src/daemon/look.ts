@@ -15,7 +15,7 @@ const FLOCK = { first: 100, next: 500 };
  * A parent of which nothing is new has got or lost a link: mostly one of ours, with each container. That can begin or
  * end a finding, but is no reason to walk through all namespaces twice a second. In milliseconds.
  */
-const NO_NEWS = 2000;
+const NO_NEWS = 1000;
 
 /**
  * Looks at parents when links change, and reconciles from time to time; at the host at once, and then as often as it

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 
 /**
  * How long nothing must have been asked, and how long it is put off at most while something always is. In
- * milliseconds: a `docker compose up` has no such pauses, and the look that follows it comes within two seconds.
+ * milliseconds: a `docker compose up` has no such pauses, and the look that follows it comes a second later.
  */
 const QUIET = { least: 3000, most: 60_000 } as const;
 
