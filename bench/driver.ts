@@ -1,13 +1,18 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type LoneDaemon, startLoneDaemon } from "../test/live/lone-daemon.ts";
+import { startLoneDaemon } from "../test/live/lone-daemon.ts";
+import { keptConnection } from "./connection.ts";
 import { type Figure, median, milliseconds, quantile, report } from "./figures.ts";
 
 /** The driver alone, over its socket, against what the kernel takes for the same in the same run. */
 
 const NETWORK = "1".repeat(64);
-const ROUNDS = 60;
+/** Each round measures the kernel and us, so many times. The first warms up. */
+const ROUNDS = 6;
+const TIMES = 40;
+/** Milliseconds between two measurements, of the kernel's (`newlink.c`) as of ours. */
+const PAUSE = 2;
 /** Milliseconds after the last call until what is resident is what stays. */
 const SETTLES = 15_000;
 
@@ -16,24 +21,27 @@ await daemon.ip("link add lan0 type veth peer name lan1");
 await daemon.ip("link set lan1 up");
 await daemon.ip("link set lan0 up");
 
-async function call(method: string, message: object): Promise<void> {
+type Call = (method: string, message: object) => Promise<void>;
+
+/** On a connection of its own, for calls side by side. */
+const call: Call = async (method, message) => {
   const { status, body } = await daemon.call(method, message);
   if (status !== 200 || body["Err"] !== undefined) throw new Error(`${method}: ${JSON.stringify(body)}`);
-}
+};
 
 const idOf = (number: number) => number.toString(16).padStart(64, "0");
 const about = (number: number) => ({ NetworkID: NETWORK, EndpointID: idOf(number) });
 
-async function make(number: number): Promise<void> {
+async function make(number: number, by: Call = call): Promise<void> {
   const Address = `10.60.${number >> 8}.${number & 255}/16`;
   const Interface = { Address, AddressIPv6: "", MacAddress: "" };
-  await call("CreateEndpoint", { ...about(number), Interface, Options: {} });
-  await call("Join", { ...about(number), SandboxKey: "/run/docker/netns/bench", Options: {} });
+  await by("CreateEndpoint", { ...about(number), Interface, Options: {} });
+  await by("Join", { ...about(number), SandboxKey: "/run/docker/netns/bench", Options: {} });
 }
 
-async function drop(number: number): Promise<void> {
-  await call("Leave", about(number));
-  await call("DeleteEndpoint", about(number));
+async function drop(number: number, by: Call = call): Promise<void> {
+  await by("Leave", about(number));
+  await by("DeleteEndpoint", about(number));
 }
 
 function numbers(from: number, count: number): number[] {
@@ -53,19 +61,60 @@ async function inParallel(
   await Promise.all(Array.from({ length: width }, worker));
 }
 
-/** Median of the kernel's own time for one RTM_NEWLINK, in milliseconds. */
-async function floor(lone: LoneDaemon): Promise<number> {
+/** The kernel's own times for one RTM_NEWLINK, in milliseconds. */
+async function kernelTimes(program: string): Promise<number[]> {
+  const inside = `--net=/proc/${daemon.pid()}/ns/net`;
+  const times = await Bun.$`nsenter ${inside} ${program} lan0 ${TIMES}`.text();
+  for (const number of numbers(0, TIMES)) await daemon.ip(`link set floor${number} group 77`);
+  await daemon.ip("link del group 77");
+  return times
+    .trim()
+    .split("\n")
+    .map((microseconds) => Number(microseconds) / 1000);
+}
+
+interface Times {
+  readonly kernel: number[];
+  readonly making: number[];
+  readonly dropping: number[];
+}
+
+/** What one client waits for, and the kernel beside it, in turns. */
+async function oneClient(): Promise<Times> {
   const folder = mkdtempSync(join(tmpdir(), "underlay-bench-"));
   try {
     await Bun.$`cc -O2 -o ${folder}/newlink bench/newlink.c`;
-    const times =
-      await Bun.$`nsenter --net=/proc/${lone.pid()}/ns/net ${folder}/newlink lan0 ${ROUNDS}`.text();
-    for (const number of numbers(0, ROUNDS)) await lone.ip(`link set floor${number} group 77`);
-    await lone.ip("link del group 77");
-    return median(times.trim().split("\n").map(Number)) / 1000;
+    await using connection = await keptConnection(daemon.socket);
+    const all: Times = { kernel: [], making: [], dropping: [] };
+    for (let round = 0; round < ROUNDS; round++) {
+      const times = {
+        kernel: await kernelTimes(`${folder}/newlink`),
+        ...(await ours(round, connection.call)),
+      };
+      if (round === 0) continue;
+      all.kernel.push(...times.kernel);
+      all.making.push(...times.making);
+      all.dropping.push(...times.dropping);
+    }
+    return all;
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+async function ours(round: number, by: Call): Promise<Omit<Times, "kernel">> {
+  const endpoints = numbers(256 + round * TIMES, TIMES);
+  const [making, dropping]: [number[], number[]] = [[], []];
+  for (const number of endpoints) {
+    making.push(await milliseconds(() => make(number, by)));
+    await Bun.sleep(PAUSE);
+  }
+  for (const number of endpoints) {
+    dropping.push(await milliseconds(() => drop(number, by)));
+    // Else the kernel's wait after a delete would be measured with the next.
+    await Bun.sleep(40);
+  }
+  return { making, dropping };
 }
 
 function memory(pid: number): number {
@@ -81,25 +130,18 @@ await call("CreateNetwork", { NetworkID: NETWORK, Options: generic, IPv4Data, IP
 
 /** What one client waits for, and 32 at once, beside the kernel's own time. */
 async function calls(): Promise<Figure[]> {
-  const kernel = { name: "RTM_NEWLINK in C", value: await floor(daemon) };
-  const making: number[] = [];
-  const dropping: number[] = [];
-  for (const number of numbers(300, ROUNDS)) {
-    making.push(await milliseconds(() => make(number)));
-    dropping.push(await milliseconds(() => drop(number)));
-    // The kernel's wait after a delete would be measured with the next create.
-    await Bun.sleep(40);
-  }
+  const { kernel, making, dropping } = await oneClient();
+  const floor = { name: "RTM_NEWLINK in C", value: median(kernel) };
   const wide = numbers(1000, 320);
-  const made = await milliseconds(() => inParallel(wide, 32, make));
-  await inParallel(wide, 32, drop);
+  const made = await milliseconds(() => inParallel(wide, 32, (n) => make(n)));
+  await inParallel(wide, 32, (n) => drop(n));
   const hundred = numbers(2000, 100);
-  await inParallel(hundred, 32, make);
-  const dropped = await milliseconds(() => Promise.all(hundred.map(drop)));
+  await inParallel(hundred, 32, (n) => make(n));
+  const dropped = await milliseconds(() => Promise.all(hundred.map((n) => drop(n))));
   return [
-    { what: "CreateEndpoint + Join, one client", ours: median(making), unit: "ms", peer: kernel, limit: 4 },
+    { what: "CreateEndpoint + Join, one client", ours: median(making), unit: "ms", peer: floor, limit: 4 },
     { what: "Leave + DeleteEndpoint, one client", ours: median(dropping), unit: "ms" },
-    { what: "CreateEndpoint + Join, 32 at once, each", ours: made / wide.length, unit: "ms", peer: kernel },
+    { what: "CreateEndpoint + Join, 32 at once, each", ours: made / wide.length, unit: "ms", peer: floor },
     { what: "100 DeleteEndpoint at once, all", ours: dropped, unit: "ms", limit: 150 },
   ];
 }
@@ -117,12 +159,12 @@ async function memoryOfThousand(): Promise<Figure[]> {
   }
   await Bun.sleep(SETTLES);
   const warm = memory(daemon.pid());
-  await inParallel(thousand, 32, make);
+  await inParallel(thousand, 32, (n) => make(n));
   const busy = memory(daemon.pid());
   await Bun.sleep(SETTLES);
   const full = memory(daemon.pid());
   const files = openFiles(daemon.pid());
-  await inParallel(thousand, 100, drop);
+  await inParallel(thousand, 100, (n) => drop(n));
   await Bun.sleep(SETTLES);
   const gone = memory(daemon.pid());
   return [
@@ -135,24 +177,24 @@ async function memoryOfThousand(): Promise<Figure[]> {
 }
 
 async function recovery(): Promise<Figure[]> {
-  await inParallel(thousand, 32, make);
+  await inParallel(thousand, 32, (n) => make(n));
   await daemon.kill9();
   const ours = await milliseconds(() => daemon.start());
-  await inParallel(thousand, 100, drop);
+  await inParallel(thousand, 100, (n) => drop(n));
   return [{ what: "start with 1,000 endpoints after kill -9", ours, unit: "ms", limit: 1000 }];
 }
 
 /** Of a thousand, 200 are deleted: what others wait for meanwhile. */
 async function waiting(): Promise<Figure[]> {
-  await inParallel(thousand, 32, make);
+  await inParallel(thousand, 32, (n) => make(n));
   const waits: number[] = [];
   let deleting = true;
-  const gone = Promise.all(thousand.slice(0, 200).map(drop)).then(() => {
+  const gone = Promise.all(thousand.slice(0, 200).map((n) => drop(n))).then(() => {
     deleting = false;
   });
   while (deleting) waits.push(await milliseconds(() => call("EndpointOperInfo", about(9999))));
   await gone;
-  await inParallel(thousand.slice(200), 100, drop);
+  await inParallel(thousand.slice(200), 100, (n) => drop(n));
   const what = "a call that writes nothing, while 200 are deleted, p99";
   return [{ what, ours: quantile(waits, 0.99), unit: "ms", limit: 50 }];
 }
