@@ -8,6 +8,7 @@ import type { Log } from "./lib/log.ts";
 import { didYouMean } from "./lib/nearest.ts";
 import { kindFacts } from "./links/host/kinds.ts";
 import { MACHINE_FILES } from "./links/host/read.ts";
+import { linksInside } from "./links/inside.ts";
 import { macvlanDriver } from "./links/macvlan/driver.ts";
 import type { MacvlanDefaults } from "./links/macvlan/spec.ts";
 import { type KernelAccess, kernelParents } from "./links/parent/kernel.ts";
@@ -110,6 +111,7 @@ export async function wireDaemon(
     drivers: { macvlan: macvlanDriver(requests, scratch, settings.macvlan) },
     parents: knownParents(kernelParents(kernel, bootId), watch),
     reaper,
+    inside: linksInside((other) => converse(deleteThread, other)),
     survey: kernelSurvey(kernel),
   });
 

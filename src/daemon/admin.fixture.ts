@@ -107,6 +107,7 @@ export function fakeEngine(
     endpoints: {
       declare: notHere,
       provision: notHere,
+      unprovision: notHere,
       forget: notHere,
       list: lists([
         endpoint(NET_A, EP_1, "provisioned", "192.168.7.9/24"),

@@ -55,6 +55,7 @@ export function fakeEngine(): FakeEngine {
         const { linkName } = endpointView(endpoint);
         return { linkName, ...(endpoint.ifname !== undefined && { ifname: endpoint.ifname }), gateways };
       },
+      unprovision: async () => undefined,
       async forget(owner) {
         endpoints.delete(owner);
       },

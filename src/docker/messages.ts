@@ -67,6 +67,8 @@ export const createEndpoint = struct({
 
 export const aboutNetwork = struct(network);
 export const aboutEndpoint = struct(endpoint);
+/** Where the container's netns is, as a path on the host. */
+export const join = struct({ ...endpoint, SandboxKey: text });
 /** Messages of swarm's node discovery and its allocator, of which nothing is used. */
 export const anyMessage = struct({});
 

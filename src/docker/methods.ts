@@ -12,6 +12,7 @@ import {
   createEndpoint,
   createNetwork,
   gwAllocCheck,
+  join,
   parseMessage,
   type Subject,
 } from "./messages.ts";
@@ -89,13 +90,17 @@ export const METHODS: Readonly<Record<string, Method>> = {
 
   "NetworkDriver.EndpointOperInfo": idle(aboutEndpoint, { Value: {} }),
 
-  "NetworkDriver.Join": taking(aboutEndpoint, async (message, { engine }) => {
+  "NetworkDriver.Join": taking(join, async (message, { engine }) => {
     const owner = endpointOwner(message.NetworkID, message.EndpointID);
-    return { answer: joined(await engine.endpoints.provision(owner)) };
+    return { answer: joined(await engine.endpoints.provision(owner, message.SandboxKey || undefined)) };
   }),
 
-  // The link is still in the container here; Docker brings it back before DeleteEndpoint.
-  "NetworkDriver.Leave": idle(aboutEndpoint),
+  // The link is still in the container here. Docker would take it down, rename it and bring it back before
+  // DeleteEndpoint, and says nothing when there is none.
+  "NetworkDriver.Leave": taking(aboutEndpoint, async (message, { engine }) => {
+    await engine.endpoints.unprovision(endpointOwner(message.NetworkID, message.EndpointID));
+    return { answer: NOTHING };
+  }),
 
   "NetworkDriver.DeleteEndpoint": taking(aboutEndpoint, async (message, { engine }) => {
     await engine.endpoints.forget(endpointOwner(message.NetworkID, message.EndpointID));

@@ -5,6 +5,7 @@ import type { Log } from "../lib/log.ts";
 import { ownerWords } from "../lib/owner.ts";
 import type { LinkKind } from "../lib/request.ts";
 import type { LinkDriver } from "../links/driver.ts";
+import type { InsideLinks } from "../links/inside.ts";
 import type { Parents } from "../links/parent/parents.ts";
 import type { Reaper } from "../links/reaper.ts";
 import type { Survey } from "../links/survey.ts";
@@ -35,6 +36,7 @@ export interface EngineParts {
   readonly drivers: Readonly<Record<LinkKind, LinkDriver>>;
   readonly parents: Parents;
   readonly reaper: Reaper;
+  readonly inside: InsideLinks;
   readonly survey: Survey;
 }
 

@@ -28,6 +28,7 @@ export function createEngine(parts: EngineParts): WatchfulEngine {
     endpoints: {
       declare: async (request) => endpointView(await endpoints.declare(request)),
       provision: endpoints.provision,
+      unprovision: endpoints.unprovision,
       forget: endpoints.forget,
       list: () => context.endpoints.list().map(endpointView),
     },

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { UnderlayError } from "../lib/errors.ts";
 import { linkNameOf } from "../lib/ifname.ts";
 import { formatIp, parseIp } from "../lib/ip.ts";
-import { parseMac } from "../lib/mac.ts";
+import { deriveMac, parseMac } from "../lib/mac.ts";
 import { STEPS } from "./steps.ts";
 import { busy, cidr, endpointRequest, networkRequest, parentLink, World } from "./world.fixture.ts";
 
@@ -260,11 +260,72 @@ describe("endpoints.forget", () => {
   });
 });
 
+describe("endpoints.unprovision", () => {
+  async function inContainer() {
+    const world = new World();
+    const engine = await withNetwork(world);
+    await engine.endpoints.declare(endpointRequest("a"));
+    await engine.endpoints.provision("docker:net1/a", "/run/docker/netns/x");
+    world.moveIn("docker:net1/a");
+    return { world, engine };
+  }
+
+  test("takes the link where its container has it, twice, and of one that never was", async () => {
+    const { world, engine } = await inContainer();
+    await engine.endpoints.unprovision("docker:net1/a");
+    await engine.endpoints.unprovision("docker:net1/a");
+    await engine.endpoints.unprovision("docker:net1/nope");
+    expect(world.held.size).toBe(0);
+    expect(engine.endpoints.list().map(({ state }) => state)).toEqual(["declared"]);
+    await engine.endpoints.forget("docker:net1/a");
+    expect(engine.endpoints.list()).toEqual([]);
+  });
+
+  test("leaves to forget what it does not find, and what it cannot delete", async () => {
+    const { world, engine } = await inContainer();
+    world.insideFailure = busy;
+    await engine.endpoints.unprovision("docker:net1/a");
+    expect(world.logged).toContain("a link could not be deleted in its container");
+    world.insideFailure = undefined;
+    world.held.clear();
+    await engine.endpoints.unprovision("docker:net1/a");
+    expect(engine.endpoints.list().map(({ state }) => state)).toEqual(["provisioned"]);
+    await engine.endpoints.forget("docker:net1/a");
+    expect(engine.endpoints.list()).toEqual([]);
+  });
+
+  test("frees the MAC: another endpoint may ask for it at once, and nothing is waited for", async () => {
+    const world = new World();
+    const engine = await withNetwork(world);
+    const mac = deriveMac("one");
+    await engine.endpoints.declare(endpointRequest("a", { mac }));
+    await engine.endpoints.provision("docker:net1/a", "/run/docker/netns/x");
+    world.moveIn("docker:net1/a");
+    await engine.endpoints.unprovision("docker:net1/a");
+    world.macHeldFor = 1000;
+    await engine.endpoints.declare(endpointRequest("b", { mac, addresses: [cidr("10.6.0.8/24")] }));
+    await engine.endpoints.provision("docker:net1/b");
+    expect(engine.endpoints.list().map(({ owner }) => owner)).toEqual(["docker:net1/b"]);
+  });
+
+  test("asks nobody about a container whose netns it was not told", async () => {
+    const world = new World();
+    const engine = await withNetwork(world);
+    await engine.endpoints.declare(endpointRequest("a"));
+    await engine.endpoints.provision("docker:net1/a");
+    world.moveIn("docker:net1/a");
+    await engine.endpoints.unprovision("docker:net1/a");
+    expect(world.held.size).toBe(1);
+  });
+});
+
 test("one life of a network and an endpoint passes every step", async () => {
   const world = new World();
   const engine = await withNetwork(world);
   await engine.endpoints.declare(endpointRequest("a"));
-  await engine.endpoints.provision("docker:net1/a");
+  await engine.endpoints.provision("docker:net1/a", "/run/docker/netns/x");
+  world.moveIn("docker:net1/a");
+  await engine.endpoints.unprovision("docker:net1/a");
   await engine.endpoints.forget("docker:net1/a");
   await engine.networks.remove("docker:net1");
   expect(new Set(world.steps)).toEqual(new Set(STEPS));

@@ -1,4 +1,4 @@
-import { UnderlayError } from "../lib/errors.ts";
+import { asUnderlayError, UnderlayError } from "../lib/errors.ts";
 import { linkNameOf } from "../lib/ifname.ts";
 import { formatCidr } from "../lib/ip.ts";
 import { ownerWords } from "../lib/owner.ts";
@@ -15,7 +15,8 @@ import { NEVER } from "./sightings.ts";
 /** Endpoints: declared with an address and a MAC, provisioned with a link, forgotten with both. */
 export interface Endpoints {
   declare(request: EndpointRequest): Promise<EndpointRecord>;
-  provision(owner: string): Promise<Attachment>;
+  provision(owner: string, netns?: string): Promise<Attachment>;
+  unprovision(owner: string): Promise<void>;
   forget(owner: string): Promise<void>;
   /** Forgets it if that still holds when its turn has come, and tells whether it did. */
   forgetIf(owner: string, holds: (record: EndpointRecord) => boolean): Promise<boolean>;
@@ -109,9 +110,37 @@ export function endpointsOn(context: Context): Endpoints {
     await forget(holder.owner);
   }
 
-  async function provision(owner: string): Promise<Attachment> {
+  async function provision(owner: string, netns?: string): Promise<Attachment> {
     if (endpoints.get(owner)) calls.set(owner, context.steady());
-    return provisioning.run(owner, () => queues.run([endpointKey(owner)], () => provisionNow(owner)));
+    return provisioning.run(owner, () => queues.run([endpointKey(owner)], () => provisionNow(owner, netns)));
+  }
+
+  async function unprovision(owner: string): Promise<void> {
+    return queues.run([endpointKey(owner)], () => unprovisionNow(owner));
+  }
+
+  async function unprovisionNow(owner: string): Promise<void> {
+    const record = endpoints.get(owner);
+    if (record?.state !== "provisioned" || record.netns === undefined) return;
+    step("endpoint.unprovision.before-link");
+    if (!(await isDeletedInside(owner, record.netns))) return;
+    step("endpoint.unprovision.after-link");
+    const { netns: _, ...rest } = record;
+    await endpoints.put({ ...rest, state: "declared" });
+    // No container has it any more: whoever wants its MAC need not wait.
+    calls.delete(owner);
+    step("endpoint.unprovision.after-record");
+  }
+
+  /** A failure is told and no more: the endpoint is forgotten next, and its link with it. */
+  async function isDeletedInside(owner: string, netns: string): Promise<boolean> {
+    try {
+      return await context.inside.delete(netns, owner);
+    } catch (thrown) {
+      const { message } = asUnderlayError(thrown);
+      log("warn", "a link could not be deleted in its container", { endpoint: owner, netns, error: message });
+      return false;
+    }
   }
 
   async function forget(owner: string): Promise<void> {
@@ -153,7 +182,14 @@ export function endpointsOn(context: Context): Endpoints {
     ]);
   }
 
-  return { declare, provision, forget, forgetIf, lastCall: (owner) => calls.get(owner) ?? NEVER };
+  return {
+    declare,
+    provision,
+    unprovision,
+    forget,
+    forgetIf,
+    lastCall: (owner) => calls.get(owner) ?? NEVER,
+  };
 }
 
 function endpointKey(owner: string): string {

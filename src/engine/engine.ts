@@ -20,8 +20,16 @@ export interface Engine {
   readonly endpoints: {
     /** Records the endpoint and chooses its MAC. Throws `not_found` for an unknown network. */
     declare(request: EndpointRequest): Promise<EndpointView>;
-    /** Makes its link in the daemon's netns. Throws `not_found`, `refused`, `kernel`. */
-    provision(owner: string): Promise<Attachment>;
+    /**
+     * Makes its link in the daemon's netns. `netns`: path of the one to which its runtime will move it, where that is
+     * known. Throws `not_found`, `refused`, `kernel`.
+     */
+    provision(owner: string, netns?: string): Promise<Attachment>;
+    /**
+     * Deletes the link where its container has it, before the runtime moves it back, which costs the kernel two grace
+     * periods more. What is not found there goes with `forget`. An unknown owner is success.
+     */
+    unprovision(owner: string): Promise<void>;
     /** Deletes the link, when it is still there, and the record. An unknown owner is success. */
     forget(owner: string): Promise<void>;
     list(): EndpointView[];

@@ -23,10 +23,10 @@ function strayed(mac: Mac, network: NetworkRecord): UnderlayError {
 }
 
 /** Makes the link of a declared endpoint. The returned function expects to be the only one at work on its endpoint. */
-export function provisioner(context: Context): (owner: string) => Promise<Attachment> {
+export function provisioner(context: Context): (owner: string, netns?: string) => Promise<Attachment> {
   const { endpoints, step, log } = context;
 
-  async function provisionNow(owner: string): Promise<Attachment> {
+  async function provisionNow(owner: string, netns?: string): Promise<Attachment> {
     const record = endpoints.get(owner);
     if (!record) throw unknown("endpoint", owner);
     const network = knownNetwork(context, record.network);
@@ -38,7 +38,9 @@ export function provisioner(context: Context): (owner: string) => Promise<Attach
     step("endpoint.provision.before-link");
     await createLink(network, record, parent);
     step("endpoint.provision.after-link");
-    if (record.state !== "provisioned") await endpoints.put({ ...record, state: "provisioned" });
+    if (record.state !== "provisioned" || record.netns !== netns) {
+      await endpoints.put({ ...record, state: "provisioned", ...(netns !== undefined && { netns }) });
+    }
     step("endpoint.provision.after-record");
     return {
       linkName,

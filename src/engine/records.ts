@@ -39,6 +39,8 @@ export interface EndpointRecord {
   readonly mac: Mac;
   readonly macChosenByUser: boolean;
   readonly ifname?: string;
+  /** Path of the netns in which its container has the link. */
+  readonly netns?: string;
   readonly publishes: readonly string[];
   readonly bootId: string;
   readonly createdAt: string;

@@ -38,6 +38,7 @@ export class World {
   readonly steps: StepName[] = [];
   readonly logged: string[] = [];
   createFailure: UnderlayError | undefined;
+  insideFailure: UnderlayError | undefined;
   deleteFailure: UnderlayError | undefined;
   bringUpFailure: UnderlayError | undefined;
   /** A delete under way, which others must wait for. */
@@ -99,6 +100,12 @@ export class World {
         },
         settled: async () => this.deleting,
         idle: async () => undefined,
+      },
+      inside: {
+        delete: async (_netns, owner) => {
+          if (this.insideFailure) throw this.insideFailure;
+          return this.held.delete(owner);
+        },
       },
       survey: async () => ({ links: this.#survey(), complete: this.surveyComplete }),
     };

@@ -31,18 +31,28 @@ export function createNetwork(
   return ["CreateNetwork", message];
 }
 
-/** The calls of an endpoint's life, in Docker's order. `host`: number of its address in 10.60.0.0/16. */
-export function endpointLife(network: string, endpoint: string, host: number) {
+/**
+ * The calls of an endpoint's life, in Docker's order. `host`: number of its address in 10.60.0.0/16. `SandboxKey`: its
+ * container's netns; without one there is none at that path.
+ */
+export function endpointLife(
+  network: string,
+  endpoint: string,
+  host: number,
+  SandboxKey = "/var/run/docker/netns/x",
+) {
   const ids = { NetworkID: network, EndpointID: endpoint };
   const Address = `10.60.${host >> 8}.${host & 255}/16`;
   const Interface = { Address, AddressIPv6: "", MacAddress: "" };
   return {
     create: ["CreateEndpoint", { ...ids, Interface, Options: {} }],
-    join: ["Join", { ...ids, SandboxKey: "/var/run/docker/netns/x", Options: {} }],
+    join: ["Join", { ...ids, SandboxKey, Options: {} }],
     leave: ["Leave", ids],
     remove: ["DeleteEndpoint", ids],
   } as const satisfies Readonly<Record<string, DockerCall>>;
 }
+
+export type EndpointLife = ReturnType<typeof endpointLife>;
 
 export function deleteNetwork(network: string): DockerCall {
   return ["DeleteNetwork", { NetworkID: network }];

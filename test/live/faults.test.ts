@@ -8,19 +8,34 @@ import {
   type DockerCall,
   deleteNetwork,
   done,
+  type EndpointLife,
   endpointLife,
   idOf,
   jsonOf,
   statusOf,
 } from "./docker-calls.ts";
 import { type LoneDaemon, startLoneDaemon } from "./lone-daemon.ts";
+import { type Sandbox, startSandbox } from "./sandbox.ts";
 
 /** The daemon dies at every step of the engine's table; Docker repeats the call that had no answer. */
 
 const things = disposedAfterAll();
 let daemon: LoneDaemon;
+let sandbox: Sandbox;
+let first: EndpointLife;
+let walk: readonly DockerCall[];
 
 beforeAll(async () => {
+  sandbox = things.use(await startSandbox());
+  first = endpointLife(NETWORK, idOf(2), 7, sandbox.key);
+  walk = [
+    createNetwork(NETWORK),
+    first.create,
+    first.join,
+    first.leave,
+    first.remove,
+    deleteNetwork(NETWORK),
+  ];
   daemon = things.use(await startLoneDaemon());
   await addLan(daemon);
   await daemon.stop();
@@ -30,30 +45,27 @@ afterEach(async () => {
 });
 
 const NETWORK = idOf(1);
-const first = endpointLife(NETWORK, idOf(2), 7);
 /** What a user who tries again makes: another endpoint, with the same address. */
 const second = endpointLife(NETWORK, idOf(3), 7);
 
-const WALK: readonly DockerCall[] = [
-  createNetwork(NETWORK),
-  first.create,
-  first.join,
-  first.leave,
-  first.remove,
-  deleteNetwork(NETWORK),
-];
+/** A call, and what dockerd does with the link after it or before it, whether or not it was answered. */
+async function say(call: DockerCall): Promise<void> {
+  if (call === first.remove) await sandbox.giveBack(daemon);
+  await done(daemon, call);
+  if (call === first.join) await sandbox.take(daemon);
+}
 
 /** Lets it die at the step; answers the calls that are to be repeated. */
 async function dieAt(step: string): Promise<readonly DockerCall[]> {
   await daemon.start({ env: { UNDERLAY_FAULT: `${step}:kill` } });
-  for (const [i, call] of WALK.entries()) {
-    const answered = await done(daemon, call).then(
+  for (const [i, call] of walk.entries()) {
+    const answered = await say(call).then(
       () => true,
       () => false,
     );
     if (answered) continue;
     expect([step, await daemon.ended()]).toEqual([step, "SIGKILL"]);
-    return WALK.slice(i);
+    return walk.slice(i);
   }
   throw new Error(`step ${step} was never reached`);
 }
@@ -78,12 +90,13 @@ describe.each(STEPS)("killed at %s", (step) => {
   test("it goes on where it was when the calls are repeated, and leaves nothing", async () => {
     const rest = await dieAt(step);
     await daemon.start();
-    for (const call of rest) await done(daemon, call);
+    for (const call of rest) await say(call);
     await expectNothing();
   });
 
   test("the next container gets the same address", async () => {
     const [died, ...rest] = await dieAt(step);
+    await sandbox.giveBack(daemon);
     await daemon.start();
     const networkLives = rest.length > 0;
     if (networkLives) {

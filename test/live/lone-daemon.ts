@@ -42,6 +42,8 @@ export interface LoneDaemon extends AsyncDisposable {
   readonly pluginDir: string;
   /** A path by which other processes can enter its namespace. */
   readonly netns: string;
+  /** Pid of a process that stays in its namespace. */
+  readonly pidOfNetns: number;
   /** Pid of the daemon that runs, or ran last. */
   pid(): number;
   isRunning(): boolean;
@@ -118,6 +120,7 @@ export async function startLoneDaemon(more: readonly string[] = []): Promise<Lon
     runDir: join(folder, "run"),
     pluginDir: join(folder, "plugins"),
     netns,
+    pidOfNetns: holder.pid,
     pid: () => daemon?.pid ?? 0,
     isRunning: () => daemon !== undefined && daemon.exitCode === null && daemon.signalCode === null,
     async start(life?: Life) {
