@@ -215,7 +215,7 @@ describe("the log", () => {
     ]);
   });
 
-  test.each(["Leave", "EndpointOperInfo", "ProgramExternalConnectivity"])(
+  test.each(["EndpointOperInfo", "ProgramExternalConnectivity"])(
     "is quiet about %s, at which nothing is done",
     async (method) => {
       const { handle, lines } = adapter();
