@@ -3,7 +3,7 @@
 BUN := node_modules/.bin/bun
 SOURCES = $(shell find src packaging -type f ! -name '*.test.ts' ! -name '*.golden.ts')
 
-.PHONY: help build dist check test demo bench clean
+.PHONY: help build dist check test lab demo bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo 'make dist    tarballs for x86-64 and arm64, with their SHA-256, in dist'
 	@echo 'make check   types, lint, architecture and unit tests, in under a minute; needs no root'
 	@echo 'make test    every test there is, on real kernels and dockerds; needs root'
+	@echo 'make lab     the part of it in virtual machines, with a kernel that has VLANs and ipvlan; needs root'
 	@echo 'make demo    two containers on a LAN of their own, shown and torn down; needs root'
 	@echo 'make bench   what Docker users wait for, ours against the built-in driver; needs root'
 	@echo 'make clean   removes what build made'
@@ -40,8 +41,13 @@ check: modules
 	@$(BUN) tools/check.ts
 
 test: dist/underlay
-	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2 strace:strace cc:gcc python3:python3 busybox:busybox-static
+	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2 strace:strace cc:gcc python3:python3 busybox:busybox-static mkfs.ext4:e2fsprogs
 	@$(BUN) tools/test.ts
+
+# `make lab SCRIPT=FILE DOCKER=newest` runs one script in a guest with that dockerd instead.
+lab: dist/underlay
+	@tools/need.sh setpriv:util-linux flock:util-linux ip:iproute2 cc:gcc mkfs.ext4:e2fsprogs
+	@$(BUN) $(if $(SCRIPT),tools/lab.ts run '$(SCRIPT)' $(DOCKER),tools/test.ts lab)
 
 demo: dist/underlay
 	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2 busybox:busybox-static

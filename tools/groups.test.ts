@@ -13,8 +13,12 @@ test("files with dockerds of their own are jobs of their own, unit tests are one
     "src/lib/mac.test.ts",
     "test/clients/a.test.ts",
     "test/clients/b.test.ts",
+    "test/lab/20-b.test.ts",
+    "test/lab/10-a.test.ts",
   ];
   expect(testJobs(files).map((job) => job.name)).toEqual([
+    "test/lab/10-a.test.ts",
+    "test/lab/20-b.test.ts",
     "test/clients/a.test.ts",
     "test/clients/b.test.ts",
     "unit",

@@ -14,6 +14,7 @@ interface Group {
 
 /** Longest first, so that the last to finish is a short one. The first that matches counts. */
 const GROUPS: readonly Group[] = [
+  { name: "lab", belongs: /^test\/lab\//, jobs: "each", timeoutMs: 120_000, needsRoot: true },
   { name: "clients", belongs: /^test\/clients\//, jobs: "each", timeoutMs: 120_000, needsRoot: true },
   { name: "live", belongs: /^test\/live\//, jobs: "one", timeoutMs: 60_000, needsRoot: true },
   { name: "packages", belongs: /^test\/packages\//, jobs: "each", timeoutMs: 120_000, needsRoot: true },

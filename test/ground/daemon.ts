@@ -8,7 +8,7 @@ export const STATE_DIR = "/var/lib/underlay";
 export const RUN_DIR = "/run/underlay";
 export const PLUGIN_SOCKET = "/run/docker/plugins/underlay-macvlan.sock";
 
-const PROGRAM = "/opt/underlay/underlay";
+export const PROGRAM = "/opt/underlay/underlay";
 
 /** `underlay daemon` on a private host, beside its dockerd. */
 export interface Underlay {
@@ -40,7 +40,8 @@ export interface UnderlayOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const FLAGS = [
+/** With which the daemon is started in a test, wherever it runs. */
+export const FLAGS = [
   `--state-dir=${STATE_DIR}`,
   `--run-dir=${RUN_DIR}`,
   "--plugin-dir=/run/docker/plugins",

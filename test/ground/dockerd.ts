@@ -31,7 +31,8 @@ export interface DockerdOptions {
   readonly withinMs?: number;
 }
 
-const ARGV = [
+/** How a dockerd of a test is called, wherever it runs. */
+export const DOCKERD = [
   "dockerd",
   "--host=unix:///run/docker.sock",
   // The machine's own settings would be read otherwise when its dockerd is the one under test.
@@ -90,7 +91,7 @@ export async function startDockerd(host: PrivateHost, options: DockerdOptions = 
 
 async function startProcess(host: PrivateHost, options: DockerdOptions): Promise<Running> {
   const argv = [
-    ...ARGV,
+    ...DOCKERD,
     `--cgroup-parent=${host.cgroup}`,
     ...(options.liveRestore ? ["--live-restore"] : []),
   ];

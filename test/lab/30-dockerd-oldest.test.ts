@@ -1,0 +1,3 @@
+import { dockerdScenarios } from "./dockerd.ts";
+
+dockerdScenarios("oldest");

@@ -1,0 +1,87 @@
+import { FLAGS, PLUGIN_SOCKET, PROGRAM } from "../ground/daemon.ts";
+import { DOCKERD, IMAGE, IMPORT_BUSYBOX } from "../ground/dockerd.ts";
+import type { Output } from "../ground/run.ts";
+import type { DockerCall } from "../live/docker-calls.ts";
+import type { Guest, GuestProcess } from "./guest.ts";
+
+/** A guest has one slow CPU: a look round every second would be half of what it does. */
+const GUEST_FLAGS = [
+  ...FLAGS.filter((flag) => !flag.startsWith("--reconcile-interval")),
+  "--reconcile-interval=5s",
+];
+
+/** A minimal Debian has no client for HTTP on a unix socket; the program has one in its runtime. */
+const CALL = `
+  const { SOCKET, METHOD, MESSAGE } = process.env;
+  const url = "http://plugin/NetworkDriver." + METHOD;
+  console.log(await (await fetch(url, { method: "POST", unix: SOCKET, body: MESSAGE })).text());
+`;
+
+/** A dockerd, and our daemon beside it, in a guest. After a boot a scenario starts them, in the order it wants. */
+export interface Services {
+  /** Starts `underlay daemon`, and waits until it is ready. */
+  underlay(): Promise<GuestProcess>;
+  /** Starts dockerd, and waits until its API listens. */
+  dockerd(): Promise<GuestProcess>;
+  /** Gives dockerd the busybox image; it stays on the disk. */
+  image(): Promise<void>;
+  /** Runs the command line client; the command has to succeed. Answers its standard output. */
+  docker(...args: string[]): Promise<string>;
+  tryDocker(...args: string[]): Promise<Output>;
+  /** Runs a verb of ours, which has to succeed; answers its standard output. */
+  cli(...args: string[]): Promise<string>;
+  /** Says to our driver what a dockerd would; answers what it answers, which is an error when it has `Err`. */
+  call(...call: DockerCall): Promise<Record<string, unknown>>;
+  /** How many containers `docker run`, `start` or `restart` has started: each costs seconds. */
+  containersStarted(): number;
+}
+
+export function servicesOf(guest: Guest): Services {
+  let started = 0;
+  const command = (args: readonly string[]) =>
+    ["docker", "--host=unix:///run/docker.sock", ...args].map(quoted).join(" ");
+  const count = (args: readonly string[]) => {
+    if (/^(run|start|restart)$/.test(args[0] ?? "")) started++;
+  };
+  return {
+    underlay: async () => {
+      const daemon = await guest.start("underlay", `exec ${[PROGRAM, "daemon", ...GUEST_FLAGS].join(" ")}`);
+      await daemon.said(/"message":"ready"/);
+      return daemon;
+    },
+    dockerd: async () => {
+      await guest.must("echo '{}' >/run/docker-test.json");
+      const dockerd = await guest.start("dockerd", `exec ${DOCKERD.join(" ")}`);
+      await dockerd.said(/API listen on/);
+      return dockerd;
+    },
+    image: async () => {
+      await guest.must(`exec bash -euc ${quoted(IMPORT_BUSYBOX)} ${IMAGE}`);
+    },
+    docker: (...args) => {
+      count(args);
+      return guest.must(command(args));
+    },
+    tryDocker: (...args) => {
+      count(args);
+      return guest.run(command(args));
+    },
+    cli: (...args) => guest.must([PROGRAM, ...args].map(quoted).join(" ")),
+    call: async (method, message) => {
+      const env = {
+        BUN_BE_BUN: "1",
+        SOCKET: PLUGIN_SOCKET,
+        METHOD: method,
+        MESSAGE: JSON.stringify(message),
+      };
+      const words = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
+      return JSON.parse(await guest.must(`${words.join(" ")} ${PROGRAM} -e ${quoted(CALL)}`));
+    },
+    containersStarted: () => started,
+  };
+}
+
+/** For a shell. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
