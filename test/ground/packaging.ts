@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { DockerEngine } from "./engines.ts";
 import { type PrivateHost, startHost } from "./host.ts";
 import { must } from "./run.ts";
 
@@ -30,10 +31,14 @@ export async function startPackagingHost(): Promise<PrivateHost> {
   });
 }
 
-/** A private host with Debian's Docker and NetworkManager, to be booted. Nothing of it runs before. */
+/** The root with systemd, Debian's Docker and NetworkManager. */
+export async function findBootingSystem(): Promise<DockerEngine> {
+  return { age: "newest", root: await rootOf("boot-trixie", BOOTING), path: PATH, version: "Debian 13" };
+}
+
+/** A private host with that root, to be booted. Nothing of it runs before. */
 export async function startBootingHost(routerAddresses: readonly string[]): Promise<PrivateHost> {
-  const root = await rootOf("boot-trixie", BOOTING);
-  return startHost({ engine: { age: "newest", root, path: PATH, version: "Debian 13" }, routerAddresses });
+  return startHost({ engine: await findBootingSystem(), routerAddresses });
 }
 
 function rootOf(name: string, packages: readonly string[]): Promise<string> {

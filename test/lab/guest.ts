@@ -2,6 +2,7 @@ import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Age, type DockerEngine, findEngine } from "../ground/engines.ts";
+import { findBootingSystem } from "../ground/packaging.ts";
 import { must, type Output } from "../ground/run.ts";
 import { makeDisk } from "./disk.ts";
 import { makeLineLog } from "./line-log.ts";
@@ -10,6 +11,7 @@ import { type Machine, switchOn } from "./machine.ts";
 const REPOSITORY = resolve(import.meta.dir, "../..");
 const MEGABYTES = 1024;
 const DEFAULT_TIMEOUT_MS = 60_000;
+const BOOT_MS = 120_000;
 /** What a guest may need on top of a script's own time to answer that it ended. */
 const GRACE_MS = 15_000;
 
@@ -63,15 +65,31 @@ export interface GuestProcess {
   signal(signal: NodeJS.Signals): void;
 }
 
-/** Makes a guest on which the dockerd of an age is installed; it is off. */
-export async function makeGuest(age: Age): Promise<Guest> {
-  const [engine, kernel] = await Promise.all([findEngine(age), findKernel()]);
+/**
+ * What is installed: the dockerd of an age, started by the scenario; or a Debian whose systemd boots and starts its own
+ * dockerd, without NetworkManager and bridges of its own.
+ */
+export type System = Age | "systemd";
+
+/** Makes a guest, which is off. */
+export async function makeGuest(system: System): Promise<Guest> {
+  const [engine, kernel] = await Promise.all([
+    system === "systemd" ? findBootingSystem() : findEngine(system),
+    findKernel(),
+  ]);
   await using undo = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "underlay-lab-"));
   undo.defer(() => rmSync(folder, { recursive: true }));
-  cpSync(join(import.meta.dir, "init.sh"), join(folder, "init.sh"));
+  for (const name of ["init.sh", "agent.sh", "agent.service"])
+    cpSync(join(import.meta.dir, name), join(folder, name));
   chmodSync(join(folder, "init.sh"), 0o755);
-  const settings = { ROOT: engine.root, SEARCH: engine.path, DIST: join(REPOSITORY, "dist"), KERNEL: kernel };
+  const settings = {
+    ROOT: engine.root,
+    SEARCH: engine.path,
+    INIT: system === "systemd" ? "systemd" : "agent",
+    DIST: join(REPOSITORY, "dist"),
+    KERNEL: kernel,
+  };
   await Bun.write(
     join(folder, "settings"),
     Object.entries(settings)
@@ -103,7 +121,8 @@ export async function makeGuest(age: Age): Promise<Guest> {
   const boot = async () => {
     if (machine !== undefined && !machine.hasEnded()) throw new Error("the guest is on already");
     const started = performance.now();
-    machine = await switchOn({ kernel, folder, disk, megabytes: MEGABYTES, console });
+    machine = switchOn({ kernel, folder, disk, megabytes: MEGABYTES, console });
+    await within(BOOT_MS, machine.answers.match(/^lab ready$/));
     return performance.now() - started;
   };
   const run = async (script: string, options: ScriptOptions = {}): Promise<Ran> => {

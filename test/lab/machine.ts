@@ -5,9 +5,9 @@ import { type LineLog, makeLineLog } from "./line-log.ts";
 
 /** One power cycle of a guest: a kernel that runs as a process of this machine. */
 export interface Machine {
-  /** Sends a line to its init, and says what will be answered; see `init.sh`. */
+  /** Sends a line; see `agent.sh` for what is understood and answered. */
   wish(line: string): void;
-  /** What its init says. */
+  /** What it answers. */
   readonly answers: LineLog;
   /** Resolves when every process of it is gone, with the exit code of the kernel. */
   readonly exited: Promise<number>;
@@ -43,8 +43,8 @@ const POWER = `
   exit $?
 `;
 
-/** Switches a guest on, and waits until its init takes wishes. */
-export async function switchOn(options: MachineOptions): Promise<Machine> {
+/** Switches a guest on. It takes wishes when it has answered `lab ready`. */
+export function switchOn(options: MachineOptions): Machine {
   const { kernel, folder, disk, megabytes } = options;
   const outer = Bun.spawn(
     [
@@ -93,7 +93,7 @@ export async function switchOn(options: MachineOptions): Promise<Machine> {
     return code;
   })();
 
-  const machine: Machine = {
+  return {
     answers,
     exited,
     hasEnded: () => outer.exitCode !== null || outer.signalCode !== null,
@@ -107,8 +107,6 @@ export async function switchOn(options: MachineOptions): Promise<Machine> {
       await exited;
     },
   };
-  await answers.match(/^lab ready$/);
-  return machine;
 }
 
 function childrenOf(pid: number): number[] {
