@@ -10,7 +10,7 @@ import { kindFacts } from "./links/host/kinds.ts";
 import { MACHINE_FILES } from "./links/host/read.ts";
 import { linksInside } from "./links/inside.ts";
 import { macvlanDriver } from "./links/macvlan/driver.ts";
-import type { MacvlanDefaults } from "./links/macvlan/spec.ts";
+import type { KindDefaults } from "./links/on-parent.ts";
 import { type KernelAccess, kernelParents } from "./links/parent/kernel.ts";
 import { knownParents } from "./links/parent/known.ts";
 import { kernelSurvey } from "./links/parent/survey.ts";
@@ -45,7 +45,7 @@ export interface DaemonSettings {
   readonly stateDir: string;
   /** Milliseconds. */
   readonly staleAfter: number;
-  readonly macvlan: MacvlanDefaults;
+  readonly macvlan: KindDefaults;
 }
 
 /** The engine of the daemon: requests, deletes and events each block in a thread of their own. */

@@ -1,16 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type MacvlanDefaults, type MacvlanSpec, parseMacvlan } from "./spec.ts";
+import type { KindDefaults } from "../on-parent.ts";
+import { type MacvlanSpec, parseMacvlan } from "./spec.ts";
 
 const V4 = { ipv6: false };
 
-function specOf(options: Record<string, string>, defaults: MacvlanDefaults = {}): MacvlanSpec {
+function specOf(options: Record<string, string>, defaults: KindDefaults = {}): MacvlanSpec {
   const parsed = parseMacvlan(options, defaults, V4);
   if ("problems" in parsed) throw new Error(parsed.problems.map((problem) => problem.message).join("; "));
   return parsed.spec;
 }
 
-function refusalOf(options: Record<string, string>, families = V4, defaults: MacvlanDefaults = {}) {
+function refusalOf(options: Record<string, string>, families = V4, defaults: KindDefaults = {}) {
   const parsed = parseMacvlan(options, defaults, families);
   if ("spec" in parsed) throw new Error("was accepted");
   return { code: parsed.code, messages: parsed.problems.map((problem) => problem.message) };

@@ -1,0 +1,113 @@
+import type { Problem } from "../lib/errors.ts";
+import type { LinkKind } from "../lib/request.ts";
+import {
+  anyText,
+  commaList,
+  type Option,
+  type OptionValues,
+  oneOf,
+  type ReadOptions,
+  readOptions,
+  wholeNumber,
+  yesOrNo,
+} from "./options.ts";
+import { type ParentRef, parseParent } from "./parent/ref.ts";
+
+/** What the kinds have in common whose links hang on a parent: options of the same names, and defaults for two of them. */
+
+/** What the configuration says for networks of a kind that do not say it themselves. */
+export interface KindDefaults {
+  readonly parent?: string | undefined;
+  readonly mode?: string | undefined;
+}
+
+export interface Families {
+  readonly ipv6: boolean;
+}
+
+/** RFC 791 and RFC 8200: what every link must carry. The kernel's own bound for Ethernet is the first. */
+const LEAST_MTU = { v4: 68, v6: 1280 } as const;
+const MOST_MTU = 65535;
+
+const handledByDocker: Option<string> = { read: anyText };
+
+/** Options by the names that Docker's own drivers gave them, where they have them. */
+export function onParentOptions(families: Families) {
+  const leastMtu = families.ipv6 ? LEAST_MTU.v6 : LEAST_MTU.v4;
+  const mtuWords = families.ipv6 ? "MTU (with IPv6)" : "MTU";
+  return {
+    parent: { aliases: ["host_iface"], read: parseParent },
+    "com.docker.network.driver.mtu": { aliases: ["mtu"], read: wholeNumber(leastMtu, MOST_MTU, mtuWords) },
+    allow: { read: commaList },
+    host_access: { read: yesOrNo, notYet: hostAccessNotYet },
+    vlan_protocol: { read: oneOf(["802.1q", "802.1ad"]), notYet: () => "VLAN parents are not made yet" },
+    "com.docker.network.container_iface_prefix": {
+      read: anyText,
+      notYet: () =>
+        "only Docker's bridge driver honours it; endpoints take com.docker.network.endpoint.ifname",
+    },
+    "com.docker.network.advertise_addr_nmsgs": handledByDocker,
+    "com.docker.network.advertise_addr_ms": handledByDocker,
+    "com.docker.network.enable_ipv4": handledByDocker,
+    "com.docker.network.enable_ipv6": handledByDocker,
+  };
+}
+
+function hostAccessNotYet(value: "true" | "false"): string | undefined {
+  return value === "true" ? "reaching containers from their host comes later" : undefined;
+}
+
+export type OnParentValues = OptionValues<ReturnType<typeof onParentOptions>>;
+
+interface ReadDefaults<Mode extends string> {
+  readonly values: { readonly parent?: ParentRef; readonly mode?: Mode };
+  readonly problems: readonly Problem[];
+}
+
+/** The configuration's section of the kind; its problems say so. */
+export function readDefaults<Mode extends string>(
+  kind: LinkKind,
+  modes: readonly Mode[],
+  { parent, mode }: KindDefaults,
+): ReadDefaults<Mode> {
+  const given = { ...(parent !== undefined && { parent }), ...(mode !== undefined && { mode }) };
+  const { values, problems } = readOptions(
+    { parent: { read: parseParent }, mode: { read: oneOf(modes) } },
+    given,
+  );
+  return {
+    values,
+    problems: problems.map(({ subject, message }) => ({
+      subject: `${kind}.${subject}`,
+      message: `default ${message} (configuration, [${kind}])`,
+    })),
+  };
+}
+
+export interface RefusedOptions {
+  /** `not_yet`: nothing is wrong but that this version cannot do it. */
+  readonly code: "invalid_option" | "not_yet";
+  readonly problems: readonly Problem[];
+}
+
+/** All that is wrong with options and defaults at once; undefined when nothing is. */
+export function optionProblems(
+  read: Pick<ReadOptions<never>, "problems" | "notYet">,
+  defaults: { readonly problems: readonly Problem[] },
+): RefusedOptions | undefined {
+  const problems = [...read.problems, ...defaults.problems, ...read.notYet];
+  if (problems.length === 0) return undefined;
+  return { code: problems.length === read.notYet.length ? "not_yet" : "invalid_option", problems };
+}
+
+/** The part of a spec that all these kinds have. No parent at all is a dummy of ours. */
+export function parentAndMtu(
+  values: OnParentValues,
+  defaults: { readonly parent?: ParentRef },
+): { readonly parent: ParentRef; readonly mtu?: number } {
+  const mtu = values["com.docker.network.driver.mtu"];
+  return {
+    parent: values.parent ?? defaults.parent ?? { how: "dummy" },
+    ...(mtu !== undefined && { mtu }),
+  };
+}
