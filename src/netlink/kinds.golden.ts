@@ -47,6 +47,13 @@ export const kindsGolden = {
         "300000002000120008000100766c616e140002000600050088a8000006000100fe0f0000",
     ],
   },
+  vlanFlags: {
+    command: "ip link add link p0 name p0.10 type vlan id 10 gvrp on loose_binding on",
+    sent: [
+      "580000001000050600000000000000000000000000000000000000000000000008000500030000000a00030070302e31" +
+        "300000002400120008000100766c616e18000200060001000a0000000c0002000600000006000000",
+    ],
+  },
   ipvlan: {
     command: "ip link add link p0 name i0 type ipvlan mode l3s vepa",
     sent: [

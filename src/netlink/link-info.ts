@@ -10,6 +10,7 @@ import {
 import { binary, type Codec, text } from "./codec.ts";
 import { ipvlanTable } from "./kinds/ipvlan.ts";
 import { macvlanTable } from "./kinds/macvlan.ts";
+import { vlanTable } from "./kinds/vlan.ts";
 
 /** The kinds whose IFLA_INFO_DATA has a table. A new kind is one line here and one file in `kinds/`. */
 export const KIND_TABLES = {
@@ -17,6 +18,7 @@ export const KIND_TABLES = {
   macvtap: macvlanTable,
   ipvlan: ipvlanTable,
   ipvtap: ipvlanTable,
+  vlan: vlanTable,
 } as const;
 
 export type KnownKind = keyof typeof KIND_TABLES;
@@ -35,6 +37,7 @@ const KIND_READERS = {
   macvtap: attrReader(macvlanTable),
   ipvlan: attrReader(ipvlanTable),
   ipvtap: attrReader(ipvlanTable),
+  vlan: attrReader(vlanTable),
 } as const satisfies Record<KnownKind, unknown>;
 
 type KnownInfo = {

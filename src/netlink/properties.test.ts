@@ -21,6 +21,7 @@ import { failureOf, type Request } from "./failure.ts";
 import { controllerTable, genlmsghdr } from "./genetlink.ts";
 import { ipvlanTable } from "./kinds/ipvlan.ts";
 import { macvlanTable } from "./kinds/macvlan.ts";
+import { vlanTable } from "./kinds/vlan.ts";
 import { kindsGolden } from "./kinds.golden.ts";
 import { linkGolden } from "./link.golden.ts";
 import { linkFormat, linkTable } from "./link.ts";
@@ -207,12 +208,16 @@ function optional(table: AttrTable, own: Readonly<Record<string, fc.Arbitrary<un
 }
 
 const macvlanValues = optional(macvlanTable, { macaddrData: fc.array(macs, { maxLength: 4 }) });
+const vlanValues = optional(vlanTable, {
+  flags: fc.record({ flags: fc.nat(), mask: fc.nat() }),
+});
 const infoValues = fc.oneof(
   fc.record({ kind: fc.constantFrom("macvlan", "macvtap"), data: macvlanValues }, { requiredKeys: ["kind"] }),
   fc.record(
     { kind: fc.constantFrom("ipvlan", "ipvtap"), data: optional(ipvlanTable) },
     { requiredKeys: ["kind"] },
   ),
+  fc.record({ kind: fc.constant("vlan"), data: vlanValues }, { requiredKeys: ["kind"] }),
   fc.record(
     {
       kind: fc.constantFrom("veth", "bridge", "constructor", "__proto__"),
@@ -230,6 +235,7 @@ const ROUND_TRIPS: readonly [name: string, table: AttrTable, values: fc.Arbitrar
   ["link", linkTable, optional(linkTable, { info: infoValues, altNames: fc.array(words, { maxLength: 4 }) })],
   ["macvlan", macvlanTable, macvlanValues],
   ["ipvlan", ipvlanTable, optional(ipvlanTable)],
+  ["vlan", vlanTable, vlanValues],
 ];
 
 describe("any values", () => {

@@ -5,6 +5,7 @@ import { ifaddrmsg } from "../../src/netlink/address.ts";
 import { genlmsghdr } from "../../src/netlink/genetlink.ts";
 import { IPVLAN_MODE } from "../../src/netlink/kinds/ipvlan.ts";
 import { MACVLAN_MODE } from "../../src/netlink/kinds/macvlan.ts";
+import { VLAN_PROTOCOL, vlanFlags } from "../../src/netlink/kinds/vlan.ts";
 import { ADDR_GEN_MODE, ifinfomsg } from "../../src/netlink/link.ts";
 import { nlmsghdr } from "../../src/netlink/message.ts";
 import { ndmsg } from "../../src/netlink/neighbour.ts";
@@ -91,6 +92,7 @@ const STRUCTS: readonly Declared[] = [
     flags: "ndm_flags",
     type: "ndm_type",
   }),
+  ...declaredStruct("ifla_vlan_flags", vlanFlags, { flags: "flags", mask: "mask" }),
 ];
 
 /** What the code has as a bare number, in a comment or in an offset. */
@@ -135,6 +137,8 @@ const BY_HAND: readonly Declared[] = [
   ...Object.entries(IPVLAN_MODE).map(([name, value]) =>
     by(`IPVLAN_MODE_${name.toUpperCase()}`, value, "netlink/kinds/ipvlan.ts"),
   ),
+  by("ETH_P_8021Q", VLAN_PROTOCOL["802.1q"], "netlink/kinds/vlan.ts"),
+  by("ETH_P_8021AD", VLAN_PROTOCOL["802.1ad"], "netlink/kinds/vlan.ts"),
 ];
 
 /** Every name of errno.ts: numbers that have none say so. */

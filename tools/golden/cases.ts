@@ -179,6 +179,11 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       take: sent(RTM_NEWLINK),
     },
     {
+      name: "vlanFlags",
+      command: "link add link p0 name p0.10 type vlan id 10 gvrp on loose_binding on",
+      take: sent(RTM_NEWLINK),
+    },
+    {
       name: "ipvlan",
       command: "link add link p0 name i0 type ipvlan mode l3s vepa",
       take: sent(RTM_NEWLINK),

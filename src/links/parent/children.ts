@@ -4,7 +4,7 @@ import type { Conversation } from "../../netlink/conversation.ts";
 import { ipvlanModeName } from "../../netlink/kinds/ipvlan.ts";
 import { macvlanModeName } from "../../netlink/kinds/macvlan.ts";
 import { type Link, listLinks, type PartOfLink } from "../../netlink/link.ts";
-import { isKnownKind, type KnownKind, type LinkInfo } from "../../netlink/link-info.ts";
+import { isKnownKind, type LinkInfo } from "../../netlink/link-info.ts";
 import { netnsIdOf } from "../../netlink/nsid.ts";
 import { HOST_NETNS, openPlace, type Place, visitEveryNetns, type WalkContext } from "./netns-walk.ts";
 
@@ -68,10 +68,10 @@ function childFacts(
   ];
 }
 
-type ChildInfo = Extract<LinkInfo, { readonly kind: KnownKind }>;
+type ChildInfo = Extract<LinkInfo, { readonly kind: ChildFacts["kind"] }>;
 
 function isChildInfo(info: LinkInfo | undefined): info is ChildInfo {
-  return isKnownKind(info?.kind);
+  return isKnownKind(info?.kind) && info?.kind !== "vlan";
 }
 
 function modeOf(info: ChildInfo): string {
