@@ -4,7 +4,11 @@ import type { Row, Store, Table } from "./store.ts";
 
 /** The same contract without a disk, for tests of what stands on a store. Bodies pass through JSON as in SQLite. */
 export function memoryStore(seed = "00112233445566778899aabbccddeeff"): Store {
-  const tables: Record<TableName, Map<string, Row<string>>> = { networks: new Map(), endpoints: new Map() };
+  const tables: Record<TableName, Map<string, Row<string>>> = {
+    networks: new Map(),
+    endpoints: new Map(),
+    parents: new Map(),
+  };
   return {
     seed,
     table: <Body>(name: TableName) => memoryTable<Body>(name, tables[name]),

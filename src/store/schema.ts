@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 import { UnderlayError } from "../lib/errors.ts";
 
 /** The tables that hold records; each has the columns `id`, `version`, `body` (JSON). */
-export const TABLES = ["networks", "endpoints"] as const;
+export const TABLES = ["networks", "endpoints", "parents"] as const;
 export type TableName = (typeof TABLES)[number];
 
 const records = (table: TableName) =>
@@ -19,6 +19,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     records("networks"),
     records("endpoints"),
   ],
+  [records("parents")],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -51,7 +51,7 @@ storeContract("openStore", () => open(newDir()));
 
 /** One step on a table, by the few ids and versions that make them meet. */
 const step = fc.record({
-  table: fc.constantFrom("networks" as const, "endpoints" as const),
+  table: fc.constantFrom("networks" as const, "endpoints" as const, "parents" as const),
   what: fc.constantFrom("put" as const, "put" as const, "delete" as const),
   id: fc.constantFrom("a", "b", "ä"),
   body: fc.jsonValue(),
@@ -73,6 +73,7 @@ test("the store in memory does what the one on disk does", async () => {
       const [disk, memory] = stores.map((store) => [
         store.table("networks").list(),
         store.table("endpoints").list(),
+        store.table("parents").list(),
       ]);
       expect(memory).toEqual(disk);
       for (const store of stores) store.close();
@@ -148,6 +149,27 @@ describe("damaged and foreign databases", () => {
     const after = new Database(path);
     expect(after.query("PRAGMA user_version").get()).toEqual({ user_version: SCHEMA_VERSION + 41 });
     after.close();
+  });
+
+  test("one of schema version 1 is brought up to date and keeps its records", () => {
+    const dir = newDir();
+    const before = openStore(dir).seed;
+    const path = join(dir, DATABASE_FILE);
+    const old = new Database(path);
+    old.run("DROP TABLE parents");
+    old.run("INSERT INTO networks VALUES ('a', 3, '{\"name\":\"lan\"}')");
+    old.run("PRAGMA user_version = 1");
+    old.close();
+    const looked = open(dir, { readonly: true });
+    expect(looked.table<{ name: string }>("networks").get("a")?.body.name).toBe("lan");
+    const store = open(dir);
+    expect(store.seed).toBe(before);
+    expect(store.table<{ name: string }>("networks").get("a")).toEqual({
+      id: "a",
+      version: 3,
+      body: { name: "lan" },
+    });
+    expect(store.table("parents").list()).toEqual([]);
   });
 
   test.each([

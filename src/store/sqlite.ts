@@ -11,7 +11,11 @@ export const DATABASE_FILE = "underlay.db";
 /** How long one attempt may hold the thread, and how long all attempts may take together, in milliseconds. */
 const LOCK_WAIT = { attempt: 20, open: 2000, total: 5000 } as const;
 
-const DURABILITY: Readonly<Record<TableName, Durability>> = { networks: "full", endpoints: "normal" };
+const DURABILITY: Readonly<Record<TableName, Durability>> = {
+  networks: "full",
+  endpoints: "normal",
+  parents: "full",
+};
 
 export interface OpenOptions {
   /** Makes the directory (0700) and the file (0600) when they are missing; default true unless `readonly`. */

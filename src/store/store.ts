@@ -26,8 +26,8 @@ export interface Table<Body> {
 }
 
 export interface Store {
-  /** `networks` commits with `full`, `endpoints` with `normal`. */
-  table<Body>(name: "networks" | "endpoints"): Table<Body>;
+  /** `networks` and `parents` commit with `full`, `endpoints` with `normal`. */
+  table<Body>(name: "networks" | "endpoints" | "parents"): Table<Body>;
   /** 16 random bytes as hex, made with the database: the seed of derived MAC addresses on this host. */
   readonly seed: string;
   close(): void;
