@@ -72,7 +72,7 @@ for (let round = 0; round < ROUNDS; round++) {
   for (const driver of round % 2 === 0 ? DRIVERS : DRIVERS.toReversed()) await oneRound(driver);
 }
 const stops: Record<Driver, number[]> = { "underlay-macvlan": [], macvlan: [] };
-for (let round = 0; round < 3; round++) {
+for (let round = 0; round < 5; round++) {
   for (const driver of round % 2 === 0 ? DRIVERS : DRIVERS.toReversed())
     stops[driver].push(await stopMany(driver));
 }
