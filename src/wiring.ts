@@ -20,6 +20,7 @@ import { Conversation, type FrameTrace } from "./netlink/conversation.ts";
 import { frameTrace } from "./netlink/debug.ts";
 import { NETLINK_GENERIC, NETLINK_ROUTE, openLinkEventSocket, openRequestSocket } from "./netlink/open.ts";
 import { listenInThread, type NetlinkThread, startNetlinkThread } from "./netlink/thread.ts";
+import { threadPool } from "./netlink/thread-pool.ts";
 import { openStore } from "./store/sqlite.ts";
 import type { Libc } from "./sys/libc.ts";
 import { makeScratchNetns, type Netns, withNetns } from "./sys/netns.ts";
@@ -48,6 +49,9 @@ export interface DaemonSettings {
   readonly macvlan: KindDefaults;
 }
 
+/** Containers that end together wait for the kernel together; a stack of them has rarely more than so many. */
+const INSIDE_THREADS = 8;
+
 /** The engine of the daemon: requests, deletes and events each block in a thread of their own. */
 export async function wireDaemon(
   libc: Libc,
@@ -66,6 +70,8 @@ export async function wireDaemon(
   undo.defer(() => requestThread.close());
   const deleteThread = startNetlinkThread(startWorker, broken.resolve);
   undo.defer(() => deleteThread.close());
+  const insideThreads = threadPool(() => startNetlinkThread(startWorker, broken.resolve), INSIDE_THREADS);
+  undo.defer(() => insideThreads.close());
   const converse = (thread: NetlinkThread, netns?: Netns) =>
     new Conversation(thread.transport(openRequestSocket(libc, NETLINK_ROUTE, netns)), trace);
 
@@ -111,12 +117,22 @@ export async function wireDaemon(
     drivers: { macvlan: macvlanDriver(requests, scratch, settings.macvlan) },
     parents: knownParents(kernelParents(kernel, bootId), watch),
     reaper,
-    inside: linksInside((other) => converse(deleteThread, other)),
+    inside: linksInside((other, work) =>
+      insideThreads.run(async (thread) => {
+        const conversation = converse(thread, other);
+        try {
+          return await work(conversation);
+        } finally {
+          conversation.close();
+        }
+      }),
+    ),
     survey: kernelSurvey(kernel),
   });
 
   const collect = () => {
     Bun.gc(true);
+    insideThreads.shrink();
     for (const thread of [requestThread, deleteThread]) thread.collect();
   };
   const kept = undo.move();

@@ -15,14 +15,19 @@ export interface InsideLinks {
   delete(path: string, owner: string): Promise<boolean>;
 }
 
-/** `converseIn`: in a thread that may wait; closing the conversation closes its socket. */
-export function linksInside(converseIn: (netns: Netns) => Conversation): InsideLinks {
+/** Runs the work with a conversation in a netns, in a thread that may wait, and closes it. */
+export type ConverseInside = <T>(
+  netns: Netns,
+  work: (conversation: Conversation) => Promise<T>,
+) => Promise<T>;
+
+export function linksInside(converse: ConverseInside): InsideLinks {
   return {
     async delete(path, owner) {
       const netns = netnsAt(path);
       if (!netns) return false;
       try {
-        return await deleteIn(converseIn(netns), owner);
+        return await converse(netns, (conversation) => deleteIn(conversation, owner));
       } finally {
         netns.close();
       }
@@ -52,7 +57,5 @@ async function deleteIn(conversation: Conversation, owner: string): Promise<bool
   } catch (thrown) {
     if (isErrno(thrown, ...GONE)) return false;
     throw thrown;
-  } finally {
-    conversation.close();
   }
 }
