@@ -32,6 +32,7 @@ const YOUNGER: Readonly<Record<string, string>> = {
 const OURS = [
   "HEADER",
   "MAX_LENGTH",
+  "QUIET",
   "TYPE_MASK",
   "DUMP_TRIES",
   "MOST_IN_A_SEND",

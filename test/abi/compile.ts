@@ -13,6 +13,7 @@ const HEADERS = [
   "sched.h",
   "sys/eventfd.h",
   "sys/file.h",
+  "sys/mman.h",
   "sys/socket.h",
   "sys/un.h",
   "linux/filter.h",
