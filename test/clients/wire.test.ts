@@ -112,3 +112,52 @@ describe.each([...AGES])("the %s dockerd tells a driver", (age) => {
     expect(recorder.bodies("NetworkDriver.DeleteEndpoint")).toHaveLength(1);
   });
 });
+
+/** An IPAM that wants to know the MAC before it gives an address: then dockerd makes one up. */
+const WITH_MAC_IPAM = {
+  "Plugin.Activate": { Implements: ["NetworkDriver", "IpamDriver"] },
+  "NetworkDriver.GetCapabilities": { Scope: "local", ConnectivityScope: "global" },
+  "NetworkDriver.Join": { Err: "recorded, and that is all" },
+  "IpamDriver.GetCapabilities": { RequiresMACAddress: true, RequiresRequestReplay: false },
+  "IpamDriver.GetDefaultAddressSpaces": { LocalDefaultAddressSpace: "l", GlobalDefaultAddressSpace: "g" },
+  "IpamDriver.RequestPool": { PoolID: "p", Pool: "10.9.0.0/24" },
+  "IpamDriver.RequestAddress": { Address: "10.9.0.7/24" },
+};
+
+// What lets a driver whose links have no MAC of their own tell a user's wish from an invention that nobody minds.
+describe.each([...AGES])("the %s dockerd says of a MAC", (age) => {
+  const things = disposedAfterAll();
+  let dockerd: Dockerd;
+  let recorder: Recorder;
+
+  beforeAll(async () => {
+    const host = things.use(await startHost({ engine: await findEngine(age) }));
+    dockerd = await startDockerd(host);
+    recorder = things.use(startRecorder(host, "mac", WITH_MAC_IPAM));
+    await dockerd.docker("network", "create", "-d", "mac", "--ipam-driver", "mac", "macs");
+  }, 600_000);
+  beforeEach(() => recorder.forget());
+
+  const said = async (...args: string[]) => {
+    await dockerd.tryDocker(["run", "--rm", "--network", "macs", ...args, IMAGE, "true"]);
+    return recorder.bodies("NetworkDriver.CreateEndpoint")[0];
+  };
+
+  test("that it made up for an IPAM: no option tells of it", async () => {
+    const body = await said();
+    expect(body).toMatchObject({
+      Interface: {
+        Address: "10.9.0.7/24",
+        MacAddress: expect.stringMatching(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
+      },
+    });
+    expect(body).not.toHaveProperty(["Options", "com.docker.network.endpoint.macaddress"]);
+  });
+
+  test("that a user asked for: the option has it too, in base64", async () => {
+    expect(await said("--mac-address", "02:00:5e:00:53:01")).toMatchObject({
+      Interface: { MacAddress: "02:00:5e:00:53:01" },
+      Options: { "com.docker.network.endpoint.macaddress": "AgBeAFMB" },
+    });
+  });
+});
