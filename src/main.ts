@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { asUnderlayError } from "./lib/errors.ts";
+import type { LinkKind } from "./lib/request.ts";
 import { openLibc } from "./sys/libc.ts";
 
 /** Which program am I? Imports the one that was asked for, and nothing of the others. */
@@ -23,13 +24,18 @@ const LATER: Readonly<Record<string, string>> = {
   "underlay-ipvlan": "netavark drivers",
   "underlay-bridge": "netavark drivers",
   "docker-ovs-plugin": "Open vSwitch networks",
-  "ipvlan-docker-plugin": "ipvlan networks",
+};
+
+const OLD_PLUGINS: Readonly<Record<string, LinkKind>> = {
+  "macvlan-docker-plugin": "macvlan",
+  "ipvlan-docker-plugin": "ipvlan",
 };
 
 function programOf(calledAs: string, args: readonly string[]): Program {
   const later = LATER[calledAs];
   if (later !== undefined) return notYet(`${calledAs}: ${later} come with a later version of Underlay`);
-  if (calledAs === "macvlan-docker-plugin") return oldPlugin;
+  const oldKind = OLD_PLUGINS[calledAs];
+  if (oldKind !== undefined) return (more) => oldPlugin(oldKind, more);
   if (args.length === 0 && process.env["CNI_COMMAND"] !== undefined) {
     return notYet("CNI comes with a later version of Underlay");
   }
@@ -50,12 +56,12 @@ async function cli(args: readonly string[]): Promise<number> {
   return runCli(args, process.env, processIo());
 }
 
-async function oldPlugin(args: readonly string[]): Promise<number> {
+async function oldPlugin(kind: LinkKind, args: readonly string[]): Promise<number> {
   const [{ runOldPlugin }, { processIo }] = await Promise.all([
     import("./cli/main.ts"),
     import("./cli/io.ts"),
   ]);
-  return runOldPlugin("macvlan", args, process.env, processIo());
+  return runOldPlugin(kind, args, process.env, processIo());
 }
 
 try {

@@ -9,6 +9,7 @@ import { didYouMean } from "./lib/nearest.ts";
 import { kindFacts } from "./links/host/kinds.ts";
 import { MACHINE_FILES } from "./links/host/read.ts";
 import { linksInside } from "./links/inside.ts";
+import { ipvlanDriver } from "./links/ipvlan/driver.ts";
 import { macvlanDriver } from "./links/macvlan/driver.ts";
 import type { KindDefaults } from "./links/on-parent.ts";
 import { type KernelAccess, kernelParents } from "./links/parent/kernel.ts";
@@ -47,6 +48,7 @@ export interface DaemonSettings {
   /** Milliseconds. */
   readonly staleAfter: number;
   readonly macvlan: KindDefaults;
+  readonly ipvlan: KindDefaults;
 }
 
 /** Containers that end together wait for the kernel together; a stack of them has rarely more than so many. */
@@ -114,7 +116,10 @@ export async function wireDaemon(
     bootId,
     staleAfter: settings.staleAfter,
     step,
-    drivers: { macvlan: macvlanDriver(requests, scratch, settings.macvlan) },
+    drivers: {
+      macvlan: macvlanDriver(requests, scratch, settings.macvlan),
+      ipvlan: ipvlanDriver(requests, scratch, settings.ipvlan),
+    },
     parents: knownParents(kernelParents(kernel, bootId), watch),
     reaper,
     inside: linksInside((other, work) =>

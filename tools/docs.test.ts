@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CONDITIONS } from "../src/conditions/registry.ts";
 import { flagOf, SETTING_KEYS } from "../src/daemon/settings.ts";
+import { parseIpvlan } from "../src/links/ipvlan/spec.ts";
 import { parseMacvlan } from "../src/links/macvlan/spec.ts";
 import { referencePages } from "./reference.ts";
 
@@ -51,18 +52,25 @@ describe("README.md", () => {
     expect(flags.filter((flag) => flag !== "--config" && !known.includes(flag ?? ""))).toEqual([]);
   });
 
-  test("has options that the driver takes, under both their names", () => {
-    const rows = [...readme.matchAll(/^\| `-o ([a-z_.]+)=`(?: \(also `([a-z_]+)`\))?/gm)];
-    expect(rows.length).toBe(4);
-    const sample: Readonly<Record<string, string>> = { allow: "UL-P05", mtu: "1400", mode: "bridge" };
-    for (const [, name = "", alias] of rows) {
-      for (const option of alias === undefined ? [name] : [name, alias]) {
-        const value = Object.entries(sample).find(([part]) => option.endsWith(part))?.[1] ?? "eth0";
-        expect([option, parseMacvlan({ [option]: value }, {}, { ipv6: false })]).toMatchObject([
-          option,
-          { spec: {} },
-        ]);
+  const [ofMacvlan = "", ofIpvlan = ""] = readme.split("`docker network create -d underlay-ipvlan` has");
+  const SAMPLES = { allow: "UL-P05", mtu: "1400", macvlan_mode: "bridge", ipvlan_mode: "l3", flag: "vepa" };
+  test.each([
+    ["macvlan", ofMacvlan, { ...SAMPLES, mode: "bridge" }, parseMacvlan, 4],
+    ["ipvlan", ofIpvlan, { ...SAMPLES, mode: "l2" }, parseIpvlan, 2],
+  ] as const)(
+    "has options that the %s driver takes, under both their names",
+    (_, text, samples, parse, many) => {
+      const rows = [...text.matchAll(/^\| `-o ([a-z_.]+)=`(?: \(also `([a-z_]+)`\))?/gm)];
+      expect(rows.length).toBe(many);
+      for (const [, name = "", alias] of rows) {
+        for (const option of alias === undefined ? [name] : [name, alias]) {
+          const value = Object.entries(samples).find(([part]) => option.endsWith(part))?.[1] ?? "eth0";
+          expect([option, parse({ [option]: value }, {}, { ipv6: false })]).toMatchObject([
+            option,
+            { spec: {} },
+          ]);
+        }
       }
-    }
-  });
+    },
+  );
 });

@@ -70,6 +70,7 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
       },
     ],
     not: [
+      judged({ kind: "ipvlan", mode: "l3", subnets: [subnet("192.168.1.0/24")] }),
       judged(),
       judged({ subnets: [subnet("192.168.1.0/24", undefined, { router: "192.168.1.1" })] }),
       judged({ subnets: [subnet("192.168.1.128/25")] }),
@@ -92,6 +93,7 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
       },
     ],
     not: [
+      judged({ kind: "ipvlan", mode: "l3s", subnets: [subnet("172.18.0.0/16")] }),
       judged(),
       judged({ subnets: [subnet("172.16.0.0/16")] }),
       judged({ subnets: [subnet("172.32.0.0/16")] }),
@@ -131,6 +133,7 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
       },
     ],
     not: [
+      judged({ kind: "ipvlan", mode: "l3", subnets: [subnet("10.9.0.0/24")] }),
       judged(),
       judged({ subnets: [subnet("10.9.0.0/24"), subnet("192.168.1.0/24", "192.168.1.1")] }),
       judged({ subnets: [] }),

@@ -48,6 +48,8 @@ export interface Judged {
   /** A link kind; wider than those of today, because a parent may carry others. */
   readonly kind: string;
   readonly mode: string;
+  /** Of an ipvlan network: `bridge`, `private`, `vepa`. */
+  readonly flag?: string;
   readonly mtu?: number;
   readonly ipv6: boolean;
   readonly internal: boolean;

@@ -27,6 +27,7 @@ const noSuchKind: Condition = {
         message: `this kernel cannot make ${judged.kind} links`,
         evidence: trialEvidence(judged.parent),
         fix: [
+          { say: "load the module, if it is installed", run: `modprobe ${judged.kind}` },
           { say: "reboot, if the kernel was upgraded since the last boot" },
           { say: "install the running kernel's extra modules (linux-modules-extra-…, on OpenWrt kmod-…)" },
           { say: `or run a kernel built with ${config}` },

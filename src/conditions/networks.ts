@@ -13,7 +13,7 @@ import {
 } from "../lib/ip.ts";
 import type { Subnet } from "../lib/request.ts";
 import type { Condition, Judged } from "./condition.ts";
-import { createCommand, evidenceOfMany, networkOf, parentOf, routable } from "./say.ts";
+import { createCommand, evidenceOfMany, networkOf, parentOf, routable, routesOnLink } from "./say.ts";
 
 /** What Docker swallows: requests that are accepted and then do not do what the user believes. */
 
@@ -28,6 +28,7 @@ const unreserved: Condition = {
     "hands out the lowest free address, so a container will sooner or later answer for the router and the LAN " +
     "loses its way out. An --ip-range is not told to drivers; if it leaves the router out, all is well.",
   judge(judged) {
+    if (routesOnLink(judged)) return [];
     return judged.parent.routers
       .filter((router) => judged.subnets.some((subnet) => canHandOut(subnet, router)))
       .map((router) => ({
@@ -90,6 +91,7 @@ const poolOfDocker: Condition = {
     "LAN behind the parent: containers get addresses that no router and no other host there knows. An IPv6 --subnet " +
     "without --ipv6 leaves the same trace: Docker drops it without a word, and a driver never hears of it.",
   judge(judged) {
+    if (routesOnLink(judged)) return [];
     return judged.subnets
       .filter(
         ({ pool }) =>
@@ -207,6 +209,7 @@ const poolOffLan: Condition = {
     "when the LAN carries several subnets; more often the subnet is misspelt, and containers reach nobody.",
   hiddenBy: ["UL-I16", "UL-I05"],
   judge(judged) {
+    if (routesOnLink(judged)) return [];
     const addresses = routable(judged.parent.link?.addresses ?? []);
     const shared = judged.subnets.some(({ pool }) => addresses.some(({ ip }) => contains(pool, ip)));
     if (addresses.length === 0 || judged.subnets.length === 0 || shared) return [];

@@ -7,6 +7,7 @@ import {
   evidenceOfMany,
   inNetns,
   linkAttribute,
+  modeWords,
   netnsWords,
   parentOf,
   shellWord,
@@ -106,6 +107,12 @@ function conflicting({ parent }: Judged): readonly ChildFacts[] {
   return parent.trial === undefined ? parent.children.filter((child) => !child.ours) : parent.children;
 }
 
+/** Links of ours count: the judged network's own are of its kind. */
+function ofOtherFamily({ kind, parent }: Judged): readonly ChildFacts[] {
+  if (parent.trial?.outcome === "made") return [];
+  return parent.children.filter((child) => FAMILY_OF[child.kind] !== kind);
+}
+
 const mixed: Condition = {
   id: "UL-P07",
   title: "parent carries the other family of links",
@@ -119,16 +126,16 @@ const mixed: Condition = {
     "parent of its own.",
   judge(judged) {
     const { link } = judged.parent;
-    const others = conflicting(judged).filter((child) => FAMILY_OF[child.kind] !== judged.kind);
+    const others = ofOtherFamily(judged);
     const networks = judged.neighbours.filter((network) => network.kind !== judged.kind);
     const first = others[0];
     if (link === undefined || (first === undefined && networks.length === 0)) return [];
     const kind = first?.kind ?? networks[0]?.kind ?? "";
-    const where = first === undefined ? "" : ` (${first.name} in ${netnsWords(first.netns)})`;
+    const where = holderWords(first, networks[0]) ?? "";
     return [
       {
         subject: parentOf(judged),
-        message: `${link.name} cannot carry ${judged.kind}: it carries ${kind} already${where}`,
+        message: `${link.name} cannot carry ${judged.kind}: it carries ${kind} already (${where})`,
         evidence: [
           ...evidenceOfMany(others, childEvidence),
           ...evidenceOfMany(networks, networkEvidence),
@@ -143,7 +150,7 @@ const mixed: Condition = {
 function networkEvidence(network: NeighbourNetwork): Evidence {
   return {
     source: `record of network ${ownerWords(network.owner)}`,
-    value: `${network.kind} mode ${network.mode}`,
+    value: modeWords(network),
   };
 }
 
@@ -234,32 +241,47 @@ function wayOut(judged: Judged, children: readonly ChildFacts[], wantsAll: boole
   return wantsAll && holders.length === 0 ? [{ say: "use bridge mode", run: bridge }] : [ownVlan(link)];
 }
 
+/** What the kernel keeps once for all ipvlan links of a parent, and the option that asks for it. */
+const PER_PORT = [
+  { word: "mode", option: "ipvlan_mode" },
+  { word: "flag", option: "ipvlan_flag" },
+] as const;
+
 const ipvlanMode: Condition = {
   id: "UL-P09",
-  title: "ipvlan mode is the parent's",
+  title: "ipvlan mode and flag are the parent's",
   severity: "fail",
   refuses: true,
   confidence: "certain",
   needs: ["namespaces"],
   explain:
-    "All ipvlan links of a parent share one mode: a new link in another mode silently changes its siblings', also " +
-    "those of other networks and namespaces. Networks on one parent must therefore agree on it.",
+    "All ipvlan links of a parent share one mode and one flag: a new link with others silently changes its siblings', " +
+    "also those of other networks and namespaces. Networks on one parent must therefore agree on them.",
   judge(judged) {
     const { link, children } = judged.parent;
     if (link === undefined || judged.kind !== "ipvlan") return [];
-    const differs = ({ mode }: { readonly mode: string }) => mode !== judged.mode;
-    const others = children.filter((child) => FAMILY_OF[child.kind] === "ipvlan" && differs(child));
-    const networks = judged.neighbours.filter((network) => network.kind === "ipvlan" && differs(network));
-    const mode = others[0]?.mode ?? networks[0]?.mode;
-    if (mode === undefined) return [];
-    return [
-      {
-        subject: parentOf(judged),
-        message: `ipvlan mode is per parent: ${link.name} runs ${mode}, not ${judged.mode}`,
-        evidence: [...evidenceOfMany(others, childEvidence), ...evidenceOfMany(networks, networkEvidence)],
-        fix: [{ say: "use the same mode", run: createCommand(judged, { ipvlan_mode: mode }) }, ownVlan(link)],
-      },
-    ];
+    return PER_PORT.flatMap(({ word, option }) => {
+      const wanted = judged[word];
+      const differs = (other: { readonly mode: string; readonly flag?: string }) =>
+        other[word] !== undefined && wanted !== undefined && other[word] !== wanted;
+      const others = children.filter((child) => FAMILY_OF[child.kind] === "ipvlan" && differs(child));
+      const networks = judged.neighbours.filter((network) => network.kind === "ipvlan" && differs(network));
+      const runs = networks[0]?.[word] ?? others[0]?.[word];
+      // Of a link of ours in a container, its network says more.
+      const holder = holderWords(networks.length > 0 ? undefined : others[0], networks[0]);
+      if (runs === undefined) return [];
+      return [
+        {
+          subject: parentOf(judged),
+          message: `ipvlan ${word} is per parent: ${link.name} runs ${runs}, not ${wanted} (${holder})`,
+          evidence: [...evidenceOfMany(others, childEvidence), ...evidenceOfMany(networks, networkEvidence)],
+          fix: [
+            { say: `use the same ${word}`, run: createCommand(judged, { [option]: runs }) },
+            ownVlan(link),
+          ],
+        },
+      ];
+    });
   },
 };
 

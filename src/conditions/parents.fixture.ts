@@ -124,7 +124,15 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
       },
       {
         judged: judged({ neighbours: [{ owner: "docker:abc", kind: "ipvlan", mode: "l2" }] }),
-        message: "eth0 cannot carry macvlan: it carries ipvlan already",
+        message: "eth0 cannot carry macvlan: it carries ipvlan already (network docker:abc)",
+      },
+      {
+        judged: judged({
+          kind: "ipvlan",
+          mode: "l2",
+          parent: { ...missing("eth0"), link: link(), children: [child({ ours: true, netns: blue })] },
+        }),
+        message: "eth0 cannot carry ipvlan: it carries macvlan already (mv0 in netns /run/netns/blue)",
       },
     ],
     not: [
@@ -187,7 +195,7 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
           mode: "l3",
           parent: parent({ children: [child({ kind: "ipvlan", mode: "l2" })] }),
         }),
-        message: "ipvlan mode is per parent: eth0 runs l2, not l3",
+        message: "ipvlan mode is per parent: eth0 runs l2, not l3 (mv0 in this netns)",
       },
       {
         judged: judged({
@@ -195,7 +203,16 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
           mode: "l2",
           neighbours: [{ owner: "docker:abc", kind: "ipvlan", mode: "l3s" }],
         }),
-        message: "ipvlan mode is per parent: eth0 runs l3s, not l2",
+        message: "ipvlan mode is per parent: eth0 runs l3s, not l2 (network docker:abc)",
+      },
+      {
+        judged: judged({
+          kind: "ipvlan",
+          mode: "l2",
+          flag: "bridge",
+          neighbours: [{ owner: "docker:abc", kind: "ipvlan", mode: "l2", flag: "private" }],
+        }),
+        message: "ipvlan flag is per parent: eth0 runs private, not bridge (network docker:abc)",
       },
     ],
     not: [
@@ -203,6 +220,12 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
         kind: "ipvlan",
         mode: "l2",
         parent: parent({ children: [child({ kind: "ipvlan", mode: "l2" })] }),
+      }),
+      judged({
+        kind: "ipvlan",
+        mode: "l2",
+        flag: "vepa",
+        neighbours: [{ owner: "docker:abc", kind: "ipvlan", mode: "l2", flag: "vepa" }],
       }),
       judged({ parent: parent({ children: [child({ mode: "private" })] }) }),
     ],
@@ -228,7 +251,11 @@ export const PARENT_CASES: Readonly<Record<string, Cases>> = {
         judged: judged({ mode: "vepa" }),
         message: "vepa: containers of this host reach each other only if the switch sends frames back",
       },
+      {
+        judged: judged({ kind: "ipvlan", mode: "l2", flag: "vepa" }),
+        message: "vepa: containers of this host reach each other only if the switch sends frames back",
+      },
     ],
-    not: [judged(), judged({ mode: "private" }), judged({ kind: "ipvlan", mode: "vepa" })],
+    not: [judged(), judged({ mode: "private" }), judged({ kind: "ipvlan", mode: "l2", flag: "bridge" })],
   },
 };

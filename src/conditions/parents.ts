@@ -257,15 +257,16 @@ const vepa: Condition = {
     "only when the switch port reflects them (802.1Qbg, hairpin); most do not, and then these containers " +
     "cannot talk to each other.",
   judge(judged) {
-    if (judged.kind !== "macvlan" || judged.mode !== "vepa") return [];
+    const option = judged.kind === "macvlan" ? "macvlan_mode" : "ipvlan_flag";
+    if ((judged.kind === "macvlan" ? judged.mode : judged.flag) !== "vepa") return [];
     return [
       {
         subject: networkOf(judged),
         message: "vepa: containers of this host reach each other only if the switch sends frames back",
-        evidence: [{ source: "option macvlan_mode", value: "vepa" }],
+        evidence: [{ source: `option ${option}`, value: "vepa" }],
         fix: [
           { say: "turn on reflective relay (hairpin) at the switch port" },
-          { say: "or use bridge mode", run: createCommand(judged, { macvlan_mode: "bridge" }) },
+          { say: "or use bridge", run: createCommand(judged, { [option]: "bridge" }) },
         ],
       },
     ];

@@ -1,4 +1,4 @@
-import type { ChildFacts, LinkFacts, NetnsFacts, ParentFacts } from "../lib/facts.ts";
+import type { ChildFacts, LinkFacts, NeighbourNetwork, NetnsFacts, ParentFacts } from "../lib/facts.ts";
 import { type Cidr, contains, type Family, formatCidr, formatIp, LINK_LOCAL } from "../lib/ip.ts";
 import type { Evidence, Judged, Subject } from "./condition.ts";
 
@@ -10,6 +10,11 @@ export function parentOf(judged: Judged): Subject {
 
 export function networkOf(judged: Judged): Subject {
   return { kind: "network", name: judged.network };
+}
+
+/** Whether its containers hand all packets to the link, in subnets of their own behind this host, without a gateway. */
+export function routesOnLink({ kind, mode }: Judged): boolean {
+  return kind === "ipvlan" && mode !== "l2";
 }
 
 /** fe80::/10 says nothing about which subnets a LAN has. */
@@ -66,8 +71,16 @@ const MOST_SHOWN = 4;
 export function childEvidence(child: ChildFacts): Evidence {
   return {
     source: `RTM_GETLINK dump of ${netnsWords(child.netns)}`,
-    value: `${child.name}, ${child.kind} mode ${child.mode}`,
+    value: `${child.name}, ${modeWords(child)}`,
   };
+}
+
+export function modeWords({
+  kind,
+  mode,
+  flag,
+}: Pick<ChildFacts | NeighbourNetwork, "kind" | "mode" | "flag">) {
+  return `${kind} mode ${mode}${flag === undefined ? "" : ` ${flag}`}`;
 }
 
 export function netnsWords(netns: NetnsFacts): string {
@@ -83,7 +96,13 @@ export function inNetns(netns: NetnsFacts, command: string): string {
 
 /** The `docker network create` that asks for the judged network, with other options. NAME is the reader's to fill in. */
 export function createCommand(judged: Judged, options: Readonly<Record<string, string>>): string {
-  const asked = { parent: judged.parent.asked, ...modeOption(judged), ...mtuOption(judged), ...options };
+  const asked = {
+    parent: judged.parent.asked,
+    ...modeOption(judged),
+    ...flagOption(judged),
+    ...mtuOption(judged),
+    ...options,
+  };
   const given = Object.entries(asked).filter(([, value]) => value !== "");
   return [
     `docker network create -d underlay-${judged.kind}`,
@@ -111,6 +130,10 @@ function familyFlags({ subnets }: Judged): string[] {
 function modeOption(judged: Judged): Record<string, string> {
   const isDefault = judged.mode === "bridge" || judged.mode === "l2";
   return isDefault ? {} : { [`${judged.kind}_mode`]: judged.mode };
+}
+
+function flagOption({ kind, flag }: Judged): Record<string, string> {
+  return flag === undefined || flag === "bridge" ? {} : { [`${kind}_flag`]: flag };
 }
 
 function mtuOption(judged: Judged): Record<string, string> {

@@ -51,7 +51,8 @@ const EndpointJson = v.object({
   network_id: v.string(),
   state: v.string(),
   addresses: v.array(v.string()),
-  mac: v.string(),
+  /** Null when its link has the parent's. */
+  mac: v.nullable(v.string()),
   link_name: v.string(),
   created_at: v.string(),
 });
@@ -193,7 +194,7 @@ export function endpointBody(view: EndpointView): EndpointBody {
     network_id: idOf(network),
     state,
     addresses: [...view.addresses],
-    mac,
+    mac: mac ?? null,
     link_name: view.linkName,
     created_at: view.createdAt,
   };

@@ -58,11 +58,11 @@ describe("what is said where", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("what this version does not obey yet is warned about", async () => {
-    const { warnings } = await load({ env: { UNDERLAY_IPVLAN_PARENT: "eth0" } });
-    expect(warnings).toEqual([
-      "UNDERLAY_IPVLAN_PARENT: ipvlan.parent has no effect yet: ipvlan networks come later",
-    ]);
+  test("each kind of network has its defaults", async () => {
+    const env = { UNDERLAY_IPVLAN_PARENT: "eth0", UNDERLAY_IPVLAN_MODE: "l3s" };
+    const { values, warnings } = await load({ env });
+    expect([values["ipvlan.parent"], values["ipvlan.mode"], warnings]).toEqual(["eth0", "l3s", []]);
+    expect(load({ env: { UNDERLAY_IPVLAN_MODE: "bridge" } })).rejects.toThrow("is none of l2, l3, l3s");
   });
 
   test("flags win over environment, that over conf.d in order, that over underlay.toml", async () => {

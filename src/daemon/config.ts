@@ -87,7 +87,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   return {
     values: values as Values,
     settings,
-    warnings: [...strangeEnv(sources.env), ...withoutEffect(settings)],
+    warnings: strangeEnv(sources.env),
     files: paths,
   };
 }
@@ -133,13 +133,6 @@ function fromEnv(env: ConfigSources["env"]): Said[] {
 
 function fromFlags(flags: ConfigSources["flags"]): Said[] {
   return [...flags].map(([key, text]) => ({ key, text, origin: { from: "flag", where: flagOf(key) } }));
-}
-
-/** Read and checked already, so that a file may be written for the version that will obey. */
-function withoutEffect(settings: ReadonlyMap<SettingKey, { readonly origin: Origin }>): string[] {
-  return [...settings]
-    .filter(([key]) => key.startsWith("ipvlan."))
-    .map(([key, { origin }]) => `${origin.where}: ${key} has no effect yet: ipvlan networks come later`);
 }
 
 /** Only warned about: the environment is shared, and a variable may be meant for a newer version. */

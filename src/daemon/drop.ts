@@ -18,6 +18,7 @@ export function wireFrom(
     stateDir: values.state_dir,
     staleAfter: values.stale_after,
     macvlan: { parent: values["macvlan.parent"], mode: values["macvlan.mode"] },
+    ipvlan: { parent: values["ipvlan.parent"], mode: values["ipvlan.mode"] },
   };
   return wireDaemon(libc, settings, env, log);
 }

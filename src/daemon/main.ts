@@ -1,10 +1,10 @@
 import { join } from "node:path";
+import { DRIVERS } from "../docker/drivers.ts";
 import { dockerHandler } from "../docker/handler.ts";
 import { serveDriver } from "../docker/server.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asUnderlayError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
-import type { LinkKind } from "../lib/request.ts";
 import { MACHINE_FILES } from "../links/host/read.ts";
 import { type Libc, openLibc } from "../sys/libc.ts";
 import { releaseCode } from "../sys/memory.ts";
@@ -16,11 +16,6 @@ import { hostWatch } from "./host.ts";
 import { keepLooking } from "./look.ts";
 import { serviceManager } from "./manager.ts";
 import { type Rest, restAfter } from "./rest.ts";
-
-/** Docker driver names and the kinds behind them. */
-const DRIVERS: readonly { readonly name: string; readonly kind: LinkKind }[] = [
-  { name: "underlay-macvlan", kind: "macvlan" },
-];
 
 export interface DaemonProcess {
   readonly env: Readonly<Record<string, string | undefined>>;

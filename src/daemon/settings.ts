@@ -1,8 +1,9 @@
 import { parseDuration } from "../lib/duration.ts";
 import { LOG_LEVELS } from "../lib/log.ts";
 import { quote } from "../lib/quote.ts";
+import { IPVLAN_MODES } from "../links/ipvlan/spec.ts";
 import { MACVLAN_MODES } from "../links/macvlan/spec.ts";
-import { anyText, oneOf, type Reading } from "../links/options.ts";
+import { oneOf, type Reading } from "../links/options.ts";
 import { parseParent } from "../links/parent/ref.ts";
 
 /**
@@ -76,7 +77,12 @@ export const SETTINGS = {
     MACVLAN_MODES,
   ),
   "ipvlan.parent": optional(parent, "LINK", "parent of ipvlan networks that name none"),
-  "ipvlan.mode": optional(anyText, "MODE", "their mode"),
+  "ipvlan.mode": optional(
+    oneOf(IPVLAN_MODES),
+    "MODE",
+    `their mode: ${IPVLAN_MODES.join(", ")}`,
+    IPVLAN_MODES,
+  ),
 } as const;
 
 export type SettingKey = keyof typeof SETTINGS;

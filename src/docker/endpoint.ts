@@ -10,6 +10,9 @@ import { endpointOwner, networkOwner } from "./owners.ts";
 
 const IFNAME = "com.docker.network.endpoint.ifname";
 
+/** Absent for a MAC that dockerd made up because an IPAM wants to know one. */
+const USERS_MAC = "com.docker.network.endpoint.macaddress";
+
 /** What a user may give by `--driver-opt`; sysctls are carried out by dockerd. */
 const FOR_USERS = [IFNAME, "com.docker.network.endpoint.sysctls"];
 
@@ -32,7 +35,7 @@ export function endpointRequest(message: CreateEndpoint): EndpointRequest {
     owner: endpointOwner(message.NetworkID, message.EndpointID),
     network: networkOwner(message.NetworkID),
     addresses: addresses.filter((address) => address !== undefined),
-    ...(mac && { mac }),
+    ...(mac && { mac, macByUser: message.Options.known[USERS_MAC] !== "" }),
     ...(ifname !== "" && { ifname }),
     publishes: message.Options.known["com.docker.network.portmap"].map(publishOf),
   };

@@ -53,7 +53,12 @@ export function fakeEngine(): FakeEngine {
           .filter((subnet) => endpoint.addresses.some((address) => contains(subnet.pool, address.ip)))
           .flatMap((subnet) => (subnet.gateway && !network.internal ? [subnet.gateway] : []));
         const { linkName } = endpointView(endpoint);
-        return { linkName, ...(endpoint.ifname !== undefined && { ifname: endpoint.ifname }), gateways };
+        return {
+          linkName,
+          ...(endpoint.ifname !== undefined && { ifname: endpoint.ifname }),
+          gateways,
+          onLink: [],
+        };
       },
       unprovision: async () => undefined,
       async forget(owner) {

@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import { UnderlayError } from "../lib/errors.ts";
-import { type Family, formatIp } from "../lib/ip.ts";
+import { type Family, formatCidr, formatIp } from "../lib/ip.ts";
 import type { LogFields } from "../lib/log.ts";
 import type { Attachment, LinkKind } from "../lib/request.ts";
 import { endpointRequest } from "./endpoint.ts";
@@ -81,9 +81,10 @@ export const METHODS: Readonly<Record<string, Method>> = {
   "NetworkDriver.CreateEndpoint": taking(createEndpoint, async (message, { engine }) => {
     const request = endpointRequest(message);
     const { mac, addresses, linkName } = await engine.endpoints.declare(request);
+    // To answer a value that was given is an error, even the same value.
+    const isNews = mac !== undefined && request.mac === undefined;
     return {
-      // To answer a value that was given is an error, even the same value.
-      answer: request.mac === undefined ? { Interface: { MacAddress: mac } } : NOTHING,
+      answer: isNews ? { Interface: { MacAddress: mac } } : NOTHING,
       fields: { ip: addresses.join(" "), mac, link: linkName },
     };
   }),
@@ -139,16 +140,24 @@ function taking<T extends AnyMessage>(
   };
 }
 
+/** types.CONNECTED of libnetwork: a route to the link, without a next hop. */
+const CONNECTED = 1;
+
 function joined(attachment: Attachment): object {
   const gateway = (family: Family) => {
     const found = attachment.gateways.find((ip) => ip.family === family);
     return found && formatIp(found);
   };
+  const onLink = attachment.onLink.map((destination) => ({
+    Destination: formatCidr(destination),
+    RouteType: CONNECTED,
+  }));
   return {
     // 28.5 and older ignore DstName and number the DstPrefix.
     InterfaceName: { SrcName: attachment.linkName, DstPrefix: "eth", DstName: attachment.ifname },
     Gateway: gateway(4),
     GatewayIPv6: gateway(6),
+    StaticRoutes: onLink.length === 0 ? undefined : onLink,
     // Else a network without gateway gets a second, masqueraded NIC on docker_gwbridge.
     DisableGatewayService: true,
   };

@@ -58,7 +58,8 @@ describe.each(versions)("what Docker %s sent", (_, trace) => {
       [],
     ]);
     const { addresses, ...asked } = engine.requests.endpoints.get(endpoint) ?? { addresses: [] };
-    expect(asked).toEqual({ owner: endpoint, network, mac: "02:11:22:33:44:77", publishes: ["8081:80/tcp"] });
+    const mac = { mac: "02:11:22:33:44:77", macByUser: true };
+    expect(asked).toEqual({ owner: endpoint, network, ...mac, publishes: ["8081:80/tcp"] });
     expect(addresses.map(formatCidr)).toEqual(["10.60.0.70/24", "fd60::70/64"]);
   });
 
@@ -119,7 +120,8 @@ describe("other captured requests", () => {
     const { engine, call } = adapter();
     expect((await call("NetworkDriver.CreateNetwork", OTHERS.foreignIpam)).body).toEqual({});
     expect((await call("NetworkDriver.CreateEndpoint", OTHERS.daemonsMac)).body).toEqual({});
-    expect(engine.requests.endpoints.get(endpoint)?.mac as string).toBe("e6:3f:c2:27:e2:db");
+    const { mac, macByUser } = engine.requests.endpoints.get(endpoint) ?? {};
+    expect([mac as string, macByUser]).toEqual(["e6:3f:c2:27:e2:db", false]);
   });
 
   test("no IPAM at all: no subnet, no address, a MAC all the same", async () => {

@@ -1,7 +1,7 @@
 import { UnderlayError } from "../lib/errors.ts";
-import { type Cidr, contains, formatCidr, type Ip, parseCidr } from "../lib/ip.ts";
+import { type Cidr, contains, type Family, formatCidr, type Ip, parseCidr } from "../lib/ip.ts";
 import { ownerWords } from "../lib/owner.ts";
-import type { Subnet } from "../lib/request.ts";
+import type { Attachment, Subnet } from "../lib/request.ts";
 import { type EndpointRecord, type NetworkRecord, subnetsOf } from "./records.ts";
 
 /** The subnet that an endpoint's address belongs to: same prefix length, and it contains the address. */
@@ -20,9 +20,28 @@ function findSubnet(network: NetworkRecord, address: Cidr): Subnet | undefined {
   return subnetsOf(network).find(({ pool }) => pool.prefix === address.prefix && contains(pool, address.ip));
 }
 
-/** The gateway of each address's own subnet; none on an internal network. */
-export function gatewaysOf(network: NetworkRecord, record: EndpointRecord): Ip[] {
-  if (network.internal) return [];
+/** `0.0.0.0/0` and `::/0`. */
+const EVERYTHING: Readonly<Record<Family, Cidr>> = {
+  4: { ip: { family: 4, bytes: new Uint8Array(4) }, prefix: 0 },
+  6: { ip: { family: 6, bytes: new Uint8Array(16) }, prefix: 0 },
+};
+
+/**
+ * Where packets to elsewhere go: to the gateway of each address's own subnet, or by the link itself, which then needs
+ * none. Nowhere on an internal network.
+ */
+export function waysOut(
+  network: NetworkRecord,
+  record: EndpointRecord,
+  routesOnLink: boolean,
+): Pick<Attachment, "gateways" | "onLink"> {
+  if (network.internal) return { gateways: [], onLink: [] };
+  if (!routesOnLink) return { gateways: gatewaysOf(network, record), onLink: [] };
+  const families = new Set(record.addresses.flatMap((text) => parseCidr(text)?.ip.family ?? []));
+  return { gateways: [], onLink: [...families].map((family) => EVERYTHING[family]) };
+}
+
+function gatewaysOf(network: NetworkRecord, record: EndpointRecord): Ip[] {
   return record.addresses.flatMap((text) => {
     const address = parseCidr(text);
     const gateway = address && findSubnet(network, address)?.gateway;

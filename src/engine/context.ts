@@ -62,7 +62,7 @@ export function cachesOf(store: Store): { networks: NetworkCache; endpoints: End
     networks: new Cache(store.table<NetworkRecord>("networks"), () => ({})),
     endpoints: new Cache(store.table<EndpointRecord>("endpoints"), ({ network, mac, addresses }) => ({
       network: [network],
-      mac: [mac],
+      mac: mac === undefined ? [] : [mac],
       address: addresses,
     })),
   };
@@ -83,12 +83,13 @@ export function endpointsOf(context: LookContext, network: string): EndpointReco
 
 /** A network and its parent as conditions judge them. */
 export function judgedOf(context: LookContext, network: NetworkRecord, parent: ParentFacts): Judged {
-  const { mtu } = network.spec;
+  const { mtu, flag } = network.spec;
   return {
     network: network.owner,
     exists: context.networks.get(network.owner) !== undefined,
     kind: network.kind,
     mode: network.spec.mode,
+    ...(flag !== undefined && { flag }),
     ...(mtu !== undefined && { mtu }),
     ipv6: network.ipv6,
     internal: network.internal,
@@ -135,6 +136,7 @@ function neighboursOf(
       owner: other.owner,
       kind: other.kind,
       mode: other.spec.mode,
+      ...(other.spec.flag !== undefined && { flag: other.spec.flag }),
     }));
 }
 

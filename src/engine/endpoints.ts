@@ -6,7 +6,7 @@ import type { Attachment, EndpointRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
 import { subnetFor } from "./addresses.ts";
 import { type Context, knownNetwork } from "./context.ts";
-import { inheritedMac, isAlive, macConflict, macHolder, stableMac } from "./macs.ts";
+import { isAlive, macConflict, macHolder, macOf } from "./macs.ts";
 import { provisioner } from "./provision.ts";
 import { Joined } from "./queues.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
@@ -53,7 +53,7 @@ export function endpointsOn(context: Context): Endpoints {
       return requireSame(existing, wanted);
     }
     await supersede(wanted);
-    if (inheritedMac(context, network) === undefined) await claimMac(network, wanted);
+    await claimMac(network, wanted);
     step("endpoint.declare.before-record");
     await endpoints.put(wanted);
     calls.set(wanted.owner, context.steady());
@@ -69,13 +69,14 @@ export function endpointsOn(context: Context): Endpoints {
   }
 
   function recordOf(network: NetworkRecord, request: EndpointRequest): EndpointRecord {
+    const mac = macOf(context, network, request);
     return {
       owner: request.owner,
       network: request.network,
       state: "declared",
       addresses: request.addresses.map(formatCidr),
-      mac: request.mac ?? inheritedMac(context, network) ?? stableMac(context, network, request),
-      macChosenByUser: request.mac !== undefined,
+      ...(mac !== undefined && { mac }),
+      macChosenByUser: mac !== undefined && request.mac !== undefined,
       ...(request.ifname !== undefined && { ifname: request.ifname }),
       publishes: request.publishes,
       bootId: context.bootId,
@@ -171,7 +172,7 @@ export function endpointsOn(context: Context): Endpoints {
       },
       async () => {
         const found = await context.reaper.delete(linkNameOfEndpoint(record));
-        if (!found && record.state !== "declared") context.sightings.stray(record.mac);
+        if (!found && record.state !== "declared" && record.mac) context.sightings.stray(record.mac);
         step("endpoint.forget.after-link");
       },
       async () => {

@@ -69,7 +69,8 @@ export interface EndpointView {
   readonly network: string;
   readonly state: EndpointState;
   readonly addresses: readonly string[];
-  readonly mac: string;
+  /** Absent when its link has the parent's. */
+  readonly mac: string | undefined;
   readonly linkName: string;
   readonly createdAt: string;
 }

@@ -9,8 +9,23 @@ import type { EndpointRecord, NetworkRecord } from "./records.ts";
 
 /** Which MAC address an endpoint has. */
 
-/** The MAC that an endpoint of this network has whatever is asked for, if there is such a one. */
-export function inheritedMac(context: Context, { kind, spec, parent }: NetworkRecord): Mac | undefined {
+/**
+ * The given one, that of a kind which has it whatever is asked for, or one that follows from the address. Undefined
+ * for a link without a MAC of its own; throws `invalid_option` when the user gave it one.
+ */
+export function macOf(context: Context, network: NetworkRecord, request: EndpointRequest): Mac | undefined {
+  const { ownMac } = context.drivers[network.kind];
+  if (ownMac) return request.mac ?? inheritedMac(context, network) ?? stableMac(context, network, request);
+  if (request.mac === undefined || request.macByUser !== true) return undefined;
+  throw new UnderlayError(
+    "invalid_option",
+    `containers on ${network.kind} have the MAC address of their parent ${network.parent.name} and can be given no ` +
+      `other, not ${request.mac}: leave it out, or use a macvlan network`,
+    { inputs: { endpoint: request.owner, mac: request.mac } },
+  );
+}
+
+function inheritedMac(context: Context, { kind, spec, parent }: NetworkRecord): Mac | undefined {
   return context.drivers[kind].inheritedMac(spec, parent);
 }
 
@@ -19,25 +34,28 @@ export function inheritedMac(context: Context, { kind, spec, parent }: NetworkRe
  * and ARP caches of the LAN stay right. The store's seed keeps two hosts apart. Without an address it is the
  * endpoint's own.
  */
-export function stableMac(context: Context, network: NetworkRecord, request: EndpointRequest): Mac {
+function stableMac(context: Context, network: NetworkRecord, request: EndpointRequest): Mac {
   const { seed } = context.store;
   const address = request.addresses[0];
   if (!address) return deriveMac(seed, request.owner);
   return deriveMac(seed, network.parent.name, formatCidr(address));
 }
 
-/** Another endpoint on the same parent that has the MAC. */
+/** Another endpoint on the same parent that has the MAC; nobody stands in the way where all have the parent's. */
 export function macHolder(
-  { endpoints, networks }: Context,
+  context: Context,
   network: NetworkRecord,
   wanted: EndpointRecord,
 ): EndpointRecord | undefined {
+  const { mac } = wanted;
+  if (mac === undefined || inheritedMac(context, network) !== undefined) return undefined;
+  const { endpoints, networks } = context;
   const sharesParent = (owner: string) => {
     const other = networks.get(owner);
     return other !== undefined && isSameParent(other.parent, network.parent);
   };
   return endpoints
-    .with("mac", wanted.mac)
+    .with("mac", mac)
     .find(
       (other) => other.owner !== wanted.owner && other.state !== "removing" && sharesParent(other.network),
     );

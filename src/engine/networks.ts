@@ -43,7 +43,18 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
       if (givenUp?.aborted) await networks.delete(record.owner);
       givenUp?.throwIfAborted();
       step("network.ensure.after-record");
+      tellOfGateways(record);
       health.note(record.owner, facts);
+    });
+  }
+
+  /** Docker up to 27 makes one up for every subnet, so it is no error. */
+  function tellOfGateways({ owner, kind, spec, subnets }: NetworkRecord): void {
+    const gateways = subnets.flatMap(({ gateway }) => gateway ?? []);
+    if (gateways.length === 0 || !context.drivers[kind].routesOnLink(spec)) return;
+    context.log("info", `${kind} in mode ${spec.mode} sends everything to its link: the gateway has no use`, {
+      network: owner,
+      gateway: gateways.join(" "),
     });
   }
 
@@ -59,7 +70,7 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
     const refusal = refused(record, facts);
     if (refusal) throw refusal;
     const trial = await context.drivers[record.kind].trial(facts.link.ifindex, spec);
-    const tried = refused(record, { ...facts, trial });
+    const tried = trial && refused(record, { ...facts, trial });
     if (tried) throw tried;
     return { record, facts };
   }

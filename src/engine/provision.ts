@@ -5,7 +5,7 @@ import type { Mac } from "../lib/mac.ts";
 import type { Attachment } from "../lib/request.ts";
 import type { FoundParent } from "../links/parent/parents.ts";
 import { aliasOf } from "../links/survey.ts";
-import { gatewaysOf } from "./addresses.ts";
+import { waysOut } from "./addresses.ts";
 import { type Context, judgedOf, knownNetwork, unknown } from "./context.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
 
@@ -32,9 +32,9 @@ export function provisioner(context: Context): (owner: string, netns?: string) =
     const network = knownNetwork(context, record.network);
     const linkName = linkNameOfEndpoint(record);
     await context.reaper.settled(linkName);
-    await macReleased(record);
+    if (record.mac) await macReleased(owner, record.mac);
     const parent = await usableParent(network);
-    await strayedMacIsGone(network, record, parent);
+    if (record.mac) await strayedMacIsGone(network, record.mac, parent);
     step("endpoint.provision.before-link");
     await createLink(network, record, parent);
     step("endpoint.provision.after-link");
@@ -45,15 +45,15 @@ export function provisioner(context: Context): (owner: string, netns?: string) =
     return {
       linkName,
       ...(record.ifname !== undefined && { ifname: record.ifname }),
-      gateways: gatewaysOf(network, record),
+      ...waysOut(network, record, context.drivers[network.kind].routesOnLink(network.spec)),
     };
   }
 
   /** A link with this MAC that is on its way out must be gone, or the kernel answers EADDRINUSE when ours goes up. */
-  async function macReleased(record: EndpointRecord): Promise<void> {
+  async function macReleased(wanting: string, mac: Mac): Promise<void> {
     const leaving = endpoints
-      .with("mac", record.mac)
-      .filter(({ owner, state }) => owner !== record.owner && state === "removing");
+      .with("mac", mac)
+      .filter(({ owner, state }) => owner !== wanting && state === "removing");
     await Promise.all(leaving.map((other) => context.reaper.settled(linkNameOfEndpoint(other))));
   }
 
@@ -61,11 +61,7 @@ export function provisioner(context: Context): (owner: string, netns?: string) =
    * A container that died with its runtime takes its link along, and the kernel takes its netns apart in its own time.
    * No event tells when, so the kernel is asked.
    */
-  async function strayedMacIsGone(
-    network: NetworkRecord,
-    { mac }: EndpointRecord,
-    parent: FoundParent,
-  ): Promise<void> {
+  async function strayedMacIsGone(network: NetworkRecord, mac: Mac, parent: FoundParent): Promise<void> {
     if (!context.sightings.mayHaveStrayed(mac)) return;
     const { isMacFree } = context.drivers[network.kind];
     const deadline = context.steady() + STRAY_PATIENCE;
@@ -110,7 +106,7 @@ export function provisioner(context: Context): (owner: string, netns?: string) =
       await context.drivers[network.kind].create({
         name: linkNameOfEndpoint(record),
         parentIfindex: parent.ifindex,
-        mac: record.mac,
+        ...(record.mac !== undefined && { mac: record.mac }),
         alias: aliasOf(record.owner),
         spec: network.spec,
       });

@@ -36,7 +36,8 @@ export interface EndpointRecord {
   readonly network: string;
   readonly state: EndpointState;
   readonly addresses: readonly string[];
-  readonly mac: Mac;
+  /** Absent when its link has the parent's. */
+  readonly mac?: Mac;
   readonly macChosenByUser: boolean;
   readonly ifname?: string;
   /** Path of the netns in which its container has the link. */

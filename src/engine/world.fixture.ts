@@ -4,7 +4,8 @@ import { linkNameOf, OUR_LINK_GROUP } from "../lib/ifname.ts";
 import { type Cidr, parseCidr, parseIp } from "../lib/ip.ts";
 import { parseMac } from "../lib/mac.ts";
 import type { EndpointRequest, NetworkRequest } from "../lib/request.ts";
-import type { Birth, LinkDriver } from "../links/driver.ts";
+import type { Birth, LinkDriver, LinkSpec } from "../links/driver.ts";
+import { type IpvlanSpec, parseIpvlan } from "../links/ipvlan/spec.ts";
 import { type MacvlanSpec, parseMacvlan } from "../links/macvlan/spec.ts";
 import type { SurveyedLink } from "../links/survey.ts";
 import { memoryStore } from "../store/memory.ts";
@@ -27,7 +28,7 @@ export class World {
   readonly children: ChildFacts[] = [];
   trial: TrialFacts = { outcome: "made" };
   /** Links in the home netns, by name. */
-  readonly links = new Map<string, Birth<MacvlanSpec>>();
+  readonly links = new Map<string, Birth<LinkSpec>>();
   /** Owners whose link a container has. */
   readonly held = new Set<string>();
   /** How many looks find a MAC held by a netns that is being taken apart. */
@@ -54,16 +55,30 @@ export class World {
   }
 
   parts(): EngineParts {
-    const driver: LinkDriver<MacvlanSpec> = {
-      kind: "macvlan",
-      parse: (options, families) => parseMacvlan(options, {}, families),
+    const shared = {
       trial: async () => this.trial,
       isMacFree: async () => this.looksAtMac++ >= this.macHeldFor,
-      inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),
-      create: async (birth) => {
+      create: async (birth: Birth<LinkSpec>) => {
         if (this.createFailure) throw this.createFailure;
         this.links.set(birth.name, birth);
       },
+    };
+    const macvlan: LinkDriver<MacvlanSpec> = {
+      ...shared,
+      kind: "macvlan",
+      ownMac: true,
+      parse: (options, families) => parseMacvlan(options, {}, families),
+      routesOnLink: () => false,
+      inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),
+    };
+    const ipvlan: LinkDriver<IpvlanSpec> = {
+      ...shared,
+      kind: "ipvlan",
+      ownMac: false,
+      parse: (options, families) => parseIpvlan(options, {}, families),
+      trial: async () => (this.trial.outcome === "failed" ? this.trial : undefined),
+      routesOnLink: ({ mode }) => mode !== "l2",
+      inheritedMac: () => undefined,
     };
     return {
       store: this.store,
@@ -79,7 +94,7 @@ export class World {
         this.steps.push(step);
         this.onStep(step);
       },
-      drivers: { macvlan: driver },
+      drivers: { macvlan, ipvlan },
       parents: {
         facts: async (ref) => {
           const facts = this.#facts("name" in ref ? ref.name : ref.how);

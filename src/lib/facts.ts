@@ -47,6 +47,8 @@ export interface ChildFacts {
   readonly ifindex: number;
   /** `bridge`, `private`, `vepa`, `passthru`, `source`; for ipvlan `l2`, `l3`, `l3s`. */
   readonly mode: string;
+  /** Of an ipvlan: `bridge`, `private`, `vepa`. */
+  readonly flag?: string;
   readonly mac?: Mac;
   readonly mtu: number;
   readonly netns: NetnsFacts;
@@ -110,4 +112,5 @@ export interface NeighbourNetwork {
   readonly owner: string;
   readonly kind: string;
   readonly mode: string;
+  readonly flag?: string;
 }

@@ -7,7 +7,7 @@ import type { Mac } from "./mac.ts";
  */
 
 /** Names of the link kinds that carry endpoints. */
-export type LinkKind = "macvlan";
+export type LinkKind = "macvlan" | "ipvlan";
 
 export interface Subnet {
   readonly pool: Cidr;
@@ -36,8 +36,10 @@ export interface EndpointRequest {
   readonly network: string;
   /** At most one address a family, with the prefix of its subnet. */
   readonly addresses: readonly Cidr[];
-  /** Only when the user chose one; otherwise it is derived and stays the same for the same address. */
+  /** When it was given; otherwise it is derived and stays the same for the same address. */
   readonly mac?: Mac;
+  /** Whether the user chose the given one. What an allocator made up may be left unused. */
+  readonly macByUser?: boolean;
   /** Name wanted inside the container. */
   readonly ifname?: string;
   /** Ports the user asked to publish, as `8080:80/tcp`; a link on the LAN publishes nothing, so they are only reported. */
@@ -50,4 +52,6 @@ export interface Attachment {
   readonly linkName: string;
   readonly ifname?: string;
   readonly gateways: readonly Ip[];
+  /** What is to be routed to the link itself, without a next hop. */
+  readonly onLink: readonly Cidr[];
 }

@@ -10,6 +10,8 @@ export interface LinkSpec {
   readonly parent: ParentRef;
   /** The word for the kind's mode in messages: `bridge`. */
   readonly mode: string;
+  /** A second word beside the mode, for kinds that have one: `private`. */
+  readonly flag?: string;
   /** Bytes; absent = the parent's. */
   readonly mtu?: number;
 }
@@ -22,7 +24,8 @@ export type Parsed<Spec extends LinkSpec> =
 export interface Birth<Spec extends LinkSpec> {
   readonly name: string;
   readonly parentIfindex: number;
-  readonly mac: Mac;
+  /** Absent for kinds without `ownMac`. */
+  readonly mac?: Mac;
   /** Who owns it, in words for `ip link`; a person reads it, no code does. */
   readonly alias: string;
   readonly spec: Spec;
@@ -36,10 +39,17 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
   readonly kind: LinkKind;
   /** All problems at once. Pure. */
   parse(options: Readonly<Record<string, string>>, families: { readonly ipv6: boolean }): Parsed<Spec>;
-  /** Makes one such link on the parent in a scratch netns and deletes it again: what the kernel says is certain. */
-  trial(parentIfindex: number, spec: Spec): Promise<TrialFacts>;
+  /** Whether each link has a MAC of its own. The others have their parent's, can be given none, and nobody is told it. */
+  readonly ownMac: boolean;
+  /**
+   * Makes one such link on the parent in a scratch netns and deletes it again: what the kernel says is certain.
+   * Undefined when a trial would change links that are there, and so none was made.
+   */
+  trial(parentIfindex: number, spec: Spec): Promise<TrialFacts | undefined>;
   /** Whether no other link on the parent, in whichever netns, holds the MAC. */
   isMacFree(parentIfindex: number, mac: Mac, spec: Spec): Promise<boolean>;
+  /** Whether packets to anywhere are handed to the link without a next hop, so that a gateway has no use. */
+  routesOnLink(spec: Spec): boolean;
   /** The MAC that such a link has whatever is asked for: a passthru link is its parent to the LAN. */
   inheritedMac(spec: Spec, parent: { readonly mac?: Mac }): Mac | undefined;
   /**

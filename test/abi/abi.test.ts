@@ -3,7 +3,7 @@ import { ETHERTYPE } from "../../src/lib/ethernet.ts";
 import { MAX_IFNAME } from "../../src/lib/ifname.ts";
 import { ifaddrmsg } from "../../src/netlink/address.ts";
 import { genlmsghdr } from "../../src/netlink/genetlink.ts";
-import { IPVLAN_MODE } from "../../src/netlink/kinds/ipvlan.ts";
+import { IPVLAN_FLAG, IPVLAN_MODE } from "../../src/netlink/kinds/ipvlan.ts";
 import { MACVLAN_MODE } from "../../src/netlink/kinds/macvlan.ts";
 import { VLAN_PROTOCOL, vlanFlags } from "../../src/netlink/kinds/vlan.ts";
 import { ADDR_GEN_MODE, ifinfomsg } from "../../src/netlink/link.ts";
@@ -140,6 +140,8 @@ const BY_HAND: readonly Declared[] = [
   ),
   by("ETH_P_8021Q", VLAN_PROTOCOL["802.1q"], "netlink/kinds/vlan.ts"),
   by("ETH_P_8021AD", VLAN_PROTOCOL["802.1ad"], "netlink/kinds/vlan.ts"),
+  by("IPVLAN_F_PRIVATE", IPVLAN_FLAG.private, "netlink/kinds/ipvlan.ts"),
+  by("IPVLAN_F_VEPA", IPVLAN_FLAG.vepa, "netlink/kinds/ipvlan.ts"),
 ];
 
 /** Every name of errno.ts: numbers that have none say so. */

@@ -70,7 +70,7 @@ const CNI = [
   "ovs",
 ];
 const NETAVARK = ["underlay-macvlan", "underlay-ipvlan", "underlay-bridge"];
-const OLD_AND_LATER = ["ipvlan-docker-plugin", "docker-ovs-plugin"];
+const OLD_AND_LATER = ["docker-ovs-plugin"];
 
 describe("in a folder with .env and bunfig.toml of somebody else", () => {
   test("the trap works: a Bun compiled without our flags obeys both", () => {
@@ -133,6 +133,7 @@ describe("in a folder with .env and bunfig.toml of somebody else", () => {
   for (const [name, args] of [
     ["underlay", ["daemon"]],
     ["macvlan-docker-plugin", ["-d"]],
+    ["ipvlan-docker-plugin", ["-d", "-mode", "l3"]],
   ] as const) {
     test(`as the daemon, called as ${name}: serves from its own folders and ends on SIGTERM`, async () => {
       const base = mkdtempSync(join(tmpdir(), "daemon-"));

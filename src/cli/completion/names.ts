@@ -37,7 +37,7 @@ function networkName({ id, kind, parent, subnets }: NetworkBody): Candidate {
 }
 
 function endpointName({ id, addresses, mac }: EndpointBody): Candidate {
-  return { word: id.slice(0, SHORT_ID), help: [...addresses, mac].join(" ") };
+  return { word: id.slice(0, SHORT_ID), help: [...addresses, ...(mac === null ? [] : [mac])].join(" ") };
 }
 
 /**

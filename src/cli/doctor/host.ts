@@ -1,3 +1,4 @@
+import { DRIVERS } from "../../docker/drivers.ts";
 import { askDockerd, driverFacts } from "../../docker/host-facts.ts";
 import type { LinkFacts, ProbeFacts } from "../../lib/facts.ts";
 import type { DockerFacts, HostFacts, Read } from "../../lib/host-facts.ts";
@@ -7,9 +8,6 @@ import { neighbourTables } from "../../links/host/neighbours.ts";
 import { dockerdProcess, processFacts } from "../../links/host/process.ts";
 import type { Files } from "../../links/host/read.ts";
 import type { DoctorKernel } from "./kernel.ts";
-
-/** Names under which Docker is to find us. */
-const DRIVERS = ["underlay-macvlan"] as const;
 
 export interface HostQuestion {
   readonly files: Files;
@@ -51,7 +49,7 @@ async function dockerFacts({
   const process = dockerdProcess(files);
   const [dockerd, ...drivers] = await Promise.all([
     askDockerd(dockerSocket),
-    ...DRIVERS.map((name) => driverFacts(name, pluginDir, files.text)),
+    ...DRIVERS.map(({ name }) => driverFacts(name, pluginDir, files.text)),
   ]);
   return { socket: dockerSocket, dockerd, drivers, networks: dockerNetworks, ...(process && { process }) };
 }

@@ -1,5 +1,6 @@
 import { CONFIG_DIR } from "../../daemon/config.ts";
 import { envOf, flagOf, SETTING_KEYS, SETTINGS } from "../../daemon/settings.ts";
+import { DRIVERS } from "../../docker/drivers.ts";
 import { flagsOf } from "../flags.ts";
 import type { Verb } from "../verb.ts";
 import { doctorPage } from "./doctor.ts";
@@ -27,7 +28,7 @@ function underlay(verbs: readonly Verb[], version: string): string {
       "DESCRIPTION",
       paragraph(
         "Underlay attaches containers directly to the networks that the host is on. Docker reaches it as the " +
-          "network driver underlay-macvlan; networks are made and removed by Docker:",
+          "network drivers underlay-macvlan and underlay-ipvlan; networks are made and removed by Docker:",
       ),
       verbatim([
         "docker network create -d underlay-macvlan -o parent=eth0 \\",
@@ -52,7 +53,9 @@ function underlay(verbs: readonly Verb[], version: string): string {
         "what is remembered of networks and endpoints",
       ),
       item(italic(`${SETTINGS.run_dir.fallback}/underlay.sock`), "where the daemon answers the other verbs"),
-      item(italic(`${SETTINGS.plugin_dir.fallback}/underlay-macvlan.sock`), "where Docker finds the driver"),
+      ...DRIVERS.map(({ name }) =>
+        item(italic(`${SETTINGS.plugin_dir.fallback}/${name}.sock`), "where Docker finds the driver"),
+      ),
     ),
     section(
       "SEE ALSO",

@@ -10,9 +10,9 @@ afterAll(() => host.close());
 describe("config validate", () => {
   const folder = mkdtempSync(join(tmpdir(), "underlay-validate-"));
   afterAll(() => rmSync(folder, { recursive: true }));
-  const validate = (text: string, more = "") => {
+  const validate = (text: string, more = "", options = {}) => {
     writeFileSync(join(folder, "one.toml"), text);
-    return host.run(`config validate --config ${folder}/one.toml${more}`);
+    return host.run(`config validate --config ${folder}/one.toml${more}`, options);
   };
 
   test("says what is right, with what is odd beside it", async () => {
@@ -21,12 +21,12 @@ describe("config validate", () => {
       out: `${folder}/one.toml is right\n`,
       err: "",
     });
-    const odd = await validate('[ipvlan]\nparent = "eth0"\n', " -o json");
-    expect(odd.err).toContain("has no effect yet");
+    const env = { env: { UNDERLAY_LOGLEVEL: "x" } };
+    const odd = await validate('[ipvlan]\nparent = "eth0"\nmode = "l3"\n', " -o json", env);
     expect(JSON.parse(odd.out)).toEqual({
       schema: "underlay.config-validation/v1",
       files: [`${folder}/one.toml`],
-      warnings: [expect.stringContaining(`${folder}/one.toml:2: ipvlan.parent`)],
+      warnings: [expect.stringContaining("UNDERLAY_LOGLEVEL is not known")],
     });
   });
 

@@ -3,7 +3,7 @@ import { EXIT } from "../exit.ts";
 import { formatOf, jsonOf, type Listing, listText, ONE_FORMATS, paintOf, shortId } from "../output.ts";
 import { type Cell, pairsOf } from "../table.ts";
 import type { Call, Verb } from "../verb.ts";
-import { ageOf, type ListContext } from "./network.ts";
+import { ageOf, type ListContext, macOf } from "./network.ts";
 
 const ENDPOINTS: Listing<EndpointBody, ListContext> = {
   schema: "underlay.endpoints/v1",
@@ -12,7 +12,7 @@ const ENDPOINTS: Listing<EndpointBody, ListContext> = {
     { head: "ENDPOINT", cell: ({ id }) => short(id) },
     { head: "NETWORK", cell: ({ network_id }) => short(network_id) },
     { head: "ADDRESSES", cell: ({ addresses }) => addresses.join(",") || "-" },
-    { head: "MAC", cell: ({ mac }) => mac },
+    { head: "MAC", cell: ({ mac }) => macOf(mac) },
     { head: "LINK", wide: true, cell: ({ link_name }) => link_name },
     { head: "STATE", cell: stateOf },
     { head: "AGE", cell: ({ created_at }) => ageOf(created_at, now) },
@@ -31,7 +31,7 @@ const ENDPOINTS: Listing<EndpointBody, ListContext> = {
     id: ({ id }) => id,
     network: ({ network_id }) => network_id,
     address: ({ addresses }) => addresses.join(","),
-    mac: ({ mac }) => mac,
+    mac: ({ mac }) => mac ?? "",
     link: ({ link_name }) => link_name,
     state: ({ state }) => state,
   },
@@ -63,7 +63,7 @@ function details(endpoint: EndpointBody, now: number): [string, Cell][] {
     ["network", endpoint.network_id],
     ["owner", endpoint.owner],
     ...endpoint.addresses.map((address): [string, Cell] => ["address", address]),
-    ["mac", endpoint.mac],
+    ["mac", macOf(endpoint.mac)],
     ["link", endpoint.link_name],
     ["state", stateOf(endpoint)],
     ["created", `${endpoint.created_at} (${ageOf(endpoint.created_at, now)} ago)`],

@@ -11,6 +11,9 @@ export interface ListContext {
   readonly now: number;
 }
 
+/** An ipvlan has none of its own. */
+export const macOf = (mac: string | null): string => mac ?? "the parent's";
+
 export const ageOf = (createdAt: string, now: number): string => formatAge(now - Date.parse(createdAt));
 
 const NETWORKS: Listing<NetworkBody, ListContext> = {
@@ -105,7 +108,7 @@ function details(network: NetworkBody, endpoints: readonly EndpointBody[], now: 
     ["created", `${network.created_at} (${ageOf(network.created_at, now)} ago)`],
     ...endpoints.map(({ id, addresses, mac, state }): [string, Cell] => [
       "endpoint",
-      [id.slice(0, 12), addresses.join(",") || "no address", mac, state].join("  "),
+      [id.slice(0, 12), addresses.join(",") || "no address", macOf(mac), state].join("  "),
     ]),
   ];
 }

@@ -1,6 +1,7 @@
+import { asUnderlayError } from "../../lib/errors.ts";
 import type { KindFacts, Read } from "../../lib/host-facts.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
-import { deleteLinkRequest, newLinkRequest } from "../../netlink/link.ts";
+import { kindTrial } from "../parent/trial.ts";
 import { moduleState } from "./modules.ts";
 import type { Files } from "./read.ts";
 
@@ -11,8 +12,6 @@ const KINDS = [
   { kind: "vlan", module: "8021q" },
   { kind: "dummy", module: "dummy" },
 ] as const;
-
-const TRIAL_NAME = "ul-kind";
 
 /**
  * Which kinds the kernel has. `scratch`: a conversation in an empty netns of ours, or why there is none. Throws
@@ -32,19 +31,14 @@ export async function kindFacts(
   return found;
 }
 
-/**
- * Asks for a link of the kind without the parent and the data that it needs: rtnl_newlink of net/core/rtnetlink.c
- * answers EOPNOTSUPP when nothing registered the kind, and only then asks the kind itself, which says EINVAL or makes it.
- */
 async function tried(scratch: Read<Conversation>, kind: string): Promise<KindFacts["tried"]> {
   if ("unread" in scratch) return scratch;
-  const [outcome] = await scratch.known.settle([newLinkRequest({ name: TRIAL_NAME, info: { kind } })]);
-  if (outcome?.ok === true) {
-    await scratch.known.settle([deleteLinkRequest({ name: TRIAL_NAME })]);
-    return { known: {} };
+  try {
+    const trial = await kindTrial(scratch.known, kind);
+    return { known: trial.outcome === "failed" ? { errno: trial.errno, text: trial.text } : {} };
+  } catch (thrown) {
+    const { code, message } = asUnderlayError(thrown);
+    if (code !== "permission") throw thrown;
+    return { unread: message };
   }
-  const { code, message, errno = "", kernelText = "" } = outcome?.error ?? {};
-  if (code === "permission") return { unread: message ?? "" };
-  const isUnknown = errno === "EOPNOTSUPP" || (errno === "ENODEV" && /unknown device type/i.test(kernelText));
-  return { known: isUnknown ? { errno, text: kernelText } : {} };
 }

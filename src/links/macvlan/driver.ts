@@ -14,10 +14,12 @@ export function macvlanDriver(
 ): LinkDriver<MacvlanSpec> {
   return {
     kind: "macvlan",
+    ownMac: true,
     parse: (options, families) => parseMacvlan(options, defaults, families),
     trial: (parentIfindex, spec) => tryLink(scratch, { parent: parentIfindex, info: infoOf(spec) }),
     isMacFree: async (parentIfindex, mac, spec) =>
       spec.mode === "passthru" || canGoUp(scratch, { parent: parentIfindex, mac, info: infoOf(spec) }),
+    routesOnLink: () => false,
     // The kernel gives it the parent's address; another one, set later, would become the parent's own.
     inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),
     create: ({ spec, ...birth }) =>

@@ -1,7 +1,7 @@
 import type { ChildFacts, NetnsFacts } from "../../lib/facts.ts";
 import { isOurLinkName, OUR_LINK_GROUP } from "../../lib/ifname.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
-import { ipvlanModeName } from "../../netlink/kinds/ipvlan.ts";
+import { ipvlanFlagName, ipvlanModeName } from "../../netlink/kinds/ipvlan.ts";
 import { macvlanModeName } from "../../netlink/kinds/macvlan.ts";
 import { type Link, listLinks, type PartOfLink } from "../../netlink/link.ts";
 import { isKnownKind, type LinkInfo } from "../../netlink/link-info.ts";
@@ -58,7 +58,7 @@ function childFacts(
       kind: info.kind,
       name,
       ifindex: header.index,
-      mode: modeOf(info),
+      ...modeOf(info),
       ...(typeof address === "string" && { mac: address }),
       mtu,
       netns,
@@ -74,9 +74,11 @@ function isChildInfo(info: LinkInfo | undefined): info is ChildInfo {
   return isKnownKind(info?.kind) && info?.kind !== "vlan";
 }
 
-function modeOf(info: ChildInfo): string {
+function modeOf(info: ChildInfo): Pick<ChildFacts, "mode" | "flag"> {
   const mode = info.data?.mode ?? 0;
-  return info.kind === "macvlan" || info.kind === "macvtap" ? macvlanModeName(mode) : ipvlanModeName(mode);
+  if (info.kind === "macvlan" || info.kind === "macvtap") return { mode: macvlanModeName(mode) };
+  const flags = info.data !== undefined && "flags" in info.data ? (info.data.flags ?? 0) : 0;
+  return { mode: ipvlanModeName(mode), flag: ipvlanFlagName(flags) };
 }
 
 /**

@@ -37,6 +37,26 @@ export async function tryLink(
   return { outcome: "failed", errno, text: kernelText };
 }
 
+const KIND_NAME = "ul-kind";
+
+/**
+ * Whether the kernel has the kind: asks for a link without the parent and the data that it needs, where nothing is.
+ * rtnl_newlink of net/core/rtnetlink.c answers EOPNOTSUPP when nothing registered the kind, and only then asks the
+ * kind itself, which says EINVAL or makes it. Throws `permission`.
+ */
+export async function kindTrial(inside: Conversation, kind: string): Promise<TrialFacts> {
+  const [outcome] = await inside.settle([newLinkRequest({ name: KIND_NAME, info: { kind } })]);
+  if (outcome === undefined) throw new UnderlayError("internal", "a trial link had no answer");
+  if (outcome.ok) {
+    await inside.settle([deleteLinkRequest({ name: KIND_NAME })]);
+    return { outcome: "made" };
+  }
+  if (outcome.error.code === "permission") throw outcome.error;
+  const { errno = "", kernelText = "" } = outcome.error;
+  const isUnknown = errno === "EOPNOTSUPP" || (errno === "ENODEV" && /unknown device type/i.test(kernelText));
+  return isUnknown ? { outcome: "failed", errno, text: kernelText } : { outcome: "made" };
+}
+
 /**
  * Whether a link with this MAC can go up on the parent. A link in a netns that is being taken apart is in no dump and
  * still holds its address; the kernel says EADDRINUSE only when the next one goes up.

@@ -1,0 +1,42 @@
+import type { Conversation } from "../../netlink/conversation.ts";
+import { IPVLAN_FLAG, IPVLAN_MODE } from "../../netlink/kinds/ipvlan.ts";
+import { makeChild } from "../child.ts";
+import type { LinkDriver } from "../driver.ts";
+import type { KindDefaults } from "../on-parent.ts";
+import { kindTrial, type Scratch } from "../parent/trial.ts";
+import { type IpvlanSpec, parseIpvlan } from "./spec.ts";
+
+/** Links of kind ipvlan, made in the netns of the conversation's socket. */
+export function ipvlanDriver(
+  conversation: Conversation,
+  scratch: Scratch,
+  defaults: KindDefaults,
+): LinkDriver<IpvlanSpec> {
+  return {
+    kind: "ipvlan",
+    ownMac: false,
+    parse: (options, families) => parseIpvlan(options, defaults, families),
+
+    // Never one on the parent: ipvlan_link_new of drivers/net/ipvlan sets mode and flag of all links there.
+    async trial() {
+      const tried = await kindTrial(scratch.inside, "ipvlan");
+      return tried.outcome === "failed" ? tried : undefined;
+    },
+
+    isMacFree: async () => true,
+    inheritedMac: () => undefined,
+
+    // L3 and L3S neither ask for neighbours nor answer who asks: the kernel sets NOARP.
+    routesOnLink: ({ mode }) => mode !== "l2",
+
+    create: ({ name, parentIfindex, alias, spec }) =>
+      makeChild(conversation, {
+        name,
+        parentIfindex,
+        alias,
+        ...(spec.mtu !== undefined && { mtu: spec.mtu }),
+        // Both always: a mode that is not said is l3, also for the links that are there.
+        info: { kind: "ipvlan", data: { mode: IPVLAN_MODE[spec.mode], flags: IPVLAN_FLAG[spec.flag] } },
+      }),
+  };
+}
