@@ -1,6 +1,8 @@
+import { dirname, join } from "node:path";
 import { FLAGS, PLUGIN_SOCKET, PROGRAM } from "../ground/daemon.ts";
 import { DOCKERD, IMAGE, IMPORT_BUSYBOX } from "../ground/dockerd.ts";
 import type { Output } from "../ground/run.ts";
+import { DRIVER } from "../ground/scene.ts";
 import type { DockerCall } from "../live/docker-calls.ts";
 import type { Guest, GuestProcess } from "./guest.ts";
 
@@ -12,9 +14,13 @@ const GUEST_FLAGS = [
 
 /** A minimal Debian has no client for HTTP on a unix socket; the program has one in its runtime. */
 const CALL = `
-  const { SOCKET, METHOD, MESSAGE } = process.env;
-  const url = "http://plugin/NetworkDriver." + METHOD;
-  console.log(await (await fetch(url, { method: "POST", unix: SOCKET, body: MESSAGE })).text());
+  const answers = [];
+  for (const [method, message] of JSON.parse(process.env.CALLS)) {
+    const url = "http://plugin/NetworkDriver." + method;
+    const options = { method: "POST", unix: process.env.SOCKET, body: JSON.stringify(message) };
+    answers.push(await (await fetch(url, options)).json());
+  }
+  console.log(JSON.stringify(answers));
 `;
 
 /** A dockerd, and our daemon beside it, in a guest. After a boot a scenario starts them, in the order it wants. */
@@ -32,6 +38,8 @@ export interface Services {
   cli(...args: string[]): Promise<string>;
   /** Says to our driver what a dockerd would; answers what it answers, which is an error when it has `Err`. */
   call(...call: DockerCall): Promise<Record<string, unknown>>;
+  /** The same for several calls to a driver by its name, one after the other, in one process: each costs half a second. */
+  calls(driver: string, calls: readonly DockerCall[]): Promise<readonly Record<string, unknown>[]>;
   /** How many containers `docker run`, `start` or `restart` has started: each costs seconds. */
   containersStarted(): number;
 }
@@ -42,6 +50,15 @@ export function servicesOf(guest: Guest): Services {
     ["docker", "--host=unix:///run/docker.sock", ...args].map(quoted).join(" ");
   const count = (args: readonly string[]) => {
     if (/^(run|start|restart)$/.test(args[0] ?? "")) started++;
+  };
+  const calls: Services["calls"] = async (driver, list) => {
+    const env = {
+      BUN_BE_BUN: "1",
+      SOCKET: join(dirname(PLUGIN_SOCKET), `${driver}.sock`),
+      CALLS: JSON.stringify(list),
+    };
+    const words = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
+    return JSON.parse(await guest.must(`${words.join(" ")} ${PROGRAM} -e ${quoted(CALL)}`));
   };
   return {
     underlay: async () => {
@@ -67,16 +84,8 @@ export function servicesOf(guest: Guest): Services {
       return guest.run(command(args));
     },
     cli: (...args) => guest.must([PROGRAM, ...args].map(quoted).join(" ")),
-    call: async (method, message) => {
-      const env = {
-        BUN_BE_BUN: "1",
-        SOCKET: PLUGIN_SOCKET,
-        METHOD: method,
-        MESSAGE: JSON.stringify(message),
-      };
-      const words = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
-      return JSON.parse(await guest.must(`${words.join(" ")} ${PROGRAM} -e ${quoted(CALL)}`));
-    },
+    call: async (...call) => (await calls(DRIVER, [call]))[0] ?? {},
+    calls,
     containersStarted: () => started,
   };
 }
