@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { createEngine, type WatchfulEngine } from "./engine/create.ts";
-import { STEPS, type StepReached } from "./engine/steps.ts";
+import { ALL_STEPS, type StepReached } from "./engine/steps.ts";
 import { UnderlayError } from "./lib/errors.ts";
 import type { KindFacts } from "./lib/host-facts.ts";
 import { OUR_LINK_NAME_BYTES } from "./lib/ifname.ts";
@@ -14,6 +15,7 @@ import { macvlanDriver } from "./links/macvlan/driver.ts";
 import type { KindDefaults } from "./links/on-parent.ts";
 import { type KernelAccess, kernelParents } from "./links/parent/kernel.ts";
 import { knownParents } from "./links/parent/known.ts";
+import { parentLinks } from "./links/parent/make.ts";
 import { kernelSurvey } from "./links/parent/survey.ts";
 import { linkReaper } from "./links/reaper.ts";
 import { type LinkWatch, linkWatch } from "./links/watch.ts";
@@ -24,6 +26,7 @@ import { listenInThread, type NetlinkThread, startNetlinkThread } from "./netlin
 import { threadPool } from "./netlink/thread-pool.ts";
 import { openStore } from "./store/sqlite.ts";
 import type { Libc } from "./sys/libc.ts";
+import { type Lock, tryLock } from "./sys/lock.ts";
 import { makeScratchNetns, type Netns, withNetns } from "./sys/netns.ts";
 
 /** Puts the rooms together into the engine that a program runs on. No decision about networks is made here. */
@@ -45,6 +48,7 @@ export interface DaemonParts {
 
 export interface DaemonSettings {
   readonly stateDir: string;
+  readonly runDir: string;
   /** Milliseconds. */
   readonly staleAfter: number;
   readonly macvlan: KindDefaults;
@@ -121,6 +125,8 @@ export async function wireDaemon(
       ipvlan: ipvlanDriver(requests, scratch, settings.ipvlan),
     },
     parents: knownParents(kernelParents(kernel, bootId), watch),
+    parentLinks: parentLinks(requests, deletes),
+    lockParent: (name) => awaitLock(libc, join(settings.runDir, "lock", `parent-${name}`)),
     reaper,
     inside: linksInside((other, work) =>
       insideThreads.run(async (thread) => {
@@ -146,6 +152,25 @@ export async function wireDaemon(
   return { engine, watch, kinds, collect, broken: broken.promise, close: () => kept.disposeAsync() };
 }
 
+/** Another process that makes or removes a parent is done in some 20 ms; one that is stopped never is. */
+const LOCK = { look: 10, patience: 5000 } as const;
+
+/** Throws `timeout` when another process keeps the lock. */
+async function awaitLock(libc: Libc, path: string): Promise<Lock> {
+  const deadline = performance.now() + LOCK.patience;
+  for (;;) {
+    const lock = tryLock(libc, path);
+    if (lock) return lock;
+    if (performance.now() > deadline) {
+      throw new UnderlayError(
+        "timeout",
+        `another process keeps the lock ${path}: \`fuser -v ${path}\` names it`,
+      );
+    }
+    await Bun.sleep(LOCK.look);
+  }
+}
+
 function startWorker(): Worker {
   return new Worker(new URL("./netlink/worker.ts", import.meta.url).href);
 }
@@ -168,9 +193,9 @@ function tracing(env: Env): FrameTrace | undefined {
 export function faultPoints(env: Env): StepReached {
   const wanted = env["UNDERLAY_FAULT"];
   if (!wanted) return () => undefined;
-  const name = STEPS.find((known) => wanted === `${known}:kill`);
+  const name = ALL_STEPS.find((known) => wanted === `${known}:kill`);
   if (name === undefined) {
-    const choices = STEPS.map((known) => `${known}:kill`);
+    const choices = ALL_STEPS.map((known) => `${known}:kill`);
     throw new UnderlayError(
       "invalid_option",
       `UNDERLAY_FAULT: no step ${wanted}${didYouMean(wanted, choices)}`,

@@ -53,9 +53,9 @@ describe("README.md", () => {
   });
 
   const [ofMacvlan = "", ofIpvlan = ""] = readme.split("`docker network create -d underlay-ipvlan` has");
-  const SAMPLES = { allow: "UL-P05", mtu: "1400", macvlan_mode: "bridge", ipvlan_mode: "l3", flag: "vepa" };
+  const SAMPLES = { allow: "UL-P05", mtu: "1400", macvlan_mode: "bridge", ipvlan_mode: "l3", flag: "vepa", protocol: "802.1ad" };
   test.each([
-    ["macvlan", ofMacvlan, { ...SAMPLES, mode: "bridge" }, parseMacvlan, 4],
+    ["macvlan", ofMacvlan, { ...SAMPLES, mode: "bridge" }, parseMacvlan, 5],
     ["ipvlan", ofIpvlan, { ...SAMPLES, mode: "l2" }, parseIpvlan, 2],
   ] as const)(
     "has options that the %s driver takes, under both their names",
@@ -65,7 +65,8 @@ describe("README.md", () => {
       for (const [, name = "", alias] of rows) {
         for (const option of alias === undefined ? [name] : [name, alias]) {
           const value = Object.entries(samples).find(([part]) => option.endsWith(part))?.[1] ?? "eth0";
-          expect([option, parse({ [option]: value }, {}, { ipv6: false })]).toMatchObject([
+          const parent = option === "vlan_protocol" ? { parent: "eth0.10" } : {};
+          expect([option, parse({ ...parent, [option]: value }, {}, { ipv6: false })]).toMatchObject([
             option,
             { spec: {} },
           ]);

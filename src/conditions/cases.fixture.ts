@@ -19,22 +19,43 @@ function through(destination: string, pool: string): Judged {
   return judged({ subnets: [subnet(pool)], parent: parent({ routers: [], routesElsewhere }) });
 }
 
+/** The trial was of the parent that the network is to have. */
+function ofVlan(trial: ReturnType<typeof refused>) {
+  return { ...trial, kind: "vlan" };
+}
+
 const OTHER_CASES: Readonly<Record<string, Cases>> = {
   "UL-K01": {
     holds: [
       {
         judged: judged({ parent: parent({ trial: refused("EOPNOTSUPP", "Unknown device type") }) }),
-        message: "this kernel cannot make macvlan links",
+        message: "this kernel cannot make macvlan links: module macvlan is missing",
       },
       {
         judged: judged({ parent: parent({ trial: refused("ENODEV", "Unknown device type") }) }),
-        message: "this kernel cannot make macvlan links",
+        message: "this kernel cannot make macvlan links: module macvlan is missing",
+      },
+      {
+        judged: judged({ parent: parent({ trial: ofVlan(refused("EOPNOTSUPP", "Unknown device type")) }) }),
+        message: "this kernel cannot make vlan links: module 8021q is missing",
       },
     ],
-    not: [judged(), judged({ parent: parent({ trial: refused("ENODEV", "No such device") }) })],
+    not: [
+      judged(),
+      judged({ parent: parent({ trial: refused("ENODEV", "No such device") }) }),
+      judged({
+        parent: parent({ trial: ofVlan(refused("EOPNOTSUPP", "8021q: VLANs not supported on device")) }),
+      }),
+    ],
   },
   "UL-K10": {
     holds: [
+      {
+        judged: judged({
+          parent: parent({ trial: ofVlan(refused("EOPNOTSUPP", "8021q: VLANs not supported on device")) }),
+        }),
+        message: "no vlan can be made on eth0: 8021q: VLANs not supported on device",
+      },
       {
         judged: judged({ parent: parent({ trial: busy }) }),
         message: "no macvlan can be made on eth0: something unseen from here receives the frames of eth0",

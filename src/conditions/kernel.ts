@@ -1,5 +1,6 @@
 import type { TrialFacts } from "../lib/facts.ts";
 import type { KernelFacts, KindFacts, ModuleState } from "../lib/host-facts.ts";
+import { configOf, moduleOf } from "../lib/kinds.ts";
 import type { Condition, Fix, Judgement, Severity } from "./condition.ts";
 import { errnoWords, parentOf, trialEvidence } from "./say.ts";
 
@@ -20,17 +21,18 @@ const noSuchKind: Condition = {
   judge(judged) {
     const { trial } = judged.parent;
     if (trial?.outcome !== "failed" || !isUnknownKind(trial)) return [];
-    const config = `CONFIG_${judged.kind.toUpperCase()}`;
+    const kind = trial.kind ?? judged.kind;
+    const module = moduleOf(kind);
     return [
       {
         subject: { kind: "host" as const, name: "kernel" },
-        message: `this kernel cannot make ${judged.kind} links`,
+        message: `this kernel cannot make ${kind} links: module ${module} is missing`,
         evidence: trialEvidence(judged.parent),
         fix: [
-          { say: "load the module, if it is installed", run: `modprobe ${judged.kind}` },
-          { say: "reboot, if the kernel was upgraded since the last boot" },
-          { say: "install the running kernel's extra modules (linux-modules-extra-…, on OpenWrt kmod-…)" },
-          { say: `or run a kernel built with ${config}` },
+          { say: "load the module, if it is installed", run: `modprobe ${module}` },
+          { say: "or reboot, if the kernel was upgraded since the last boot" },
+          { say: "or install the running kernel's extra modules (linux-modules-extra-…, on OpenWrt kmod-…)" },
+          { say: `or run a kernel built with ${configOf(module)}` },
         ],
       },
     ];
@@ -102,8 +104,7 @@ const PACKAGES: Readonly<Record<string, (release: string, module: string) => str
 };
 
 function waysToKind({ release, distribution }: KernelFacts, module: string, state: ModuleState): Fix[] {
-  const config = `CONFIG_${module === "8021q" ? "VLAN_8021Q" : module.toUpperCase()}`;
-  const build = { say: `or run a kernel built with ${config}` };
+  const build = { say: `or run a kernel built with ${configOf(module)}` };
   if (state === "loadable") {
     return [
       {
@@ -129,8 +130,14 @@ function waysToKind({ release, distribution }: KernelFacts, module: string, stat
 /** rtnl_newlink answers EOPNOTSUPP for a kind without operations; some older paths ENODEV with the same text. */
 function isUnknownKind(trial: FailedTrial): boolean {
   return (
-    trial.errno === "EOPNOTSUPP" || (trial.errno === "ENODEV" && /unknown device type/i.test(trial.text))
+    (trial.errno === "EOPNOTSUPP" && !isOfVlan(trial)) ||
+    (trial.errno === "ENODEV" && /unknown device type/i.test(trial.text))
   );
+}
+
+/** vlan_check_real_dev: the kernel has VLANs, but this link takes none. */
+function isOfVlan({ text }: FailedTrial): boolean {
+  return /VLANs not supported/.test(text);
 }
 
 interface Refusal {
@@ -192,7 +199,7 @@ const unexplained: Condition = {
     return [
       {
         subject: parent,
-        message: `no ${judged.kind} can be made on ${parent.name}: ${why}`,
+        message: `no ${trial.kind ?? judged.kind} can be made on ${parent.name}: ${why}`,
         evidence: trialEvidence(judged.parent),
         fix: refusal?.fix ?? [{ say: "look at the parent's state", run: "ip link show" }],
       },

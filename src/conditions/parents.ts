@@ -27,6 +27,7 @@ const absent: Condition = {
     "The network names a parent that no link of this host has as its name or altname. Kernel names change when " +
     "hardware, firmware or udev rules change; altnames and `parent=auto` survive that. A network that exists " +
     "already is degraded and heals by itself when the link is back.",
+  hiddenBy: ["UL-K01"],
   judge(judged) {
     const { link, asked } = judged.parent;
     if (link !== undefined) return isCalled(link, asked) ? [] : [renamed(judged, link)];

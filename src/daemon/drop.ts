@@ -16,6 +16,7 @@ export function wireFrom(
 ): Promise<DaemonParts> {
   const settings = {
     stateDir: values.state_dir,
+    runDir: values.run_dir,
     staleAfter: values.stale_after,
     macvlan: { parent: values["macvlan.parent"], mode: values["macvlan.mode"] },
     ipvlan: { parent: values["ipvlan.parent"], mode: values["ipvlan.mode"] },

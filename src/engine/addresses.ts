@@ -28,14 +28,14 @@ const EVERYTHING: Readonly<Record<Family, Cidr>> = {
 
 /**
  * Where packets to elsewhere go: to the gateway of each address's own subnet, or by the link itself, which then needs
- * none. Nowhere on an internal network.
+ * none. Nowhere on an internal network, nor on a dummy, behind which there is nothing.
  */
 export function waysOut(
   network: NetworkRecord,
   record: EndpointRecord,
   routesOnLink: boolean,
 ): Pick<Attachment, "gateways" | "onLink"> {
-  if (network.internal) return { gateways: [], onLink: [] };
+  if (network.internal || network.spec.parent.how === "dummy") return { gateways: [], onLink: [] };
   if (!routesOnLink) return { gateways: gatewaysOf(network, record), onLink: [] };
   const families = new Set(record.addresses.flatMap((text) => parseCidr(text)?.ip.family ?? []));
   return { gateways: [], onLink: [...families].map((family) => EVERYTHING[family]) };

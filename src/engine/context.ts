@@ -6,13 +6,20 @@ import { ownerWords } from "../lib/owner.ts";
 import type { LinkKind } from "../lib/request.ts";
 import type { LinkDriver } from "../links/driver.ts";
 import type { InsideLinks } from "../links/inside.ts";
+import type { ParentLinks } from "../links/parent/make.ts";
 import type { Parents } from "../links/parent/parents.ts";
 import type { Reaper } from "../links/reaper.ts";
 import type { Survey } from "../links/survey.ts";
 import type { Store } from "../store/store.ts";
 import { Cache } from "./cache.ts";
 import { Queues } from "./queues.ts";
-import { type EndpointRecord, type NetworkRecord, subnetsOf } from "./records.ts";
+import {
+  type EndpointRecord,
+  type NetworkRecord,
+  type ParentRecord,
+  parentNamesOf,
+  subnetsOf,
+} from "./records.ts";
 import { Sightings } from "./sightings.ts";
 import type { StepReached } from "./steps.ts";
 
@@ -35,6 +42,9 @@ export interface EngineParts {
   readonly step: StepReached;
   readonly drivers: Readonly<Record<LinkKind, LinkDriver>>;
   readonly parents: Parents;
+  readonly parentLinks: ParentLinks;
+  /** Waits until no other process makes or removes the link. Throws `timeout`. */
+  readonly lockParent: (name: string) => Promise<{ release(): void }>;
   readonly reaper: Reaper;
   readonly inside: InsideLinks;
   readonly survey: Survey;
@@ -44,6 +54,7 @@ export interface EngineParts {
 export interface Context extends EngineParts {
   readonly networks: NetworkCache;
   readonly endpoints: EndpointCache;
+  readonly ownedParents: Cache<ParentRecord>;
   readonly queues: Queues;
   readonly sightings: Sightings;
 }
@@ -54,12 +65,14 @@ export type LookContext = Pick<
   "networks" | "endpoints" | "queues" | "sightings" | "parents" | "bootId" | "log" | "clock" | "steady"
 >;
 
-export type NetworkCache = Cache<NetworkRecord>;
+export type NetworkCache = Cache<NetworkRecord, "parent">;
 export type EndpointCache = Cache<EndpointRecord, "network" | "mac" | "address">;
 
 export function cachesOf(store: Store): { networks: NetworkCache; endpoints: EndpointCache } {
   return {
-    networks: new Cache(store.table<NetworkRecord>("networks"), () => ({})),
+    networks: new Cache(store.table<NetworkRecord>("networks"), (network) => ({
+      parent: parentNamesOf(network),
+    })),
     endpoints: new Cache(store.table<EndpointRecord>("endpoints"), ({ network, mac, addresses }) => ({
       network: [network],
       mac: mac === undefined ? [] : [mac],
@@ -72,6 +85,7 @@ export function makeContext(parts: EngineParts): Context {
   return {
     ...parts,
     ...cachesOf(parts.store),
+    ownedParents: new Cache(parts.store.table<ParentRecord>("parents"), () => ({})),
     queues: new Queues(),
     sightings: new Sightings(),
   };

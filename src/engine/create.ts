@@ -4,12 +4,13 @@ import { endpointsOn } from "./endpoints.ts";
 import type { Engine, NetworkView } from "./engine.ts";
 import { Health } from "./health.ts";
 import { networksOf } from "./networks.ts";
+import { ownParents } from "./own-parents.ts";
 import { reconciler } from "./reconcile.ts";
 import { endpointView, networkView } from "./views.ts";
 
 /** What a program adds to the engine that sees links change. */
 export interface WatchfulEngine extends Engine {
-  /** Looks at every parent again, so that `findings` are of now. */
+  /** Makes parents of ours again that are gone, and looks at every parent, so that `findings` are of now. */
   refresh(): Promise<void>;
   /** Whether a change of the link is worth a `refresh`. */
   concerns(link: WatchedLink): boolean;
@@ -18,10 +19,11 @@ export interface WatchfulEngine extends Engine {
 /** The engine over its parts. Reads the records; changes nothing until it is asked. */
 export function createEngine(parts: EngineParts): WatchfulEngine {
   const context: Context = makeContext(parts);
-  const endpoints = endpointsOn(context);
+  const own = ownParents(context);
+  const endpoints = endpointsOn(context, own);
   const health = new Health(context);
-  const networks = networksOf(context, endpoints, health);
-  const reconcile = reconciler(context, networks, endpoints);
+  const networks = networksOf(context, endpoints, health, own);
+  const reconcile = reconciler(context, networks, endpoints, own);
 
   return {
     networks: { ...networks, list: () => networkViews(context, health) },
@@ -34,7 +36,10 @@ export function createEngine(parts: EngineParts): WatchfulEngine {
     },
     reconcile,
     findings: () => health.all(),
-    refresh: () => health.refresh(),
+    refresh: async () => {
+      await own.restoreAll();
+      await health.refresh();
+    },
     concerns: (link) => health.concerns(link),
   };
 }

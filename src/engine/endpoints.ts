@@ -7,6 +7,7 @@ import { settleAll } from "../lib/settle.ts";
 import { subnetFor } from "./addresses.ts";
 import { type Context, knownNetwork } from "./context.ts";
 import { isAlive, macConflict, macHolder, macOf } from "./macs.ts";
+import type { OwnParents } from "./own-parents.ts";
 import { provisioner } from "./provision.ts";
 import { Joined } from "./queues.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
@@ -24,11 +25,11 @@ export interface Endpoints {
   lastCall(owner: string): number;
 }
 
-export function endpointsOn(context: Context): Endpoints {
+export function endpointsOn(context: Context, own: Pick<OwnParents, "restore">): Endpoints {
   const { endpoints, queues, step, log } = context;
   const provisioning = new Joined<Attachment>();
   const forgetting = new Joined<void>();
-  const provisionNow = provisioner(context);
+  const provisionNow = provisioner(context, own);
   const calls = new Map<string, number>();
 
   /**

@@ -88,7 +88,7 @@ export interface ReconcileReport {
 }
 
 export interface ReconcileAction {
-  readonly what: "drop-endpoint" | "delete-link" | "drop-network" | "suspect";
+  readonly what: "drop-endpoint" | "delete-link" | "drop-network" | "drop-parent" | "suspect";
   readonly subject: string;
   readonly why: string;
   /** Why it could not be done. */

@@ -46,14 +46,6 @@ describe("networks.ensure", () => {
     expect(engine.networks.list()).toEqual([]);
   });
 
-  test("says not yet to a VLAN that would have to be made, and to no parent", async () => {
-    const engine = new World().start();
-    for (const options of [{ parent: "eth0.50" }, {}]) {
-      const error = await failure(engine.networks.ensure(networkRequest({ options })));
-      expect(error.code).toBe("not_yet");
-    }
-  });
-
   test("never hands on a bare EBUSY of the trial link", async () => {
     const world = new World();
     world.trial = { outcome: "failed", errno: "EBUSY", text: "" };

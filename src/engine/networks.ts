@@ -1,15 +1,17 @@
 import { refusals } from "../conditions/judge.ts";
-import { problemsError, UnderlayError } from "../lib/errors.ts";
+import { asUnderlayError, problemsError, UnderlayError } from "../lib/errors.ts";
 import type { LinkFacts, ParentFacts } from "../lib/facts.ts";
 import { ownerWords } from "../lib/owner.ts";
 import type { NetworkRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
-import type { LinkSpec } from "../links/driver.ts";
+import type { LinkSpec, Parsed } from "../links/driver.ts";
 import type { ParentMemory } from "../links/parent/parents.ts";
+import { layersOf, type ParentLayer, type VlanLayer } from "../links/parent/plan.ts";
 import { missingParentError } from "../links/parent/ref.ts";
 import { type Context, endpointsOf, judgedOf } from "./context.ts";
 import { declareKey, type Endpoints } from "./endpoints.ts";
 import type { Health } from "./health.ts";
+import type { OwnParents } from "./own-parents.ts";
 import { type NetworkRecord, subnetRecord } from "./records.ts";
 
 /** Networks: everything that can be wrong is found at create; afterwards a network is a record. */
@@ -20,10 +22,17 @@ export interface Networks {
   removeIf(owner: string, holds: (record: NetworkRecord) => boolean): Promise<boolean>;
 }
 
+type GoodOptions = Extract<Parsed<LinkSpec>, { readonly spec: LinkSpec }>;
+
 /** Creates run one after another: each is judged by what the ones before it left. */
 const CREATES = "networks";
 
-export function networksOf(context: Context, endpoints: Endpoints, health: Health): Networks {
+export function networksOf(
+  context: Context,
+  endpoints: Endpoints,
+  health: Health,
+  own: OwnParents,
+): Networks {
   const { networks, queues, step } = context;
 
   async function ensure(request: NetworkRequest, givenUp?: AbortSignal): Promise<void> {
@@ -36,16 +45,42 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
       if (existing?.state === "active") return requireSame(existing, request);
       if (existing) await removeNow(existing);
       givenUp?.throwIfAborted();
-      const { record, facts } = await judged(request, parsed.spec, parsed.allow);
-      givenUp?.throwIfAborted();
-      step("network.ensure.before-record");
-      await networks.put(record);
-      if (givenUp?.aborted) await networks.delete(record.owner);
-      givenUp?.throwIfAborted();
-      step("network.ensure.after-record");
-      tellOfGateways(record);
-      health.note(record.owner, facts);
+      const layers = layersOf(parsed.spec.parent, request.owner);
+      await own.hold(layers, async () => {
+        try {
+          await makeParent(request, parsed, layers);
+          await makeOn(request, parsed, givenUp);
+        } catch (thrown) {
+          await own.dropUnused(layers).catch(notDropped(request.owner));
+          throw thrown;
+        }
+      });
     });
+  }
+
+  async function makeParent(
+    request: NetworkRequest,
+    parsed: GoodOptions,
+    layers: readonly ParentLayer[],
+  ): Promise<void> {
+    try {
+      await own.make(layers, (layer) => judgeBelow(request, parsed, layer));
+    } catch (thrown) {
+      throw (await inWords(request, parsed, layers, thrown)) ?? thrown;
+    }
+  }
+
+  /** Makes the network on a parent that is there. */
+  async function makeOn(request: NetworkRequest, parsed: GoodOptions, givenUp?: AbortSignal): Promise<void> {
+    const { record, facts } = await judged(request, parsed.spec, parsed.allow);
+    givenUp?.throwIfAborted();
+    step("network.ensure.before-record");
+    await networks.put(record);
+    if (givenUp?.aborted) await networks.delete(record.owner);
+    givenUp?.throwIfAborted();
+    step("network.ensure.after-record");
+    tellOfGateways(record);
+    health.note(record.owner, facts);
   }
 
   /** Docker up to 27 makes one up for every subnet, so it is no error. */
@@ -58,13 +93,61 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
     });
   }
 
+  function notDropped(network: string) {
+    return (thrown: unknown) => {
+      const error = asUnderlayError(thrown).message;
+      context.log("warn", "a parent that was made in vain could not be removed", { network, error });
+    };
+  }
+
+  /** What stands against the link below a VLAN stands against the VLAN, but for who else uses that link. */
+  async function judgeBelow(
+    request: NetworkRequest,
+    { spec, allow }: GoodOptions,
+    layer: ParentLayer,
+  ): Promise<void> {
+    if (layer.kind !== "vlan") return;
+    const facts = await factsBelow(spec, layer);
+    const record = recordOf(request, spec, allow, facts.link);
+    const refusal = refusals({ ...judgedOf(context, record, facts), neighbours: [] }, allow);
+    if (refusal) throw refusal;
+  }
+
+  async function factsBelow(spec: LinkSpec, { lower }: VlanLayer): Promise<ParentFacts> {
+    const { link, candidates, ...facts } = await context.parents.facts({ how: "name", name: lower });
+    const vids = spec.parent.how === "vlan" ? spec.parent.vids : [];
+    return {
+      ...facts,
+      ...(link && { link: withoutMaster(link) }),
+      candidates: candidates.map((name) => [name, ...vids].join(".")),
+      children: [],
+    };
+  }
+
+  /** What the kernel says to a VLAN or a dummy, in the words of the condition behind it. */
+  async function inWords(
+    request: NetworkRequest,
+    { spec, allow }: GoodOptions,
+    layers: readonly ParentLayer[],
+    thrown: unknown,
+  ): Promise<UnderlayError | undefined> {
+    const [layer] = layers;
+    if (!layer || !(thrown instanceof UnderlayError) || thrown.code !== "kernel") return undefined;
+    const facts: ParentFacts =
+      layer.kind === "vlan" ? await factsBelow(spec, layer) : { ...NO_FACTS, asked: layer.name };
+    const { errno = "", kernelText = "" } = thrown;
+    const trial = { outcome: "failed", errno, text: kernelText, kind: layer.kind } as const;
+    const record = recordOf(request, spec, allow, facts.link);
+    return refusals({ ...judgedOf(context, record, { ...facts, trial }), neighbours: [] }, allow);
+  }
+
   /** The record that the request becomes, when nothing stands against it, and what was read of its parent. */
   async function judged(
     request: NetworkRequest,
     spec: LinkSpec,
     allow: readonly string[],
   ): Promise<{ record: NetworkRecord; facts: ParentFacts }> {
-    const facts = await context.parents.facts(spec.parent);
+    const facts = await context.parents.facts(spec.parent, await memoryOfDummy(request, spec));
     const record = recordOf(request, spec, allow, facts.link);
     if (!facts.link) throw missingParentError(spec.parent) ?? mustRefuse(record, refused(record, facts));
     const refusal = refused(record, facts);
@@ -73,6 +156,14 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
     const tried = trial && refused(record, { ...facts, trial });
     if (tried) throw tried;
     return { record, facts };
+  }
+
+  /** A dummy has no name but the one that we gave it. */
+  async function memoryOfDummy(request: NetworkRequest, spec: LinkSpec): Promise<ParentMemory | undefined> {
+    if (spec.parent.how !== "dummy") return undefined;
+    const [layer] = layersOf(spec.parent, request.owner);
+    const found = layer && (await context.parentLinks.look(layer));
+    return found && { name: found.name, ifindex: found.ifindex, bootId: context.bootId };
   }
 
   function refused(record: NetworkRecord, facts: ParentFacts): UnderlayError | undefined {
@@ -127,10 +218,23 @@ export function networksOf(context: Context, endpoints: Endpoints, health: Healt
         await networks.delete(owner);
         step("network.remove.after-record");
       },
+      () => dropParent(record),
     ]);
   }
 
+  function dropParent({ spec, owner }: NetworkRecord): Promise<void> {
+    const layers = layersOf(spec.parent, owner);
+    return own.hold(layers, () => own.dropUnused(layers));
+  }
+
   return { ensure, remove, removeIf };
+}
+
+const NO_FACTS = { candidates: [], children: [], routers: [], routesElsewhere: [] } as const;
+
+/** A port of a bridge gives its tagged frames to its VLANs first (vlan_do_receive, before any rx_handler). */
+function withoutMaster({ master: _, ...link }: LinkFacts): LinkFacts {
+  return link;
 }
 
 /** A network's own queue, and that of its declares: none may slip in between its last endpoint and its end. */

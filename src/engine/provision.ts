@@ -1,12 +1,13 @@
 import { refusals } from "../conditions/judge.ts";
 import { errnoWords } from "../conditions/say.ts";
-import { UnderlayError } from "../lib/errors.ts";
+import { asUnderlayError, UnderlayError } from "../lib/errors.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { Attachment } from "../lib/request.ts";
 import type { FoundParent } from "../links/parent/parents.ts";
 import { aliasOf } from "../links/survey.ts";
 import { waysOut } from "./addresses.ts";
 import { type Context, judgedOf, knownNetwork, unknown } from "./context.ts";
+import type { OwnParents } from "./own-parents.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
 
 /** Milliseconds: how long a MAC may take to become free, and how often the kernel is asked. */
@@ -23,7 +24,10 @@ function strayed(mac: Mac, network: NetworkRecord): UnderlayError {
 }
 
 /** Makes the link of a declared endpoint. The returned function expects to be the only one at work on its endpoint. */
-export function provisioner(context: Context): (owner: string, netns?: string) => Promise<Attachment> {
+export function provisioner(
+  context: Context,
+  own: Pick<OwnParents, "restore">,
+): (owner: string, netns?: string) => Promise<Attachment> {
   const { endpoints, step, log } = context;
 
   async function provisionNow(owner: string, netns?: string): Promise<Attachment> {
@@ -73,13 +77,25 @@ export function provisioner(context: Context): (owner: string, netns?: string) =
   }
 
   async function usableParent(network: NetworkRecord): Promise<FoundParent> {
-    const parent = await context.parents.find(network.spec.parent, network.parent);
+    const find = () => context.parents.find(network.spec.parent, network.parent);
+    const parent = (await find()) ?? ((await restored(network)) ? await find() : undefined);
     if (!parent) throw await explained(network, undefined);
     if (!parent.up) {
       await bringUp(parent);
       log("warn", "the parent was down and was brought up", { network: network.owner, parent: parent.name });
     }
     return parent;
+  }
+
+  /** A parent of ours that somebody deleted this moment; why it cannot be made is told by what is wrong with it. */
+  async function restored(network: NetworkRecord): Promise<boolean> {
+    try {
+      return await own.restore(network);
+    } catch (thrown) {
+      const error = asUnderlayError(thrown).message;
+      log("warn", "a parent of ours is gone and cannot be made again", { network: network.owner, error });
+      return false;
+    }
   }
 
   async function bringUp({ name, ifindex }: FoundParent): Promise<void> {

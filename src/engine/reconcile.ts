@@ -1,9 +1,11 @@
 import { isOurLinkName } from "../lib/ifname.ts";
+import { askedName } from "../links/parent/plan.ts";
 import type { Surveyed, SurveyedLink } from "../links/survey.ts";
 import { type Context, endpointsOf } from "./context.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { ReconcileAction, ReconcileOptions, ReconcileReport } from "./engine.ts";
 import type { Networks } from "./networks.ts";
+import type { OwnParents } from "./own-parents.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
 import { NEVER } from "./sightings.ts";
 
@@ -35,7 +37,7 @@ const PASSES = "reconcile";
  * Brings records and kernel together. Nobody tells us that a container died with dockerd: an endpoint is stale when
  * its link is in no container's netns on two passes that are `staleAfter` apart, with no call for it in between.
  */
-export function reconciler(context: Context, networks: Networks, endpoints: Endpoints) {
+export function reconciler(context: Context, networks: Networks, endpoints: Endpoints, own: OwnParents) {
   async function pass(options: ReconcileOptions): Promise<ReconcileReport> {
     const surveyed = await context.survey();
     if (!surveyed.complete) {
@@ -50,6 +52,7 @@ export function reconciler(context: Context, networks: Networks, endpoints: Endp
     const ofNetworks = [
       ...unfinishedNetworks(context, networks),
       ...forgottenNetworks(context, networks, options),
+      ...unusedParents(own),
     ];
     const ofLinks = [
       ...unusableEndpoints(context, endpoints, surveyed, options),
@@ -115,6 +118,19 @@ function forgottenNetworks(
       action: { what: "drop-network", subject: network.owner, why: "its owner does not know it any more" },
       carryOut: () => networks.removeIf(network.owner, dropped),
     }));
+}
+
+/** Its network was never made, or its removal was interrupted; a create under way holds it. */
+function unusedParents(own: OwnParents): Plan[] {
+  return own.unused().map(({ owner, layer }) => ({
+    action: { what: "drop-parent", subject: askedName(layer), why: "no network uses it any more" },
+    carryOut: () =>
+      own.hold([layer], async () => {
+        const isUnused = own.unused().some((record) => record.owner === owner);
+        if (isUnused) await own.dropUnused([layer]);
+        return isUnused;
+      }),
+  }));
 }
 
 function unusableEndpoints(

@@ -4,6 +4,7 @@ import type { Mac } from "../lib/mac.ts";
 import type { LinkKind, Subnet } from "../lib/request.ts";
 import type { LinkSpec } from "../links/driver.ts";
 import type { ParentMemory } from "../links/parent/parents.ts";
+import { layersOf, type ParentLayer } from "../links/parent/plan.ts";
 import type { EndpointState, NetworkState } from "./engine.ts";
 
 /**
@@ -47,6 +48,18 @@ export interface EndpointRecord {
   readonly createdAt: string;
 }
 
+/** A link that we made for the parents of networks. Its owner is its name. */
+export interface ParentRecord {
+  readonly owner: string;
+  readonly layer: ParentLayer;
+  /** `making`: it was about to be made; whether it was, the kernel knows. */
+  readonly state: "making" | "made";
+  readonly bootId: string;
+  /** In that boot. */
+  readonly ifindex: number;
+  readonly createdAt: string;
+}
+
 export function linkNameOfEndpoint(record: EndpointRecord): string {
   return linkNameOf(record.owner);
 }
@@ -69,4 +82,9 @@ export function subnetsOf(record: Pick<NetworkRecord, "subnets">): Subnet[] {
     const known = kept.filter((entry): entry is [string, Ip] => entry[1] !== undefined);
     return [{ pool: cidr, ...(ip && { gateway: ip }), aux: Object.fromEntries(known) }];
   });
+}
+
+/** Names by which networks are counted as users of parents. */
+export function parentNamesOf({ spec, owner, parent }: NetworkRecord): string[] {
+  return [parent.name, ...layersOf(spec.parent, owner).map(({ name }) => name)];
 }

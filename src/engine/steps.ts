@@ -23,7 +23,23 @@ export const STEPS = [
   "endpoint.forget.after-record",
 ] as const;
 
-export type StepName = (typeof STEPS)[number];
+/**
+ * The same for parents that are made: only a kernel with VLANs or dummies comes to these, so they are walked in the lab
+ * (and on a kernel in memory).
+ */
+export const PARENT_STEPS = [
+  "parent.make.before-record",
+  "parent.make.after-record",
+  "parent.make.after-link",
+  "parent.make.after-confirm",
+  "parent.drop.before-link",
+  "parent.drop.after-link",
+  "parent.drop.after-record",
+] as const;
+
+export const ALL_STEPS = [...STEPS, ...PARENT_STEPS] as const;
+
+export type StepName = (typeof ALL_STEPS)[number];
 
 /** Called when a step is reached. */
 export type StepReached = (step: StepName) => void;

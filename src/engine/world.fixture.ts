@@ -7,6 +7,8 @@ import type { EndpointRequest, NetworkRequest } from "../lib/request.ts";
 import type { Birth, LinkDriver, LinkSpec } from "../links/driver.ts";
 import { type IpvlanSpec, parseIpvlan } from "../links/ipvlan/spec.ts";
 import { type MacvlanSpec, parseMacvlan } from "../links/macvlan/spec.ts";
+import type { ParentLinks } from "../links/parent/make.ts";
+import { askedName } from "../links/parent/plan.ts";
 import type { SurveyedLink } from "../links/survey.ts";
 import { memoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
@@ -25,6 +27,15 @@ export class World {
   bootId = "boot-1";
   store: Store = memoryStore();
   readonly parents = new Map<string, LinkFacts>([["eth0", parentLink("eth0", 2)]]);
+  /** Indexes of parents with our birth mark. */
+  readonly marked = new Set<number>();
+  nextIfindex = 50;
+  /** Index of a parent on which a link of somebody else hangs. */
+  hangsOn: number | undefined;
+  /** What the kernel says to a VLAN or a dummy. */
+  parentFailure: UnderlayError | undefined;
+  /** Locks of parents that are held. */
+  readonly locked: string[] = [];
   readonly children: ChildFacts[] = [];
   trial: TrialFacts = { outcome: "made" };
   /** Links in the home netns, by name. */
@@ -96,16 +107,21 @@ export class World {
       },
       drivers: { macvlan, ipvlan },
       parents: {
-        facts: async (ref) => {
-          const facts = this.#facts("name" in ref ? ref.name : ref.how);
+        facts: async (ref, memory) => {
+          const facts = this.#facts("name" in ref ? ref.name : (memory?.name ?? ref.how));
           await this.onLook();
           return facts;
         },
-        find: async (ref) => this.parents.get("name" in ref ? ref.name : ref.how),
+        find: async (ref, memory) => this.parents.get("name" in ref ? ref.name : memory.name),
         bringUp: async (ifindex) => {
           if (this.bringUpFailure) throw this.bringUpFailure;
           this.#bringUp(ifindex);
         },
+      },
+      parentLinks: this.parentLinks(),
+      lockParent: async (name) => {
+        this.locked.push(name);
+        return { release: () => void this.locked.splice(this.locked.indexOf(name), 1) };
       },
       reaper: {
         delete: async (name) => {
@@ -123,6 +139,31 @@ export class World {
         },
       },
       survey: async () => ({ links: this.#survey(), complete: this.surveyComplete }),
+    };
+  }
+
+  /** A kernel that has VLANs and dummies. */
+  parentLinks(): ParentLinks {
+    return {
+      look: async (layer) => {
+        const link = this.parents.get(askedName(layer));
+        return link && { ifindex: link.ifindex, name: link.name, marked: this.marked.has(link.ifindex) };
+      },
+      names: async () => new Set(this.parents.keys()),
+      make: async (layer) => {
+        if (this.parentFailure) throw this.parentFailure;
+        if (layer.kind === "vlan" && !this.parents.has(layer.lower)) throw new Error(`no ${layer.lower}`);
+        const link = parentLink(layer.name, this.nextIfindex++);
+        const altNames = layer.kind === "vlan" && layer.altName !== undefined ? [layer.altName] : [];
+        this.parents.set(askedName(layer), { ...link, altNames });
+        this.marked.add(link.ifindex);
+        return link.ifindex;
+      },
+      finish: async () => undefined,
+      users: async (ifindex) => (this.hangsOn === ifindex ? ["theirs"] : []),
+      remove: async (ifindex) => {
+        for (const [name, link] of this.parents) if (link.ifindex === ifindex) this.parents.delete(name);
+      },
     };
   }
 

@@ -65,7 +65,13 @@ export interface NetnsFacts {
 /** What came of making one link of the wanted kind and mode on the parent in a scratch netns. */
 export type TrialFacts =
   | { readonly outcome: "made" }
-  | { readonly outcome: "failed"; readonly errno: string; readonly text: string };
+  | {
+      readonly outcome: "failed";
+      readonly errno: string;
+      readonly text: string;
+      /** When the link was not of the network's own kind: the `vlan` or `dummy` that is its parent. */
+      readonly kind?: string;
+    };
 
 /** What came of asking one neighbour by two MAC addresses. */
 export interface ProbeFacts {

@@ -53,3 +53,6 @@ export function isOurLinkName(name: string): boolean {
 
 /** Birth mark in IFLA_GROUP: "ul". Never group 0, which is everybody's. */
 export const OUR_LINK_GROUP = 0x756c;
+
+/** Birth mark of the links that we make for parents; those of endpoints that are on their way out have the one between. */
+export const OUR_PARENT_GROUP = OUR_LINK_GROUP + 2;

@@ -1,5 +1,6 @@
 import type { Problem } from "../lib/errors.ts";
 import type { LinkKind } from "../lib/request.ts";
+import type { VlanProtocol } from "../netlink/kinds/vlan.ts";
 import {
   anyText,
   commaList,
@@ -40,7 +41,7 @@ export function onParentOptions(families: Families) {
     "com.docker.network.driver.mtu": { aliases: ["mtu"], read: wholeNumber(leastMtu, MOST_MTU, mtuWords) },
     allow: { read: commaList },
     host_access: { read: yesOrNo, notYet: hostAccessNotYet },
-    vlan_protocol: { read: oneOf(["802.1q", "802.1ad"]), notYet: () => "VLAN parents are not made yet" },
+    vlan_protocol: { read: oneOf(["802.1q", "802.1ad"]) },
     "com.docker.network.container_iface_prefix": {
       read: anyText,
       notYet: () =>
@@ -92,12 +93,28 @@ export interface RefusedOptions {
 
 /** All that is wrong with options and defaults at once; undefined when nothing is. */
 export function optionProblems(
-  read: Pick<ReadOptions<never>, "problems" | "notYet">,
-  defaults: { readonly problems: readonly Problem[] },
+  read: Pick<ReadOptions<never>, "problems" | "notYet"> & { readonly values: OnParentValues },
+  defaults: { readonly problems: readonly Problem[]; readonly values: { readonly parent?: ParentRef } },
 ): RefusedOptions | undefined {
-  const problems = [...read.problems, ...defaults.problems, ...read.notYet];
+  const problems = [
+    ...read.problems,
+    ...defaults.problems,
+    ...protocolProblems(read.values, defaults.values),
+    ...read.notYet,
+  ];
   if (problems.length === 0) return undefined;
   return { code: problems.length === read.notYet.length ? "not_yet" : "invalid_option", problems };
+}
+
+/** A protocol without a VLAN would be ignored in silence. */
+function protocolProblems(
+  { vlan_protocol: protocol, parent: given }: OnParentValues,
+  { parent = given }: { readonly parent?: ParentRef },
+): Problem[] {
+  const ref = given ?? parent;
+  if (protocol === undefined || ref?.how === "vlan") return [];
+  const message = "vlan_protocol: the parent names no VLAN; write it like parent=eth0.10";
+  return [{ subject: "vlan_protocol", message }];
 }
 
 /** The part of a spec that all these kinds have. No parent at all is a dummy of ours. */
@@ -107,7 +124,11 @@ export function parentAndMtu(
 ): { readonly parent: ParentRef; readonly mtu?: number } {
   const mtu = values["com.docker.network.driver.mtu"];
   return {
-    parent: values.parent ?? defaults.parent ?? { how: "dummy" },
+    parent: withProtocol(values.parent ?? defaults.parent ?? { how: "dummy" }, values.vlan_protocol),
     ...(mtu !== undefined && { mtu }),
   };
+}
+
+function withProtocol(ref: ParentRef, protocol: VlanProtocol | undefined): ParentRef {
+  return ref.how === "vlan" && protocol !== undefined ? { ...ref, protocol } : ref;
 }

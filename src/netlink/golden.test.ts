@@ -10,6 +10,7 @@ import { VLAN_PROTOCOL, type vlanTable } from "./kinds/vlan.ts";
 import { kindsGolden } from "./kinds.golden.ts";
 import { linkGolden } from "./link.golden.ts";
 import {
+  addAltNameRequest,
   deleteGroupRequest,
   deleteLinkRequest,
   linkChangeFormat,
@@ -167,7 +168,11 @@ const REQUESTS: readonly RequestCase[] = [
     format: linkChangeFormat,
   },
   linkCase(linkGolden.setNetns, { netnsFd: 4 }),
-  linkCase(linkGolden.addAltName, { altNames: ["a-name-of-more-than-15-bytes"] }),
+  linkCase(
+    linkGolden.addAltName,
+    { altNames: ["a-name-of-more-than-15-bytes"] },
+    addAltNameRequest(link3, "a-name-of-more-than-15-bytes"),
+  ),
   linkCase(linkGolden.delete, {}, deleteLinkRequest(link3)),
   linkCase(linkGolden.deleteGroup, { group: 30060 }, deleteGroupRequest(30060), { index: 0 }),
   macvlanMode(1, macvlanGolden.private),

@@ -1,5 +1,6 @@
+import { concatBytes } from "../lib/bytes.ts";
 import type { Mac } from "../lib/mac.ts";
-import { type Attrs, attr, listOf, nested } from "./attribute.ts";
+import { type Attrs, attr, encodeAttr, listOf, nested } from "./attribute.ts";
 import { i32, linkAddress, struct, text, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { GONE, isErrno, type Request } from "./failure.ts";
@@ -10,6 +11,12 @@ import type { Wanted } from "./pick.ts";
 /** Links: `<linux/rtnetlink.h>`, `<linux/if_link.h>`, rtnetlink(7). */
 
 export const RTM_LINK = { RTM_NEWLINK: 16, RTM_DELLINK: 17, RTM_GETLINK: 18, RTM_SETLINK: 19 } as const;
+
+/** Names and more that a link has beside its own. */
+const RTM_NEWLINKPROP = 108;
+
+/** Of `<linux/netlink.h>`; rtnl_linkprop parses strictly and refuses a list without it. */
+const NLA_F_NESTED = 0x8000;
 
 /** `<linux/if.h>`. */
 export const IFF = { IFF_UP: 0x1, IFF_LOOPBACK: 0x8, IFF_RUNNING: 0x40, IFF_LOWER_UP: 0x10000 } as const;
@@ -167,6 +174,18 @@ export function setLinkRequest(ref: LinkRef, changes: LinkChanges): Request {
     },
   );
   return request(`change link ${refText(ref)}`, RTM_LINK.RTM_NEWLINK, 0, body);
+}
+
+/** Gives the link another name, of up to 127 bytes. EEXIST when a link of the netns has it, be it this one. */
+export function addAltNameRequest(ref: LinkRef, altName: string): Request {
+  const { index, attrs } = refParts(ref);
+  const { type, codec } = linkTable.altNames;
+  const body = concatBytes([
+    encodeBody(linkFormat, { index }, attrs),
+    encodeAttr(type | NLA_F_NESTED, codec.encode([altName])),
+  ]);
+  const flags = NLM_F.NLM_F_CREATE | NLM_F.NLM_F_EXCL | NLM_F.NLM_F_APPEND;
+  return request(`add altname to link ${refText(ref)}`, RTM_NEWLINKPROP, flags, body);
 }
 
 export function deleteLinkRequest(ref: LinkRef): Request {

@@ -8,6 +8,7 @@ import { Conversation } from "../../src/netlink/conversation.ts";
 import type { Request } from "../../src/netlink/failure.ts";
 import { MACVLAN_MODE, type MacvlanMode } from "../../src/netlink/kinds/macvlan.ts";
 import {
+  addAltNameRequest,
   deleteGroupRequest,
   deleteLinkRequest,
   getLink,
@@ -189,6 +190,16 @@ describe("links", () => {
     expect(link.attrs).toMatchObject({ name: "p0", altNames: ["lan", "a-name-of-more-than-fifteen-bytes"] });
     expect(await getLink(live.conversation, { name: "gone" })).toBeUndefined();
     expect(await getLink(live.conversation, { ifindex: 4711 })).toBeUndefined();
+  });
+
+  test("given an altname of ours, long or short, once", async () => {
+    using live = withParent();
+    const long = "another-name-of-more-than-fifteen-bytes";
+    const ref = { ifindex: await indexOf(live.conversation, "p0") };
+    for (const name of [long, "lan"]) await live.conversation.request(addAltNameRequest(ref, name));
+    expect(live.show("link show dev p0")).toMatchObject([{ altnames: [long, "lan"] }]);
+    const [again] = await live.conversation.settle([addAltNameRequest({ name: "p0" }, long)]);
+    expect(again).toMatchObject({ ok: false, error: { errno: "EEXIST" } });
   });
 
   test("listed, all or of one kind, as ip lists them", async () => {

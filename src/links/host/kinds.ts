@@ -1,17 +1,10 @@
 import { asUnderlayError } from "../../lib/errors.ts";
 import type { KindFacts, Read } from "../../lib/host-facts.ts";
+import { KIND_MODULES } from "../../lib/kinds.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { kindTrial } from "../parent/trial.ts";
 import { moduleState } from "./modules.ts";
 import type { Files } from "./read.ts";
-
-/** Link kinds that networks are made of, and the modules that have them. */
-const KINDS = [
-  { kind: "macvlan", module: "macvlan" },
-  { kind: "ipvlan", module: "ipvlan" },
-  { kind: "vlan", module: "8021q" },
-  { kind: "dummy", module: "dummy" },
-] as const;
 
 /**
  * Which kinds the kernel has. `scratch`: a conversation in an empty netns of ours, or why there is none. Throws
@@ -23,7 +16,7 @@ export async function kindFacts(
   scratch: Read<Conversation>,
 ): Promise<KindFacts[]> {
   const found: KindFacts[] = [];
-  for (const { kind, module } of KINDS) {
+  for (const [kind, module] of Object.entries(KIND_MODULES)) {
     // Read first: the try loads a module that can be loaded.
     const file = moduleState(files, release, module);
     found.push({ kind, module, ...file, tried: await tried(scratch, kind) });

@@ -72,7 +72,8 @@ export function kernelParents(kernel: KernelAccess, bootId: string): Parents {
       const links = await listLinks(requests, { only: OF_NEIGHBOURS });
       const asked = askedName(ref, memory, link);
       if (link) return { asked, ...(await factsOf(link, links)) };
-      const candidates = candidatesFor(links, asked, memory);
+      // A VLAN has the MAC address of the link below it, which is there still.
+      const candidates = memory && ref.how === "vlan" ? [] : candidatesFor(links, asked, memory);
       return { asked, candidates, children: [], routers: [], routesElsewhere: [] };
     },
 

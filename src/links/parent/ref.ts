@@ -1,6 +1,7 @@
 import { type Problem, UnderlayError } from "../../lib/errors.ts";
 import { ifnameProblem, MAX_IFNAME } from "../../lib/ifname.ts";
 import { quote } from "../../lib/quote.ts";
+import type { VlanProtocol } from "../../netlink/kinds/vlan.ts";
 import type { Reading } from "../options.ts";
 
 /**
@@ -13,7 +14,14 @@ export type ParentRef =
   /** The link of the default route. */
   | { readonly how: "auto" }
   /** The link called `name` if there is one, else the VLANs `vids` (outermost first) on `link`. */
-  | { readonly how: "vlan"; readonly link: string; readonly vids: readonly number[]; readonly name: string }
+  | {
+      readonly how: "vlan";
+      readonly link: string;
+      readonly vids: readonly number[];
+      readonly name: string;
+      /** Of the outermost VLAN, when it was asked for: `-o vlan_protocol`. */
+      readonly protocol?: VlanProtocol;
+    }
   /** No parent was given: a dummy of ours, reachable from this host only. */
   | { readonly how: "dummy" };
 
@@ -70,11 +78,6 @@ export function readVlanName(name: string): VlanName | { readonly problem: strin
   if (wrong !== undefined) {
     return { problem: `VLAN id must be ${FIRST_VID} to ${LAST_VID}, ${quote(name)} has ${wrong}` };
   }
-  if (Buffer.byteLength(name) > MAX_IFNAME) {
-    return {
-      problem: `${quote(name)} is longer than the ${MAX_IFNAME} bytes that a VLAN link's name can have`,
-    };
-  }
   return { link, vids: tags.map(Number) };
 }
 
@@ -83,38 +86,14 @@ function isVid(number: number): boolean {
 }
 
 /**
- * What to say at create when no link answers to the reference, beyond "it does not exist" (condition UL-P01):
- * `not_yet` for links that a later version makes itself, `invalid_option` for a VLAN name that can never be one.
- * Undefined when there is nothing to add.
+ * What to say at create when no link answers to the reference, beyond "it does not exist" (condition UL-P01): why its
+ * name cannot be a VLAN either. Undefined when there is nothing to add.
  */
 export function missingParentError(ref: ParentRef): UnderlayError | undefined {
-  switch (ref.how) {
-    case "auto":
-      return undefined;
-    case "dummy":
-      return error(
-        "not_yet",
-        "no parent given, and host-only networks come later; name a link: -o parent=eth0",
-      );
-    case "vlan":
-      return error("not_yet", vlanNotYet(ref));
-    case "name": {
-      const vlan = readVlanName(ref.name);
-      if (vlan === undefined || !("problem" in vlan)) return undefined;
-      return error("invalid_option", `no link is called ${ref.name}, and as a VLAN: ${vlan.problem}`);
-    }
-  }
-}
-
-function vlanNotYet(ref: ParentRef & { how: "vlan" }): string {
-  const commands = ref.vids.map((vid, i) => {
-    const below = [ref.link, ...ref.vids.slice(0, i)].join(".");
-    return `ip link add link ${below} name ${below}.${vid} type vlan id ${vid}`;
-  });
-  return `no link is called ${ref.name}, and VLAN parents are not made yet; make it: ${commands.join(" && ")}`;
-}
-
-function error(code: "not_yet" | "invalid_option", message: string): UnderlayError {
+  if (ref.how !== "name") return undefined;
+  const vlan = readVlanName(ref.name);
+  if (vlan === undefined || !("problem" in vlan)) return undefined;
+  const message = `no link is called ${ref.name}, and as a VLAN: ${vlan.problem}`;
   const problems: Problem[] = [{ subject: "parent", message }];
-  return new UnderlayError(code, message, { problems });
+  return new UnderlayError("invalid_option", message, { problems });
 }

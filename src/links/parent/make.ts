@@ -1,0 +1,168 @@
+import { UnderlayError } from "../../lib/errors.ts";
+import { isOurLinkName, OUR_PARENT_GROUP } from "../../lib/ifname.ts";
+import type { Conversation } from "../../netlink/conversation.ts";
+import { GONE, isErrno } from "../../netlink/failure.ts";
+import { VLAN_PROTOCOL, vlanProtocolName } from "../../netlink/kinds/vlan.ts";
+import {
+  addAltNameRequest,
+  deleteLinkRequest,
+  getLink,
+  isUp,
+  type Link,
+  listLinks,
+  newLinkRequest,
+  setLinkRequest,
+} from "../../netlink/link.ts";
+import type { LinkInfo } from "../../netlink/link-info.ts";
+import { askedName, type ParentLayer, type VlanLayer } from "./plan.ts";
+
+/** The links that are made for parents, as the kernel has them. Whose they are is decided by records, not here. */
+export interface ParentLinks {
+  /** The link of the layer's name or altname. */
+  look(layer: ParentLayer): Promise<FoundLayer | undefined>;
+  /** Names and altnames of all links. */
+  names(): Promise<ReadonlySet<string>>;
+  /**
+   * Makes the link and brings it up, and the one below it where that is down. Its index; no link is left when it fails.
+   * Throws `kernel`, `permission`, `not_found` without the link below, `conflict` when the VLAN exists under another name.
+   */
+  make(layer: ParentLayer): Promise<number>;
+  /** The same on a link that was left half made. */
+  finish(layer: ParentLayer, ifindex: number): Promise<void>;
+  /** Names of links that hang on it and are neither endpoints of ours nor among `except`, by index. */
+  users(ifindex: number, except: ReadonlySet<number>): Promise<string[]>;
+  /** Deletes it; one that is gone already is success. Returns when the kernel has let it go. Throws `kernel`. */
+  remove(ifindex: number): Promise<void>;
+}
+
+export interface FoundLayer {
+  readonly ifindex: number;
+  readonly name: string;
+  /** It bears the birth mark of parents of ours. */
+  readonly marked: boolean;
+  /** `802.1q`, when it is a VLAN. */
+  readonly protocol?: string;
+}
+
+/** The alias that tells a person what the link is for; it proves nothing. */
+const ALIAS = "underlay parent";
+
+/** `deletes`: a conversation that may wait for the kernel's grace periods. */
+export function parentLinks(requests: Conversation, deletes: Conversation): ParentLinks {
+  async function make(layer: ParentLayer): Promise<number> {
+    const parent = layer.kind === "vlan" ? await lowerOf(layer) : undefined;
+    const [born, ...others] = await requests.settle([
+      newLinkRequest({
+        name: layer.name,
+        ...(parent !== undefined && { parent }),
+        group: OUR_PARENT_GROUP,
+        info: infoOf(layer),
+      }),
+      ...rest(layer, { name: layer.name }),
+    ]);
+    if (born && !born.ok) throw await explained(layer, parent, born.error);
+    const failed = others.find((outcome) => !outcome.ok);
+    const link = await getLink(requests, { name: layer.name });
+    if (link && !failed) return link.header.index;
+    if (link) await remove(link.header.index);
+    throw failed && !failed.ok ? failed.error : vanished(layer.name);
+  }
+
+  /** A VLAN comes up only on a link that is up. */
+  async function lowerOf({ name, lower }: VlanLayer): Promise<number> {
+    const link = await getLink(requests, { name: lower });
+    if (!link) throw new UnderlayError("not_found", `no link is called ${lower}, below ${name}`);
+    const ifindex = link.header.index;
+    if (!isUp(link)) await requests.request(setLinkRequest({ ifindex }, { up: true }));
+    return ifindex;
+  }
+
+  /** EEXIST: by this name since we looked, or the same VLAN by another name. */
+  async function explained(
+    layer: ParentLayer,
+    parent: number | undefined,
+    error: UnderlayError,
+  ): Promise<UnderlayError> {
+    if (!isErrno(error, "EEXIST") || layer.kind !== "vlan") return error;
+    const links = await listLinks(requests, { kind: "vlan", only: ["name", "link", "linkNetnsid", "info"] });
+    const twin = links.find(
+      ({ attrs }) =>
+        attrs.link === parent && attrs.linkNetnsid === undefined && isVlan(attrs.info, layer.vid, layer),
+    );
+    const name = twin?.attrs.name;
+    if (name === undefined) return error;
+    const words = `VLAN ${layer.vid} (${layer.protocol}) on ${layer.lower} exists already and is called ${name}`;
+    return new UnderlayError("conflict", `${words}; use it by that name: -o parent=${name}`, {
+      cause: error,
+      inputs: { parent: askedName(layer) },
+    });
+  }
+
+  async function remove(ifindex: number): Promise<void> {
+    const [outcome] = await deletes.settle([deleteLinkRequest({ ifindex })]);
+    if (outcome && !outcome.ok && !isErrno(outcome.error, ...GONE)) throw outcome.error;
+  }
+
+  return {
+    make,
+    remove,
+    async look(layer) {
+      const link = await getLink(requests, { name: askedName(layer) });
+      return link && foundLayer(link);
+    },
+    async names() {
+      const links = await listLinks(requests, { only: ["name", "altNames"] });
+      return new Set(links.flatMap(({ attrs }) => [attrs.name ?? "", ...(attrs.altNames ?? [])]));
+    },
+    async finish(layer, ifindex) {
+      if (layer.kind === "vlan") await lowerOf(layer);
+      const outcomes = await requests.settle(rest(layer, { ifindex }));
+      const failed = outcomes.find((outcome) => !outcome.ok && !isErrno(outcome.error, "EEXIST"));
+      if (failed && !failed.ok) throw failed.error;
+    },
+    async users(ifindex, except) {
+      const links = await listLinks(requests, { only: ["name", "link", "linkNetnsid", "master"] });
+      return links
+        .filter(({ header, attrs: { name = "", link, linkNetnsid, master } }) => {
+          const hangs = (link === ifindex && linkNetnsid === undefined) || master === ifindex;
+          return hangs && !isOurLinkName(name) && !except.has(header.index);
+        })
+        .map(({ attrs }) => attrs.name ?? "");
+    },
+  };
+}
+
+function infoOf(layer: ParentLayer): LinkInfo {
+  if (layer.kind === "dummy") return { kind: "dummy" };
+  return { kind: "vlan", data: { protocol: VLAN_PROTOCOL[layer.protocol], id: layer.vid } };
+}
+
+/** What the kernel does not take at birth: IFLA_IFALIAS is ignored there, and a VLAN is never born up. */
+function rest(layer: ParentLayer, ref: { readonly name: string } | { readonly ifindex: number }) {
+  const altName = layer.kind === "vlan" ? layer.altName : undefined;
+  return [
+    setLinkRequest(ref, { alias: `${ALIAS} ${askedName(layer)}` }),
+    ...(altName === undefined ? [] : [addAltNameRequest(ref, altName)]),
+    setLinkRequest(ref, { up: true }),
+  ];
+}
+
+function foundLayer({ header, attrs }: Link): FoundLayer {
+  const { name = "", group, info } = attrs;
+  const protocol = info && "data" in info && info.kind === "vlan" ? info.data?.protocol : undefined;
+  return {
+    ifindex: header.index,
+    name,
+    marked: group === OUR_PARENT_GROUP,
+    ...(protocol !== undefined && { protocol: vlanProtocolName(protocol) }),
+  };
+}
+
+function isVlan(info: LinkInfo | undefined, vid: number, { protocol }: VlanLayer): boolean {
+  const data = info && "data" in info && info.kind === "vlan" ? info.data : undefined;
+  return data?.id === vid && data.protocol === VLAN_PROTOCOL[protocol];
+}
+
+function vanished(name: string): UnderlayError {
+  return new UnderlayError("kernel", `${name} vanished while it was made`, { errno: "ENODEV" });
+}
