@@ -10,3 +10,22 @@ export function quote(text: string): string {
 export function word(text: string): string {
   return /^[\w.:@-]{1,64}$/.test(text) ? text : quote(text);
 }
+
+/**
+ * One word of a shell's command line that means this text. Control characters are written as bash, zsh and ksh read
+ * them (`$'\\033'`), so that printing the command is harmless; a text without them is quoted as POSIX sh has it.
+ */
+export function shellWord(text: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
+  if (!/[\p{Cc}\u2028\u2029]/u.test(text)) return `'${text.replaceAll("'", `'\\''`)}'`;
+  const escaped = text.replace(/[\\']|[\p{Cc}\u2028\u2029]/gu, (one) =>
+    /[\\']/.test(one) ? `\\${one}` : bytesOf(one),
+  );
+  return `$'${escaped}'`;
+}
+
+function bytesOf(character: string): string {
+  return [...new TextEncoder().encode(character)]
+    .map((byte) => `\\${byte.toString(8).padStart(3, "0")}`)
+    .join("");
+}
