@@ -25,6 +25,7 @@ export const FLAGS = {
   filter: { short: "f", takes: "KEY=VALUE", help: "show only what fits; different keys must all fit" },
   sort: { takes: "KEY", help: "order by this; with a - before it the other way round" },
   "dry-run": { help: "say what would be done and do nothing" },
+  apply: { help: "do it, for networks that no container uses" },
   docker: { help: "also ask dockerd, and drop what it does not know any more" },
   explain: { takes: "ID", help: "say what a finding means, such as UL-P06; asks nobody" },
   active: { help: "send a few frames as well, to know whether foreign MAC addresses pass" },

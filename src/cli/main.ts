@@ -13,7 +13,7 @@ import { overview, usageOf, verbHelp } from "./help.ts";
 import type { Env, Io } from "./io.ts";
 import { fixOf, wantsJson } from "./output.ts";
 import { clean } from "./table.ts";
-import type { Call, Verb } from "./verb.ts";
+import { type Call, isRepeated, type Verb } from "./verb.ts";
 import { findVerb, VERBS } from "./verbs.ts";
 
 /**
@@ -93,9 +93,10 @@ function checkArgs(verb: Verb, rest: readonly string[]): void {
   const missing = wanted[rest.length];
   if (missing !== undefined && !isOptional(missing))
     throw usageError(`${missing} is missing: underlay ${usageOf(verb)}`);
-  const empty = wanted.find((_, i) => rest[i] === "");
+  const repeated = wanted.find(isRepeated);
+  const empty = rest.includes("") ? (wanted[rest.indexOf("")] ?? repeated) : undefined;
   if (empty !== undefined) throw usageError(`${empty} is empty: underlay ${usageOf(verb)}`);
-  const extra = rest[wanted.length];
+  const extra = repeated === undefined ? rest[wanted.length] : undefined;
   if (extra !== undefined) throw usageError(`${word(extra)} is too much: underlay ${usageOf(verb)}`);
 }
 

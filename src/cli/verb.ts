@@ -8,7 +8,7 @@ import type { Env, Io } from "./io.ts";
 /** Everything that a verb works with. */
 export interface Call {
   readonly given: Given;
-  /** The words after the verb, as many as it has `args`. */
+  /** The words after the verb, as many as it has `args`; more only of one that is repeated. */
   readonly args: readonly string[];
   readonly env: Env;
   readonly io: Io;
@@ -30,7 +30,7 @@ export interface Verb {
   /** `network ls`, `status`. */
   readonly words: string;
   readonly aliases?: readonly string[];
-  /** Names of its arguments; those in brackets may be left out. */
+  /** Names of its arguments; those in brackets may be left out, the last with three dots may be repeated. */
   readonly args?: readonly string[];
   readonly flags?: readonly FlagName[];
   /** Settings that it takes as flags besides the common ones. */
@@ -40,4 +40,9 @@ export interface Verb {
   readonly more?: string;
   /** The exit code. Throws our error. */
   readonly run: (call: Call) => Promise<number>;
+}
+
+/** Whether the argument, `[NETWORK...]`, stands for as many words as one likes. */
+export function isRepeated(arg: string): boolean {
+  return arg.endsWith("...]");
 }

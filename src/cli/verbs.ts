@@ -10,6 +10,7 @@ import { doctorVerbs } from "./verbs/doctor.ts";
 import { endpointVerbs } from "./verbs/endpoint.ts";
 import { gcVerbs } from "./verbs/gc.ts";
 import { installVerbs } from "./verbs/install.ts";
+import { migrateVerbs } from "./verbs/migrate.ts";
 import { networkVerbs } from "./verbs/network.ts";
 import { statusVerbs } from "./verbs/status.ts";
 import { uninstallVerbs } from "./verbs/uninstall.ts";
@@ -23,6 +24,7 @@ export const VERBS: readonly Verb[] = [
   ...networkVerbs,
   ...endpointVerbs,
   ...gcVerbs,
+  ...migrateVerbs,
   ...configVerbs,
   ...installVerbs,
   ...uninstallVerbs,
@@ -38,7 +40,7 @@ const LATER: Readonly<Record<string, string>> = {
   "network create": made("create -d underlay-macvlan"),
   "network rm": made("rm"),
   ...Object.fromEntries(
-    ["parent", "vlan", "ip", "lease", "event", "events", "migrate", "wait"].map((noun) => [noun, comes]),
+    ["parent", "vlan", "ip", "lease", "event", "events", "wait"].map((noun) => [noun, comes]),
   ),
 };
 

@@ -4,6 +4,7 @@ import type { EndpointView, NetworkView, ReconcileReport } from "../engine/engin
 import { UnderlayError } from "../lib/errors.ts";
 import { formatCidr, formatIp } from "../lib/ip.ts";
 import { word } from "../lib/quote.ts";
+import { MigrateJson } from "./migrate-json.ts";
 import { ProbeJson } from "./probe-json.ts";
 
 /**
@@ -110,6 +111,7 @@ export const SCHEMAS = {
       }),
     ),
   }),
+  "underlay.migrate/v1": MigrateJson,
   "underlay.doctor/v1": v.object({
     schema: v.literal("underlay.doctor/v1"),
     kernel: v.string(),

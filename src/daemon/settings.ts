@@ -47,7 +47,12 @@ export const SETTINGS = {
   state_dir: needed("/var/lib/underlay", absolutePath, "DIR", "where the state database is kept"),
   run_dir: needed("/run/underlay", socketDirectory, "DIR", "where the admin socket and the locks are"),
   plugin_dir: needed("/run/docker/plugins", socketDirectory, "DIR", "where Docker looks for plugin sockets"),
-  docker_socket: needed("/run/docker.sock", absolutePath, "PATH", "where `gc --docker` asks dockerd"),
+  docker_socket: needed(
+    "/run/docker.sock",
+    absolutePath,
+    "PATH",
+    "where dockerd is asked, by `gc --docker` and `migrate docker`",
+  ),
   log_level: needed(
     "info",
     oneOf(LOG_LEVELS),

@@ -1,5 +1,5 @@
 import { ALL_FLAGS, flagsOf, type KnownFlag } from "../flags.ts";
-import type { Verb } from "../verb.ts";
+import { isRepeated, type Verb } from "../verb.ts";
 import { PLACES } from "./shells.ts";
 
 /** What could be typed next, from the tables of verbs, flags and settings. */
@@ -110,7 +110,8 @@ async function argumentAfter(
 ): Promise<readonly Candidate[]> {
   const verb = verbOf(plain, verbs);
   if (verb === undefined || plain[0] === "help") return [];
-  const name = verb.args?.[plain.length - verb.words.split(" ").length];
+  const { args = [], words } = verb;
+  const name = args[plain.length - words.split(" ").length] ?? args.find(isRepeated);
   return name === undefined ? [] : names(name.replace(/^\[|\]$/g, ""));
 }
 

@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { CONDITIONS } from "../../conditions/registry.ts";
 import type { EndpointBody, NetworkBody } from "../../daemon/api.ts";
 import type { Config } from "../../daemon/config.ts";
+import { dockerdAt } from "../../docker/dockerd.ts";
+import { chosen } from "../../docker/migrate/plan.ts";
 import { asUnderlayError } from "../../lib/errors.ts";
 import { isOurLinkName } from "../../lib/ifname.ts";
 import { daemonClient, type Source } from "../client.ts";
@@ -48,11 +50,21 @@ export function hostNames(config: () => Promise<Config>): Names {
   return async (name) => {
     const fixed = FIXED[name];
     if (fixed) return fixed();
+    if (name === MOVABLE) return await movable(config).catch(() => []);
     const live = LIVE[name];
     if (!live) return [];
     const found = await ask(config, live).catch(() => []);
     return name === "LINK" ? [...found, ...otherLinks(found)] : found;
   };
+}
+
+/** Argument of `migrate docker`: networks that Docker has, by their names. */
+const MOVABLE = "NETWORK...";
+
+async function movable(config: () => Promise<Config>): Promise<readonly Candidate[]> {
+  const { docker_socket } = (await config()).values;
+  const networks = await dockerdAt(docker_socket, PATIENCE).networks();
+  return chosen(networks, []).map(({ network, target }) => ({ word: network.Name, help: target.from }));
 }
 
 async function ask(
