@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createEngine, type WatchfulEngine } from "./engine/create.ts";
 import { ALL_STEPS, type StepReached } from "./engine/steps.ts";
-import { UnderlayError } from "./lib/errors.ts";
+import { asUnderlayError, UnderlayError } from "./lib/errors.ts";
 import type { KindFacts } from "./lib/host-facts.ts";
 import { OUR_LINK_NAME_BYTES } from "./lib/ifname.ts";
 import type { Log } from "./lib/log.ts";
@@ -25,6 +25,7 @@ import { NETLINK_GENERIC, NETLINK_ROUTE, openLinkEventSocket, openRequestSocket 
 import { listenInThread, type NetlinkThread, startNetlinkThread } from "./netlink/thread.ts";
 import { threadPool } from "./netlink/thread-pool.ts";
 import { openStore } from "./store/sqlite.ts";
+import type { Store } from "./store/store.ts";
 import type { Libc } from "./sys/libc.ts";
 import { type Lock, tryLock } from "./sys/lock.ts";
 import { makeScratchNetns, type Netns, withNetns } from "./sys/netns.ts";
@@ -144,6 +145,7 @@ export async function wireDaemon(
   const collect = () => {
     Bun.gc(true);
     insideThreads.shrink();
+    checkpoint(store, log);
     for (const thread of [requestThread, deleteThread]) thread.collect();
   };
   const kept = undo.move();
@@ -168,6 +170,15 @@ async function awaitLock(libc: Libc, path: string): Promise<Lock> {
       );
     }
     await Bun.sleep(LOCK.look);
+  }
+}
+
+/** A disk that is full is told by the next write that matters. */
+function checkpoint(store: Store, log: Log): void {
+  try {
+    store.checkpoint();
+  } catch (thrown) {
+    log("warn", "the state database cannot be tidied now", { error: asUnderlayError(thrown).message });
   }
 }
 

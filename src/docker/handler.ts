@@ -61,11 +61,13 @@ function methodOf(request: Request, op: string): Method {
   throw new HttpRefusal(405, `${op} is called by POST, not by ${request.method}`);
 }
 
+const utf8 = new TextDecoder();
+
 /** Undefined for an empty body. dockerd sends no Content-Type, so none is asked for. */
 function parseJson(body: Uint8Array): unknown {
   if (body.length === 0) return undefined;
   try {
-    return JSON.parse(new TextDecoder().decode(body));
+    return JSON.parse(utf8.decode(body));
   } catch (cause) {
     throw new UnderlayError("invalid_request", "the body is not JSON", { cause });
   }

@@ -43,6 +43,10 @@ class Troubled implements Store {
     };
   }
 
+  checkpoint(): void {
+    this.#inner.checkpoint();
+  }
+
   close(): void {
     this.#inner.close();
   }

@@ -3,7 +3,7 @@ import { OUR_LINK_GROUP } from "../lib/ifname.ts";
 import type { Conversation } from "../netlink/conversation.ts";
 import { GONE, isErrno } from "../netlink/failure.ts";
 import { deleteLinkRequest, listLinks } from "../netlink/link.ts";
-import { type Netns, openNetns, ownNetns } from "../sys/netns.ts";
+import { type Netns, OWN_NETNS, openNetns } from "../sys/netns.ts";
 import { aliasOf } from "./survey.ts";
 
 /** Links of ours where their containers have them, under a name that the runtime chose. */
@@ -37,13 +37,8 @@ export function linksInside(converse: ConverseInside): InsideLinks {
 
 /** A name whose mount is gone, or hidden from us, is an ordinary file of another file system. */
 function netnsAt(path: string): Netns | undefined {
-  const own = ownNetns();
-  try {
-    const isNetns = statSync(path, { throwIfNoEntry: false })?.dev === statSync(own.path).dev;
-    return isNetns ? openNetns(path) : undefined;
-  } finally {
-    own.close();
-  }
+  const device = statSync(path, { throwIfNoEntry: false })?.dev;
+  return device === statSync(OWN_NETNS).dev ? openNetns(path) : undefined;
 }
 
 async function deleteIn(conversation: Conversation, owner: string): Promise<boolean> {

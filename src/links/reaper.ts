@@ -87,9 +87,8 @@ export function linkReaper(conversation: Conversation, watch: LinkWatch, log: Lo
       if (name !== undefined && !outcome.ok) finishBy(name, outcome);
     });
     const asked = new Set(names);
-    const strangers = (await listLinks(conversation, { only: ["name", "group"] })).filter(
-      ({ attrs }) => attrs.group === DOOMED_GROUP && !asked.has(attrs.name ?? ""),
-    );
+    const doomed = await listLinks(conversation, { only: ["name", "group"], inGroup: DOOMED_GROUP });
+    const strangers = doomed.filter(({ attrs }) => !asked.has(attrs.name ?? ""));
     if (strangers.length === 0) return true;
     log("warn", "a link of somebody else is in our group; deleting one by one", {
       group: DOOMED_GROUP,

@@ -75,9 +75,17 @@ export interface PartOfLink<K extends LinkAttr> {
   readonly attrs: Pick<LinkAttrs, K>;
 }
 
-/** What a reader of links asks for that looks at no more than these attributes. */
-export function wantedOfLinks(attrs: readonly LinkAttr[]): Wanted {
-  return { header: ifinfomsg.size, types: attrs.map((name) => linkTable[name].type) };
+/**
+ * What a reader of links asks for that looks at no more than these attributes; with `inGroup` only at links in it, if
+ * the group is among them.
+ */
+export function wantedOfLinks(attrs: readonly LinkAttr[], inGroup?: number): Wanted {
+  const { type, codec } = linkTable.group;
+  return {
+    header: ifinfomsg.size,
+    types: attrs.map((name) => linkTable[name].type),
+    ...(inGroup !== undefined && { having: { type, payload: codec.encode(inGroup) } }),
+  };
 }
 
 /** Which link: by its index, or by name or altname. */
@@ -214,16 +222,21 @@ export const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
 /**
  * All links of the socket's netns, or those of one kind: the kernel filters. `only`: the attributes that are looked
- * at, of which the kernel knows no filter; all without it. Throws `kernel`.
+ * at, of which the kernel knows no filter; all without it. `inGroup`: the links of that group, where the group is looked
+ * at. Throws `kernel`.
  */
 export function listLinks(conversation: Conversation, filter?: { readonly kind?: string }): Promise<Link[]>;
 export function listLinks<K extends LinkAttr>(
   conversation: Conversation,
-  filter: { readonly kind?: string; readonly only: readonly K[] },
+  filter: { readonly kind?: string; readonly only: readonly K[]; readonly inGroup?: number },
 ): Promise<PartOfLink<K>[]>;
 export async function listLinks(
   conversation: Conversation,
-  { kind, only }: { readonly kind?: string; readonly only?: readonly LinkAttr[] } = {},
+  {
+    kind,
+    only,
+    inGroup,
+  }: { readonly kind?: string; readonly only?: readonly LinkAttr[]; readonly inGroup?: number } = {},
 ): Promise<Link[]> {
   const body = encodeBody(
     linkFormat,
@@ -232,9 +245,10 @@ export async function listLinks(
   );
   const messages = await conversation.dump({
     ...request("list links", RTM_LINK.RTM_GETLINK, 0, body),
-    ...(only && { wanted: wantedOfLinks(only) }),
+    ...(only && { wanted: wantedOfLinks(only, inGroup) }),
   });
-  return messages.map(decodeLink);
+  const links = messages.map(decodeLink);
+  return inGroup === undefined ? links : links.filter(({ attrs }) => attrs.group === inGroup);
 }
 
 /** The link, or undefined when there is none. Any other failure throws. */

@@ -4,9 +4,9 @@ import { concatBytes, fromHex } from "../lib/bytes.ts";
 import { align4 } from "./attribute.ts";
 import { kindsGolden } from "./kinds.golden.ts";
 import { linkGolden } from "./link.golden.ts";
-import { decodeLink, type LinkAttr, linkTable, wantedOfLinks } from "./link.ts";
+import { decodeLink, type LinkAttr, linkFormat, linkTable, wantedOfLinks } from "./link.ts";
 import { macvlanGolden } from "./macvlan.golden.ts";
-import { eachMessage, encodeMessage, type Message, NLMSG } from "./message.ts";
+import { eachMessage, encodeBody, encodeMessage, type Message, NLMSG } from "./message.ts";
 import { pickAttrs, type Wanted } from "./pick.ts";
 
 /** Datagrams of links as a kernel sent them. */
@@ -43,6 +43,25 @@ describe("of the links of a kernel", () => {
           expect(linksOf(picked(whole, wantedOfLinks(only)))).toEqual(expected);
         },
       ),
+    );
+  });
+
+  test("with a group only its links are left, whole messages of them", () => {
+    const groups = fc.constantFrom(0, 5, 77);
+    const link = fc.record({ name: fc.constantFrom("a", "bb", "ccccc"), group: groups });
+    fc.assert(
+      fc.property(fc.array(link, { maxLength: 8 }), groups, (some, inGroup) => {
+        const messages = some.map((attrs) => encodeBody(linkFormat, {}, { mtu: 1500, ...attrs }));
+        const end = { type: NLMSG.NLMSG_DONE, flags: 0, seq: 7, body: new Uint8Array(4) };
+        const whole = concatBytes([
+          ...messages.map((body) => encodeMessage({ type: 16, flags: 2, seq: 7, body })),
+          encodeMessage(end),
+        ]);
+        const left = [...eachMessage(picked(whole, wantedOfLinks(["name", "group"], inGroup)))];
+        expect(left.at(-1)).toEqual(end);
+        const links = left.slice(0, -1).map((message) => decodeLink(message).attrs);
+        expect(links).toEqual(some.filter(({ group }) => group === inGroup));
+      }),
     );
   });
 

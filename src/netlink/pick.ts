@@ -1,3 +1,4 @@
+import { equalBytes } from "../lib/bytes.ts";
 import { align4, TYPE_MASK } from "./attribute.ts";
 import { u16, u32 } from "./codec.ts";
 import { nlmsghdr } from "./message.ts";
@@ -10,6 +11,8 @@ import { nlmsghdr } from "./message.ts";
 export interface Wanted {
   readonly header: number;
   readonly types: readonly number[];
+  /** Of one of these types and with these bytes; a message without it is left out whole. */
+  readonly having?: { readonly type: number; readonly payload: Uint8Array };
 }
 
 /** Smaller types are the protocol's own: ACKs, errors, the end of a dump. Their payload is no row of attributes. */
@@ -20,7 +23,7 @@ const HEADER = 4;
  * Leaves out the other attributes of all messages of a datagram, in place, and tells how many bytes are left of it.
  * What is malformed stays as it is: the decoder says so.
  */
-export function pickAttrs(datagram: Uint8Array, { header, types }: Wanted): number {
+export function pickAttrs(datagram: Uint8Array, { header, types, having }: Wanted): number {
   let from = 0;
   let to = 0;
   while (datagram.length - from >= nlmsghdr.size) {
@@ -31,8 +34,11 @@ export function pickAttrs(datagram: Uint8Array, { header, types }: Wanted): numb
     datagram.copyWithin(to, from, from + whole);
     const kept = to + whole;
     const end = moveAttrs(datagram, types, { from: from + whole, until: from + length, to: kept });
-    u32.write(datagram, to, end - to);
     from += align4(length);
+    const isWanted =
+      type < NLMSG_MIN_TYPE || !having || hasAttr(datagram, having, { from: kept, until: end });
+    if (!isWanted) continue;
+    u32.write(datagram, to, end - to);
     to = align4(end);
   }
   datagram.copyWithin(to, from);
@@ -43,6 +49,21 @@ interface Span {
   readonly from: number;
   readonly until: number;
   readonly to: number;
+}
+
+function hasAttr(
+  bytes: Uint8Array,
+  { type, payload }: NonNullable<Wanted["having"]>,
+  { from, until }: Pick<Span, "from" | "until">,
+): boolean {
+  for (let at = from; until - at >= HEADER; ) {
+    const length = u16.read(bytes, at);
+    if (length < HEADER || length > until - at) return true;
+    const isType = (u16.read(bytes, at + 2) & TYPE_MASK) === type;
+    if (isType && equalBytes(bytes.subarray(at + HEADER, at + length), payload)) return true;
+    at += align4(length);
+  }
+  return false;
 }
 
 /** Where the attributes that were kept end. */

@@ -12,6 +12,7 @@ export function memoryStore(seed = "00112233445566778899aabbccddeeff"): Store {
   return {
     seed,
     table: <Body>(name: TableName) => memoryTable<Body>(name, tables[name]),
+    checkpoint: () => undefined,
     close: () => undefined,
   };
 }

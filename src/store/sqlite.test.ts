@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -243,5 +244,38 @@ describe("locks", () => {
     expect(ticks.length).toBeGreaterThan(4);
     expect(Math.max(...gaps)).toBeLessThan(150);
     expect(table.get("a")?.body).toBe("lan");
+  });
+});
+
+describe("a checkpoint", () => {
+  /** What the file proper says, without its WAL. */
+  function inFile(dir: string): number {
+    const alone = newDir();
+    mkdirSync(alone, { recursive: true, mode: 0o700 });
+    copyFileSync(join(dir, DATABASE_FILE), join(alone, DATABASE_FILE));
+    return open(alone).table<string>("networks").list().length;
+  }
+
+  test("takes over what was committed, which commits alone do not for thousands of pages", async () => {
+    const dir = newDir();
+    const store = open(dir);
+    store.checkpoint();
+    const table = store.table<string>("networks");
+    for (let i = 0; i < 1500; i++) await table.put(`n${i}`, "lan".repeat(100), 0);
+    expect(inFile(dir)).toBe(0);
+    store.checkpoint();
+    expect(inFile(dir)).toBe(1500);
+  });
+
+  test("waits for nobody: beside a writer it takes over what it can", async () => {
+    const dir = newDir();
+    const store = open(dir);
+    await store.table<string>("networks").put("a", "lan", 0);
+    const other = new Database(join(dir, DATABASE_FILE));
+    other.run("BEGIN IMMEDIATE");
+    store.checkpoint();
+    other.run("COMMIT");
+    other.close();
+    expect(store.table<string>("networks").list()).toHaveLength(1);
   });
 });

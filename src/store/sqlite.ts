@@ -17,6 +17,12 @@ const DURABILITY: Readonly<Record<TableName, Durability>> = {
   parents: "full",
 };
 
+/**
+ * Pages of 4 kB: after so many a commit waits for a checkpoint. SQLite's own 1,000 are there after some 170 containers,
+ * and each time everybody waits for the disk; the daemon checkpoints when nothing is asked.
+ */
+const AUTO_CHECKPOINT = 8000;
+
 export interface OpenOptions {
   /** Makes the directory (0700) and the file (0600) when they are missing; default true unless `readonly`. */
   readonly create?: boolean;
@@ -45,6 +51,7 @@ function openWritable(stateDir: string, path: string, create: boolean): Store {
     refuseFuture(db, path);
     db.run("PRAGMA journal_mode = WAL");
     db.run("PRAGMA synchronous = FULL");
+    db.run(`PRAGMA wal_autocheckpoint = ${AUTO_CHECKPOINT}`);
     migrate(db, path);
     db.run(`PRAGMA busy_timeout = ${LOCK_WAIT.attempt}`);
     return storeOn(db, path);
@@ -125,6 +132,13 @@ function storeOn(db: Database, path: string): Store {
   return {
     seed,
     table: <Body>(name: TableName) => tableOn<Body>(db, path, name, durability),
+    checkpoint() {
+      try {
+        db.run("PRAGMA wal_checkpoint(PASSIVE)");
+      } catch (thrown) {
+        throw stateError(thrown, path);
+      }
+    },
     close: () => db.close(),
   };
 }

@@ -30,5 +30,10 @@ export interface Store {
   table<Body>(name: "networks" | "endpoints" | "parents"): Table<Body>;
   /** 16 random bytes as hex, made with the database: the seed of derived MAC addresses on this host. */
   readonly seed: string;
+  /**
+   * Takes what was committed over into the file proper, which waits for the disk and so is for a quiet moment. Undone
+   * it is done by a commit some time, or at the next start. Throws `state`.
+   */
+  checkpoint(): void;
   close(): void;
 }

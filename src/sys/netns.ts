@@ -4,7 +4,7 @@ import { checked, type Libc } from "./libc.ts";
 const CLONE_NEWNET = 0x40000000; // <linux/sched.h>
 
 /** The netns of the calling thread. Not /proc/self: that is the main thread's. */
-const OWN_NETNS = "/proc/thread-self/ns/net";
+export const OWN_NETNS = "/proc/thread-self/ns/net";
 
 /** A netns held open by a file descriptor: it lives as long as somebody holds it. */
 export interface Netns {
