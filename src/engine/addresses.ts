@@ -28,17 +28,28 @@ const EVERYTHING: Readonly<Record<Family, Cidr>> = {
 
 /**
  * Where packets to elsewhere go: to the gateway of each address's own subnet, or by the link itself, which then needs
- * none. Nowhere on an internal network, nor on a dummy, behind which there is nothing.
+ * none. On an internal network, and on a dummy, behind which there is nothing, nowhere but to the network's other subnets
+ * where links route between them.
  */
 export function waysOut(
   network: NetworkRecord,
   record: EndpointRecord,
   routesOnLink: boolean,
 ): Pick<Attachment, "gateways" | "onLink"> {
-  if (network.internal || network.spec.parent.how === "dummy") return { gateways: [], onLink: [] };
-  if (!routesOnLink) return { gateways: gatewaysOf(network, record), onLink: [] };
-  const families = new Set(record.addresses.flatMap((text) => parseCidr(text)?.ip.family ?? []));
-  return { gateways: [], onLink: [...families].map((family) => EVERYTHING[family]) };
+  const isInside = network.internal || network.spec.parent.how === "dummy";
+  if (!routesOnLink) return { gateways: isInside ? [] : gatewaysOf(network, record), onLink: [] };
+  const addresses = record.addresses.flatMap((text) => parseCidr(text) ?? []);
+  const families = [...new Set(addresses.map(({ ip }) => ip.family))];
+  const onLink = families.flatMap((family) =>
+    isInside ? otherSubnets(network, addresses, family) : [EVERYTHING[family]],
+  );
+  return { gateways: [], onLink };
+}
+
+function otherSubnets(network: NetworkRecord, addresses: readonly Cidr[], family: Family): Cidr[] {
+  return subnetsOf(network)
+    .map(({ pool }) => pool)
+    .filter((pool) => pool.ip.family === family && !addresses.some(({ ip }) => contains(pool, ip)));
 }
 
 function gatewaysOf(network: NetworkRecord, record: EndpointRecord): Ip[] {

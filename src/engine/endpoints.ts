@@ -66,6 +66,12 @@ export function endpointsOn(context: Context, own: Pick<OwnParents, "restore">):
         ports: wanted.publishes.join(" "),
       });
     }
+    if (request.mac !== undefined && wanted.mac === undefined) {
+      log("warn", "the MAC address made up for an allocator is not used: the link has its parent's", {
+        endpoint: wanted.owner,
+        mac: request.mac,
+      });
+    }
     return wanted;
   }
 

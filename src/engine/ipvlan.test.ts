@@ -49,7 +49,8 @@ describe("the MAC of an endpoint", () => {
   });
 
   test("that an allocator made up is ignored, also when the call comes twice with another", async () => {
-    const engine = await withNetwork();
+    const world = new World();
+    const engine = await withNetwork(world);
     const other = parseMac("02:11:22:33:44:66");
     if (!other) throw new Error("no MAC");
     for (const made of [mac, other]) {
@@ -58,6 +59,8 @@ describe("the MAC of an endpoint", () => {
       );
       expect(had).toBeUndefined();
     }
+    const told = "the MAC address made up for an allocator is not used: the link has its parent's";
+    expect(world.logged.filter((line) => line === told)).toHaveLength(1);
   });
 
   test("is nobody's conflict", async () => {
@@ -94,10 +97,14 @@ describe("the way out", () => {
     expect(await wayOut(dual(mode))).toEqual({ gateways: [], onLink: ["0.0.0.0/0", "::/0"] });
   });
 
-  test("of an internal network is none", async () => {
+  test("of an internal network is none, but for its other subnets in l3", async () => {
     for (const mode of ["l2", "l3"]) {
       expect(await wayOut({ ...ipvlan({ mode }), internal: true })).toEqual({ gateways: [], onLink: [] });
     }
+    const { subnets, ...request } = dual("l3");
+    const more = ["10.7.0.0/24", "10.8.0.0/24"].map((pool) => ({ pool: cidr(pool), aux: {} }));
+    const inside = { ...request, subnets: [...subnets, ...more], internal: true };
+    expect(await wayOut(inside)).toEqual({ gateways: [], onLink: ["10.7.0.0/24", "10.8.0.0/24"] });
   });
 
   test("a gateway without use is told when the network is made", async () => {

@@ -1,0 +1,3 @@
+import { ipvlanScenarios } from "./ipvlan.ts";
+
+ipvlanScenarios("newest");
