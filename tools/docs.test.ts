@@ -53,7 +53,14 @@ describe("README.md", () => {
   });
 
   const [ofMacvlan = "", ofIpvlan = ""] = readme.split("`docker network create -d underlay-ipvlan` has");
-  const SAMPLES = { allow: "UL-P05", mtu: "1400", macvlan_mode: "bridge", ipvlan_mode: "l3", flag: "vepa", protocol: "802.1ad" };
+  const SAMPLES = {
+    allow: "UL-P05",
+    mtu: "1400",
+    macvlan_mode: "bridge",
+    ipvlan_mode: "l3",
+    flag: "vepa",
+    protocol: "802.1ad",
+  };
   test.each([
     ["macvlan", ofMacvlan, { ...SAMPLES, mode: "bridge" }, parseMacvlan, 5],
     ["ipvlan", ofIpvlan, { ...SAMPLES, mode: "l2" }, parseIpvlan, 2],

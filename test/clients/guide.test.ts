@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { IMAGE } from "../ground/dockerd.ts";
 import { AGES } from "../ground/engines.ts";
-import { type Command, type CommandBlock, isWhatTheGuideShows, readGuide } from "../ground/guide.ts";
+import { type CommandBlock, followGuide, readGuide } from "../ground/guide.ts";
 import type { PrivateHost } from "../ground/host.ts";
 import { DRIVER, type Scene, startScene } from "../ground/scene.ts";
 
@@ -130,29 +130,12 @@ test("a command that fails is told with its line in the guide", async () => {
   );
 });
 
-/** Does what a block says; throws with file and line of what is not as the guide has it. */
-async function follow(host: Pick<PrivateHost, "run">, block: CommandBlock): Promise<void> {
-  const last = block.commands.at(-1);
-  for (const command of block.commands) {
-    const { code, stdout } = await type(host, command);
-    const mayFail = block.fails && command === last;
-    if ((code !== 0) !== mayFail)
-      throw new Error(`${GUIDE}:${command.line}: exit ${code}: ${command.text}\n${stdout}`);
-    const { prints } = block;
-    if (command === last && prints !== undefined && !isWhatTheGuideShows(prints.text, stdout))
-      throw new Error(
-        `${GUIDE}:${prints.line}: shown:\n${prints.text}\nprinted by ${command.text}:\n${stdout}`,
-      );
-  }
-}
-
 /** One command as a reader would type it, with both of its streams on one terminal. */
-function type(host: Pick<PrivateHost, "run">, command: Command) {
-  return host.run(
-    ["sh", "-c", `cd ${FOLDER}; exec 2>&1\nPATH=${PROGRAMS}:/opt/underlay:$PATH\n${command.text}`],
-    {
+function follow(host: Pick<PrivateHost, "run">, block: CommandBlock): Promise<void> {
+  return followGuide(GUIDE, block, (command) =>
+    host.run(["sh", "-c", `cd ${FOLDER}; exec 2>&1\nPATH=${PROGRAMS}:/opt/underlay:$PATH\n${command}`], {
       timeoutMs: 60_000,
-    },
+    }),
   );
 }
 

@@ -34,7 +34,10 @@ const BAD_OPTIONS: readonly (readonly [options: readonly string[], told: readonl
   [["parent=lo.50"], ["UL-P04", "lo is the loopback link"]],
   // The kernel of this machine has neither; where it does, test/lab makes them.
   [["parent=lan0.50"], ["UL-K01", "cannot make vlan links: module 8021q is missing", "modprobe 8021q"]],
-  [["parent=lan0.50.60", "vlan_protocol=802.1ad"], ["UL-K01", "modprobe 8021q"]],
+  [
+    ["parent=lan0.50.60", "vlan_protocol=802.1ad"],
+    ["UL-K01", "modprobe 8021q"],
+  ],
   [[], ["UL-K01", "cannot make dummy links: module dummy is missing", "modprobe dummy"]],
   [
     ["parent=lan0", "vlan_protocol=802.1ad"],

@@ -101,6 +101,23 @@ function commandsOf(lines: readonly string[], firstLine: number): Command[] {
   return commands;
 }
 
+/** Runs one command; its standard output is all that a reader sees of it. */
+export type Typist = (command: string) => Promise<{ readonly code: number; readonly stdout: string }>;
+
+/** Does what a block says; throws with the guide's name and line of what is not as the guide has it. */
+export async function followGuide(guide: string, block: CommandBlock, type: Typist): Promise<void> {
+  const { commands, fails, prints } = block;
+  const last = commands.at(-1);
+  for (const command of commands) {
+    const { line, text } = command;
+    const { code, stdout } = await type(text);
+    const mayFail = fails && command === last;
+    if ((code !== 0) !== mayFail) throw new Error(`${guide}:${line}: exit ${code}: ${text}\n${stdout}`);
+    if (command === last && prints !== undefined && !isWhatTheGuideShows(prints.text, stdout))
+      throw new Error(`${guide}:${prints.line}: shown:\n${prints.text}\nprinted by ${text}:\n${stdout}`);
+  }
+}
+
 /** Whether a program printed what a guide shows: `…` is anything, and the width of columns does not matter. */
 export function isWhatTheGuideShows(shown: string, printed: string): boolean {
   const plain = (text: string) =>
