@@ -155,10 +155,8 @@ function networkEvidence(network: NeighbourNetwork): Evidence {
 }
 
 function ownVlan(link: LinkFacts): Fix {
-  const name = shellWord(link.name);
   return {
-    say: "use another parent, or a VLAN link on this one (id 10, say)",
-    run: `ip link add link ${name} name ${shellWord(`${link.name}.10`)} type vlan id 10`,
+    say: `use another parent, or a VLAN of this one, which is made for it: -o parent=${link.name}.10`,
   };
 }
 
