@@ -12,6 +12,8 @@ type Inspected = Record<string, unknown> & { Id: string; Driver: string };
 const JOURNAL = "/var/lib/underlay/migrate-docker.json";
 const LAN = ["-o", "parent=lan0", "--subnet", "10.77.0.0/24", "--gateway", "10.77.0.1", "--label", "a=b c"];
 
+const ADDRESS = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+
 describe.each([...AGES])("underlay migrate docker, on the %s dockerd", (age) => {
   let scene: Scene;
   beforeAll(async () => {
@@ -32,13 +34,7 @@ describe.each([...AGES])("underlay migrate docker, on the %s dockerd", (age) => 
   const migrate = (...args: string[]) => scene.underlay.tryCli("migrate", "docker", ...args);
   const shell = (text: string) => scene.host.must(["bash", "-euc", text]);
   const journal = () => existsSync(scene.host.outside(JOURNAL));
-  const address = (container: string) =>
-    scene.dockerd.docker(
-      "inspect",
-      "-f",
-      "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
-      container,
-    );
+  const address = (container: string) => scene.dockerd.docker("inspect", "-f", ADDRESS, container);
 
   describe("keeps everything that Docker tells of a network", () => {
     const moves = MOVES.filter(({ newest }) => age === "newest" || !newest);
@@ -123,6 +119,16 @@ describe.each([...AGES])("underlay migrate docker, on the %s dockerd", (age) => 
       expect(await scene.pings("never", "www")).toBe(true);
       await scene.dockerd.docker("start", "ended");
       expect(await scene.dockerd.docker("inspect", "-f", "{{.State.ExitCode}}", "ended")).toBe("0");
+    }, 60_000);
+
+    test("one that knows its network by the id could not be put back, so nothing is to be pasted", async () => {
+      const id = await old(...LAN, "lan");
+      await scene.container("runs", "--network", id);
+      const { stdout } = await migrate();
+      expect(stdout).toContain("# runs was made with the network's id");
+      expect(stdout).not.toMatch(/^docker/m);
+      expect((await migrate("--apply")).code).toBe(5);
+      expect(await scene.pings("runs", ROUTER.v4)).toBe(true);
     }, 60_000);
 
     test("one that is made anew has the address that it asks for", async () => {

@@ -11,7 +11,7 @@ import type { User } from "./users.ts";
  * - `ready`: no container uses it, and nothing speaks against it
  * - `in_use`: containers are on it, which lose it for a moment
  * - `refused`: our driver would not take it as it is
- * - `by_hand`: it is the swarm's, whose services are not looked at
+ * - `by_hand`: it is the swarm's, whose services are not looked at; or a container that is on it could not come back
  * - `already`: it is ours
  */
 export type Readiness = "ready" | "in_use" | "refused" | "by_hand" | "already";
@@ -111,7 +111,7 @@ export function planOf(
     network,
     target,
     readiness,
-    reasons: reasonsOf(readiness, users, problems),
+    reasons: reasonsOf(readiness, network, users, problems),
     notes: isOurs ? [] : [...notesOf(network, target, sharing), ...users.flatMap(userNotes)],
     users,
     commands: isOurs ? [] : commandsOf(network, target, users),
@@ -127,19 +127,37 @@ function readinessOf(
 ): Readiness {
   if (network.Driver === target.to) return "already";
   if (problems.length > 0) return "refused";
-  if (network.Scope === "swarm") return "by_hand";
+  if (byHand(network, users).length > 0) return "by_hand";
   return users.length > 0 ? "in_use" : "ready";
 }
 
-function reasonsOf(readiness: Readiness, users: readonly User[], problems: readonly Problem[]): string[] {
+function reasonsOf(
+  readiness: Readiness,
+  network: DockerNetwork,
+  users: readonly User[],
+  problems: readonly Problem[],
+): string[] {
   const reasons: Readonly<Record<Readiness, readonly string[]>> = {
     ready: [],
     in_use: [`used by ${users.map(({ name, state }) => `${name} (${state})`).join(", ")}`],
     refused: problems.map(({ message }) => message),
-    by_hand: ["it is the swarm's: services that use it are not looked at"],
+    by_hand: byHand(network, users),
     already: [],
   };
   return [...reasons[readiness]];
+}
+
+/** Docker 28 connects no container whose network mode is an id that it does not know any more. */
+function byHand({ Scope }: DockerNetwork, users: readonly User[]): string[] {
+  return [
+    ...(Scope === "swarm" ? ["it is the swarm's: services that use it are not looked at"] : []),
+    ...users
+      .filter(({ byId }) => byId)
+      .map(
+        ({ name }) =>
+          `${name} was made with the network's id, which a new one does not have: make it anew with the name first`,
+      ),
+  ];
 }
 
 function commandsOf(network: DockerNetwork, target: Target, users: readonly User[]): string[] {
@@ -179,13 +197,12 @@ function notesOf(
   ];
 }
 
-function userNotes({ name, chosen, addresses, byId }: User): string[] {
+function userNotes({ name, chosen, addresses }: User): string[] {
   const hasChosen = chosen.ip !== undefined || chosen.ip6 !== undefined;
   const notes = [
     chosen.mac === undefined
       ? undefined
-      : `its MAC address ${chosen.mac} was chosen, which \`connect\` cannot say: make it anew with --mac-address`,
-    byId ? "it was made with the network's id, which changes: make it anew with the name" : undefined,
+      : `its MAC address ${chosen.mac} was chosen, and newer Dockers forget that here: make it anew with --mac-address`,
     addresses.length === 0 || hasChosen
       ? undefined
       : `it has ${addresses.join(" and ")}, which nobody chose: to keep it, say --ip when it is connected`,
