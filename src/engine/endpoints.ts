@@ -179,7 +179,7 @@ export function endpointsOn(context: Context, own: Pick<OwnParents, "restore">):
       },
       async () => {
         const found = await context.reaper.delete(linkNameOfEndpoint(record));
-        if (!found && record.state !== "declared" && record.mac) context.sightings.stray(record.mac);
+        if (!found && record.state !== "declared") context.sightings.stray(record);
         step("endpoint.forget.after-link");
       },
       async () => {

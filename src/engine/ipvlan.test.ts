@@ -74,6 +74,27 @@ describe("the MAC of an endpoint", () => {
   });
 });
 
+test("an address that a dying container still holds is waited for, and at last told", async () => {
+  const world = new World();
+  const engine = await withNetwork(world);
+  await engine.endpoints.declare(endpointRequest("a"));
+  await engine.endpoints.provision("docker:net1/a");
+  world.moveIn("docker:net1/a");
+  await engine.endpoints.forget("docker:net1/a");
+  world.macHeldFor = 3;
+  await engine.endpoints.declare(endpointRequest("b"));
+  await engine.endpoints.provision("docker:net1/b");
+  expect(world.looksAtMac).toBe(4);
+  world.moveIn("docker:net1/b");
+  await engine.endpoints.forget("docker:net1/b");
+  world.macHeldFor = Number.POSITIVE_INFINITY;
+  await engine.endpoints.declare(endpointRequest("c"));
+  const error = await failure(engine.endpoints.provision("docker:net1/c"));
+  expect(error.message).toStartWith(
+    "address 10.6.0.7/24 is still held on eth0 by a container that is ending",
+  );
+});
+
 describe("the way out", () => {
   const wayOut = async (request: ReturnType<typeof ipvlan>) => {
     const engine = await withNetwork(new World(), request);

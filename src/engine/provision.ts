@@ -1,25 +1,26 @@
 import { refusals } from "../conditions/judge.ts";
 import { errnoWords } from "../conditions/say.ts";
 import { asUnderlayError, UnderlayError } from "../lib/errors.ts";
-import type { Mac } from "../lib/mac.ts";
+import { parseCidr } from "../lib/ip.ts";
 import type { Attachment } from "../lib/request.ts";
 import type { FoundParent } from "../links/parent/parents.ts";
 import { aliasOf } from "../links/survey.ts";
 import { waysOut } from "./addresses.ts";
 import { type Context, judgedOf, knownNetwork, unknown } from "./context.ts";
 import type { OwnParents } from "./own-parents.ts";
-import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
+import { type EndpointRecord, holdingsOf, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
 
-/** Milliseconds: how long a MAC may take to become free, and how often the kernel is asked. */
+/** Milliseconds: how long a MAC or an address may take to become free, and how often the kernel is asked. */
 const STRAY_PATIENCE = 5000;
 const STRAY_LOOK = 25;
 
-function strayed(mac: Mac, network: NetworkRecord): UnderlayError {
+function strayed(record: EndpointRecord, network: NetworkRecord): UnderlayError {
+  const held = holdingsOf(record).join(" ");
   return new UnderlayError(
     "conflict",
-    `MAC address ${mac} is still held on ${network.parent.name} by a container that is ending or was left running ` +
+    `${record.mac === undefined ? "address" : "MAC address"} ${held} is still held on ${network.parent.name} by a container that is ending or was left running ` +
       "by a crash; end that one, or try again",
-    { inputs: { network: network.owner, mac } },
+    { inputs: { network: network.owner, held } },
   );
 }
 
@@ -36,9 +37,9 @@ export function provisioner(
     const network = knownNetwork(context, record.network);
     const linkName = linkNameOfEndpoint(record);
     await context.reaper.settled(linkName);
-    if (record.mac) await macReleased(owner, record.mac);
+    await released(record);
     const parent = await usableParent(network);
-    if (record.mac) await strayedMacIsGone(network, record.mac, parent);
+    await strayedIsGone(network, record, parent);
     step("endpoint.provision.before-link");
     await createLink(network, record, parent);
     step("endpoint.provision.after-link");
@@ -53,11 +54,13 @@ export function provisioner(
     };
   }
 
-  /** A link with this MAC that is on its way out must be gone, or the kernel answers EADDRINUSE when ours goes up. */
-  async function macReleased(wanting: string, mac: Mac): Promise<void> {
-    const leaving = endpoints
-      .with("mac", mac)
-      .filter(({ owner, state }) => owner !== wanting && state === "removing");
+  /** A link on its way out that has the same must be gone, or the kernel answers EADDRINUSE when ours goes up. */
+  async function released({ owner: wanting, mac, addresses }: EndpointRecord): Promise<void> {
+    const same =
+      mac === undefined
+        ? addresses.flatMap((address) => endpoints.with("address", address))
+        : endpoints.with("mac", mac);
+    const leaving = same.filter(({ owner, state }) => owner !== wanting && state === "removing");
     await Promise.all(leaving.map((other) => context.reaper.settled(linkNameOfEndpoint(other))));
   }
 
@@ -65,15 +68,24 @@ export function provisioner(
    * A container that died with its runtime takes its link along, and the kernel takes its netns apart in its own time.
    * No event tells when, so the kernel is asked.
    */
-  async function strayedMacIsGone(network: NetworkRecord, mac: Mac, parent: FoundParent): Promise<void> {
-    if (!context.sightings.mayHaveStrayed(mac)) return;
-    const { isMacFree } = context.drivers[network.kind];
+  async function strayedIsGone(
+    network: NetworkRecord,
+    record: EndpointRecord,
+    parent: FoundParent,
+  ): Promise<void> {
+    if (!context.sightings.mayHaveStrayed(record)) return;
+    const { isFree } = context.drivers[network.kind];
+    const { mac } = record;
+    const wanted = {
+      addresses: record.addresses.flatMap((text) => parseCidr(text) ?? []),
+      ...(mac !== undefined && { mac }),
+    };
     const deadline = context.steady() + STRAY_PATIENCE;
-    while (!(await isMacFree(parent.ifindex, mac, network.spec))) {
-      if (context.steady() > deadline) throw strayed(mac, network);
+    while (!(await isFree(parent.ifindex, wanted, network.spec))) {
+      if (context.steady() > deadline) throw strayed(record, network);
       await context.pause(STRAY_LOOK);
     }
-    context.sightings.isFree(mac);
+    context.sightings.isFree(record);
   }
 
   async function usableParent(network: NetworkRecord): Promise<FoundParent> {

@@ -60,6 +60,14 @@ export interface ParentRecord {
   readonly createdAt: string;
 }
 
+/**
+ * What the kernel lets only one link on a parent have: its MAC, or the addresses of links that have their parent's.
+ * ipvlan_addr_busy of drivers/net/ipvlan knows those in all netns.
+ */
+export function holdingsOf({ mac, addresses }: EndpointRecord): readonly string[] {
+  return mac === undefined ? addresses : [mac];
+}
+
 export function linkNameOfEndpoint(record: EndpointRecord): string {
   return linkNameOf(record.owner);
 }

@@ -1,6 +1,5 @@
 import type { ReleasedEndpoint } from "../conditions/condition.ts";
-import type { Mac } from "../lib/mac.ts";
-import type { EndpointRecord } from "./records.ts";
+import { type EndpointRecord, holdingsOf } from "./records.ts";
 
 interface Released extends ReleasedEndpoint {
   readonly network: string;
@@ -15,7 +14,7 @@ export const NEVER = Number.NEGATIVE_INFINITY;
  */
 export class Sightings {
   readonly #suspects = new Map<string, number>();
-  readonly #strayed = new Set<Mac>();
+  readonly #strayed = new Set<string>();
   #released: readonly Released[] = [];
 
   /** On the steady clock, or undefined while nothing is suspect about the endpoint or link. */
@@ -32,17 +31,17 @@ export class Sightings {
     for (const subject of this.#suspects.keys()) if (!subjects.has(subject)) this.#suspects.delete(subject);
   }
 
-  /** A link that was made, and was not where it was to be deleted: until it is seen to be gone it holds its MAC. */
-  stray(mac: Mac): void {
-    this.#strayed.add(mac);
+  /** A link that was made, and was not where it was to be deleted: until it is seen to be gone it holds what it had. */
+  stray(record: EndpointRecord): void {
+    for (const holding of holdingsOf(record)) this.#strayed.add(holding);
   }
 
-  mayHaveStrayed(mac: Mac): boolean {
-    return this.#strayed.has(mac);
+  mayHaveStrayed(record: EndpointRecord): boolean {
+    return holdingsOf(record).some((holding) => this.#strayed.has(holding));
   }
 
-  isFree(mac: Mac): void {
-    this.#strayed.delete(mac);
+  isFree(record: EndpointRecord): void {
+    for (const holding of holdingsOf(record)) this.#strayed.delete(holding);
   }
 
   releasedOf(network: string): readonly ReleasedEndpoint[] {

@@ -68,7 +68,7 @@ export class World {
   parts(): EngineParts {
     const shared = {
       trial: async () => this.trial,
-      isMacFree: async () => this.looksAtMac++ >= this.macHeldFor,
+      isFree: async () => this.looksAtMac++ >= this.macHeldFor,
       create: async (birth: Birth<LinkSpec>) => {
         if (this.createFailure) throw this.createFailure;
         this.links.set(birth.name, birth);

@@ -1,5 +1,6 @@
 import type { Problem } from "../lib/errors.ts";
 import type { TrialFacts } from "../lib/facts.ts";
+import type { Cidr } from "../lib/ip.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { LinkKind } from "../lib/request.ts";
 import type { ParentRef } from "./parent/ref.ts";
@@ -19,6 +20,12 @@ export interface LinkSpec {
 export type Parsed<Spec extends LinkSpec> =
   | { readonly spec: Spec; readonly allow: readonly string[] }
   | { readonly code: "invalid_option" | "not_yet"; readonly problems: readonly Problem[] };
+
+/** What a link is to have, and no other on its parent may. */
+export interface Wanted {
+  readonly mac?: Mac;
+  readonly addresses: readonly Cidr[];
+}
 
 /** A link about to be born in the netns of the drivers' conversation. */
 export interface Birth<Spec extends LinkSpec> {
@@ -46,8 +53,11 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
    * Undefined when a trial would change links that are there, and so none was made.
    */
   trial(parentIfindex: number, spec: Spec): Promise<TrialFacts | undefined>;
-  /** Whether no other link on the parent, in whichever netns, holds the MAC. */
-  isMacFree(parentIfindex: number, mac: Mac, spec: Spec): Promise<boolean>;
+  /**
+   * Whether no other link on the parent, in whichever netns, holds the MAC, or the addresses where links have their
+   * parent's.
+   */
+  isFree(parentIfindex: number, wanted: Wanted, spec: Spec): Promise<boolean>;
   /** Whether packets to anywhere are handed to the link without a next hop, so that a gateway has no use. */
   routesOnLink(spec: Spec): boolean;
   /** The MAC that such a link has whatever is asked for: a passthru link is its parent to the LAN. */

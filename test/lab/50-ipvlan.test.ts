@@ -240,3 +240,23 @@ scenario("a user's MAC is refused in words, one that an IPAM had made up is igno
   const { endpoints } = JSON.parse(await lab.services.cli("endpoint", "ls", "-o", "json"));
   expect(endpoints.map(({ mac }: { mac: string | null }) => mac)).toEqual([null, null]);
 });
+
+scenario(
+  "an address that a lost container's link holds is waited for, and free when that is gone",
+  async (lab) => {
+    const network = idOf(40);
+    const [lost, next] = [endpointLife(network, idOf(41), 21), endpointLife(network, idOf(42), 21)];
+    await lab.guest.must("ip link add p-own type dummy; ip link set p-own up");
+    const options = { parent: "p-own", ipvlan_mode: "l3" };
+    const [, , joined] = await lab.services.calls(IPVLAN, [
+      createNetwork(network, options),
+      lost.create,
+      lost.join,
+    ]);
+    await lab.guest.must(moveIn("lost", nameOf(joined), "10.60.0.21/16", "dev eth0"));
+    const [, , held] = await lab.services.calls(IPVLAN, [lost.remove, next.create, next.join]);
+    expect(held?.["Err"]).toStartWith("address 10.60.0.21/16 is still held on p-own by a container");
+    await lab.guest.must("ip netns del lost");
+    expect(await lab.services.calls(IPVLAN, [next.join])).toMatchObject([{ DisableGatewayService: true }]);
+  },
+);

@@ -12,9 +12,13 @@ test("a MAC is free when no link in any netns holds it, also one that no walk ca
   for (const name of ["eth0", "eth0-peer"]) lan.ip(`link set ${name} up`);
   const before = lan.links();
   const parent = Number(JSON.parse(lan.ip("-j link show eth0"))[0].ifindex);
-  const { isMacFree } = macvlanDriver(lan.requests, lan.scratch, {});
+  const { isFree } = macvlanDriver(lan.requests, lan.scratch, {});
   const look = () =>
-    isMacFree(parent, mac, { kind: "macvlan", parent: { how: "name", name: "eth0" }, mode: "bridge" });
+    isFree(
+      parent,
+      { mac, addresses: [] },
+      { kind: "macvlan", parent: { how: "name", name: "eth0" }, mode: "bridge" },
+    );
   expect(await look()).toBe(true);
   lan.ip(`link add held link eth0 address ${mac} type macvlan mode bridge`);
   lan.ip(`link set held netns ${container.pid}`);

@@ -3,7 +3,7 @@ import { IPVLAN_FLAG, IPVLAN_MODE } from "../../netlink/kinds/ipvlan.ts";
 import { makeChild } from "../child.ts";
 import type { LinkDriver } from "../driver.ts";
 import type { KindDefaults } from "../on-parent.ts";
-import { kindTrial, type Scratch } from "../parent/trial.ts";
+import { canHave, kindTrial, type Scratch } from "../parent/trial.ts";
 import { type IpvlanSpec, parseIpvlan } from "./spec.ts";
 
 /** Links of kind ipvlan, made in the netns of the conversation's socket. */
@@ -23,7 +23,9 @@ export function ipvlanDriver(
       return tried.outcome === "failed" ? tried : undefined;
     },
 
-    isMacFree: async () => true,
+    // Where a link of this mode and flag is about to be made anyway, one more switches nobody.
+    isFree: (parentIfindex, { addresses }, spec) =>
+      canHave(scratch, { parent: parentIfindex, info: infoOf(spec) }, addresses),
     inheritedMac: () => undefined,
 
     // L3 and L3S neither ask for neighbours nor answer who asks: the kernel sets NOARP.
@@ -35,8 +37,12 @@ export function ipvlanDriver(
         parentIfindex,
         alias,
         ...(spec.mtu !== undefined && { mtu: spec.mtu }),
-        // Both always: a mode that is not said is l3, also for the links that are there.
-        info: { kind: "ipvlan", data: { mode: IPVLAN_MODE[spec.mode], flags: IPVLAN_FLAG[spec.flag] } },
+        info: infoOf(spec),
       }),
   };
+}
+
+/** Both always: a mode that is not said is l3, also for the links that are there. */
+function infoOf({ mode, flag }: IpvlanSpec) {
+  return { kind: "ipvlan", data: { mode: IPVLAN_MODE[mode], flags: IPVLAN_FLAG[flag] } } as const;
 }

@@ -17,8 +17,10 @@ export function macvlanDriver(
     ownMac: true,
     parse: (options, families) => parseMacvlan(options, defaults, families),
     trial: (parentIfindex, spec) => tryLink(scratch, { parent: parentIfindex, info: infoOf(spec) }),
-    isMacFree: async (parentIfindex, mac, spec) =>
-      spec.mode === "passthru" || canGoUp(scratch, { parent: parentIfindex, mac, info: infoOf(spec) }),
+    isFree: async (parentIfindex, { mac }, spec) =>
+      mac === undefined ||
+      spec.mode === "passthru" ||
+      canGoUp(scratch, { parent: parentIfindex, mac, info: infoOf(spec) }),
     routesOnLink: () => false,
     // The kernel gives it the parent's address; another one, set later, would become the parent's own.
     inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),

@@ -1,9 +1,19 @@
+import { toHex } from "../../lib/bytes.ts";
 import { UnderlayError } from "../../lib/errors.ts";
 import type { TrialFacts } from "../../lib/facts.ts";
+import { MAX_IFNAME } from "../../lib/ifname.ts";
+import type { Cidr } from "../../lib/ip.ts";
 import type { Mac } from "../../lib/mac.ts";
+import { addAddressRequest } from "../../netlink/address.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { isErrno } from "../../netlink/failure.ts";
-import { deleteLinkRequest, type NewLink, newLinkRequest, setLinkRequest } from "../../netlink/link.ts";
+import {
+  deleteLinkRequest,
+  getLink,
+  type NewLink,
+  newLinkRequest,
+  setLinkRequest,
+} from "../../netlink/link.ts";
 import type { Netns } from "../../sys/netns.ts";
 
 /** An empty netns of ours in which a link can be tried. It goes with this process, and all that is in it. */
@@ -74,4 +84,29 @@ export async function canGoUp(
     deleteLinkRequest({ name }),
   ]);
   return up === undefined || up.ok || !isErrno(up.error, "EADDRINUSE");
+}
+
+/**
+ * Whether a link on the parent can have these IPv4 addresses: kinds whose links share a MAC tell them apart by address,
+ * so the kernel says EADDRINUSE to the second one. IPv6 is off in the scratch netns, so nothing is known of it.
+ */
+export async function canHave(
+  scratch: Scratch,
+  link: Omit<NewLink, "name" | "netnsFd">,
+  addresses: readonly Cidr[],
+): Promise<boolean> {
+  const v4 = addresses.filter(({ ip }) => ip.family === 4);
+  const [first] = v4;
+  if (first === undefined) return true;
+  // Of its own: several endpoints may be looked after at a time.
+  const name = `a-${toHex(first.ip.bytes)}-${(link.parent ?? 0).toString(36)}`.slice(0, MAX_IFNAME);
+  const [made] = await scratch.home.settle([newLinkRequest({ ...link, name, netnsFd: scratch.netns.fd })]);
+  // Whatever else stands against it is told when the link itself is made.
+  if (!made?.ok) return true;
+  const tried = await getLink(scratch.inside, { name });
+  const outcomes = tried
+    ? await scratch.inside.settle(v4.map((address) => addAddressRequest(tried.header.index, address)))
+    : [];
+  await scratch.inside.settle([deleteLinkRequest({ name })]);
+  return outcomes.every((outcome) => outcome.ok || !isErrno(outcome.error, "EADDRINUSE"));
 }
