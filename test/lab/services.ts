@@ -25,8 +25,8 @@ const CALL = `
 
 /** A dockerd, and our daemon beside it, in a guest. After a boot a scenario starts them, in the order it wants. */
 export interface Services {
-  /** Starts `underlay daemon`, and waits until it is ready. */
-  underlay(): Promise<GuestProcess>;
+  /** Starts `underlay daemon`, and waits until it is ready. `fault`: the step at which it kills itself. */
+  underlay(fault?: string): Promise<GuestProcess>;
   /** Starts dockerd, and waits until its API listens. */
   dockerd(): Promise<GuestProcess>;
   /** Gives dockerd the busybox image; it stays on the disk. */
@@ -61,8 +61,10 @@ export function servicesOf(guest: Guest): Services {
     return JSON.parse(await guest.must(`${words.join(" ")} ${PROGRAM} -e ${quoted(CALL)}`));
   };
   return {
-    underlay: async () => {
-      const daemon = await guest.start("underlay", `exec ${[PROGRAM, "daemon", ...GUEST_FLAGS].join(" ")}`);
+    underlay: async (fault) => {
+      const env = fault === undefined ? [] : ["env", `UNDERLAY_FAULT=${fault}:kill`];
+      const command = [...env, PROGRAM, "daemon", ...GUEST_FLAGS];
+      const daemon = await guest.start("underlay", `exec ${command.join(" ")}`);
       await daemon.said(/"message":"ready"/);
       return daemon;
     },
