@@ -118,7 +118,7 @@ const PLATFORMS: readonly Platform[] = [
     message: (name) => `${name} delivers only to the MAC addresses it knows: containers are not heard`,
     fix: [
       {
-        say: "give the machine secondary private addresses at the provider, and use ipvlan (later) or published ports",
+        say: "give the machine secondary private addresses at the provider, and use ipvlan, or published ports",
       },
       { say: "or rent a dedicated server or a private network that carries all MAC addresses" },
     ],

@@ -57,6 +57,26 @@ const BAD_OPTIONS: readonly (readonly [options: readonly string[], told: readonl
   [["parent=lan0", "host_access=true"], ["comes later"]],
 ];
 
+const BAD_IPVLAN: typeof BAD_OPTIONS = [
+  [["ipvlan_mod=l2"], ["unknown option ipvlan_mod", "did you mean ipvlan_mode?"]],
+  [["macvlan_mode=bridge"], ["unknown option macvlan_mode", "did you mean ipvlan_mode?"]],
+  [["parent=lan0", "ipvlan_mode=l4"], ['ipvlan_mode: "l4" is none of l2, l3, l3s']],
+  [["parent=lan0", "ipvlan_mode="], ['ipvlan_mode: "" is none of l2, l3, l3s']],
+  [["parent=lan0", "ipvlan_flag=passthru"], ['ipvlan_flag: "passthru" is none of bridge, private, vepa']],
+  [
+    ["parent=lan0", "mode=l2", "ipvlan_mode=l3"],
+    ["ipvlan_mode=l3 and mode=l2 are the same option with different values"],
+  ],
+  [["parent=lo"], ["UL-P04", "lo is the loopback link: it cannot carry ipvlan"]],
+  [["parent=nosuch0"], ["UL-P01", "no link is called nosuch0"]],
+  [
+    ["parent=lan0", "mtu=9000"],
+    ["UL-P12", "mtu 9000 is more than the 1500 of lan0"],
+  ],
+  // The kernel of this machine has none; where it does, test/lab makes them.
+  [["parent=lan0"], ["UL-K01", "cannot make ipvlan links: module ipvlan is missing", "modprobe ipvlan"]],
+];
+
 // What cannot work is refused when the network is created, in words that name the cause and the way out.
 describe.each([...AGES])("what is refused on the %s dockerd", (age) => {
   const things = disposedAfterAll();
@@ -69,9 +89,12 @@ describe.each([...AGES])("what is refused on the %s dockerd", (age) => {
 
   const docker = (...args: string[]) => scene.dockerd.docker(...args);
 
-  test.each([...BAD_OPTIONS])("-o %p", async (options, told) => {
+  test.each([
+    ...BAD_OPTIONS.map((row) => [DRIVER, ...row] as const),
+    ...BAD_IPVLAN.map((row) => ["underlay-ipvlan", ...row] as const),
+  ])("-d %s -o %p", async (driver, options, told) => {
     const refused = await scene.dockerd.tryDocker([
-      ...["network", "create", "-d", DRIVER, ...options.flatMap((option) => ["-o", option])],
+      ...["network", "create", "-d", driver, ...options.flatMap((option) => ["-o", option])],
       ...["--subnet", "10.77.0.0/24", "bad"],
     ]);
     expect(refused.code).toBe(1);

@@ -109,5 +109,5 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
 /** Why the fault cannot be made by these tests at all, and what stands in for them. */
 export const NOT_HERE: Readonly<Record<string, string>> = {
   "UL-P05": "no namespace has a radio; answers of nl80211 are replayed in src/netlink/nl80211.test.ts",
-  "UL-P09": "it is about ipvlan networks, which cannot be made yet; fixtures in src/conditions",
+  "UL-P09": "it is about ipvlan networks, and the kernel here may have none; test/lab/50-ipvlan.test.ts",
 };
