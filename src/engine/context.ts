@@ -7,7 +7,7 @@ import type { LinkKind } from "../lib/request.ts";
 import type { LinkDriver } from "../links/driver.ts";
 import type { InsideLinks } from "../links/inside.ts";
 import type { ParentLinks } from "../links/parent/make.ts";
-import type { Parents } from "../links/parent/parents.ts";
+import type { ParentMemory, Parents } from "../links/parent/parents.ts";
 import type { Reaper } from "../links/reaper.ts";
 import type { Survey } from "../links/survey.ts";
 import type { Store } from "../store/store.ts";
@@ -65,13 +65,14 @@ export type LookContext = Pick<
   "networks" | "endpoints" | "queues" | "sightings" | "parents" | "bootId" | "log" | "clock" | "steady"
 >;
 
-export type NetworkCache = Cache<NetworkRecord, "parent">;
+export type NetworkCache = Cache<NetworkRecord, "parent" | "parentIndex">;
 export type EndpointCache = Cache<EndpointRecord, "network" | "mac" | "address">;
 
 export function cachesOf(store: Store): { networks: NetworkCache; endpoints: EndpointCache } {
   return {
     networks: new Cache(store.table<NetworkRecord>("networks"), (network) => ({
       parent: parentNamesOf(network),
+      parentIndex: [indexKey(network.parent)],
     })),
     endpoints: new Cache(store.table<EndpointRecord>("endpoints"), ({ network, mac, addresses }) => ({
       network: [network],
@@ -143,8 +144,7 @@ function neighboursOf(
   network: NetworkRecord,
   parent: ParentFacts,
 ): Judged["neighbours"] {
-  return context.networks
-    .list()
+  return withParent(context, parent)
     .filter((other) => other.owner !== network.owner && sharesParent(context, other, parent))
     .map((other) => ({
       owner: other.owner,
@@ -152,6 +152,18 @@ function neighboursOf(
       mode: other.spec.mode,
       ...(other.spec.flag !== undefined && { flag: other.spec.flag }),
     }));
+}
+
+/** Those that may share the parent, without a look at the thousands that are on other ones. */
+function withParent({ networks, bootId }: LookContext, { asked, link }: ParentFacts): NetworkRecord[] {
+  if (!link) return networks.with("parent", asked);
+  const byName = [link.name, ...link.altNames].flatMap((name) => networks.with("parent", name));
+  const byIndex = networks.with("parentIndex", indexKey({ bootId, ifindex: link.ifindex }));
+  return [...new Set([...byName, ...byIndex])];
+}
+
+function indexKey({ bootId, ifindex }: Pick<ParentMemory, "bootId" | "ifindex">): string {
+  return `${bootId} ${ifindex}`;
 }
 
 function sharesParent(context: LookContext, other: NetworkRecord, parent: ParentFacts): boolean {
