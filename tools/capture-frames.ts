@@ -85,13 +85,17 @@ function captured({ etherType, before, cause }: Exchange): { asked: string; answ
   return { asked: firstAt(atGateway), answered: firstAt(atAsker) };
 }
 
-/** In IPv6 after the reports of multicast listeners, which have a hop-by-hop header. */
+/** ICMPv6 (RFC 4861): solicitation and advertisement of a neighbour. */
+const NEIGHBOUR_TYPES = [135, 136];
+
+/** In IPv6 a link that is new has more to say: it reports its multicast groups, and asks for routers in its own time. */
 function firstAt(socket: PacketSocket): string {
   for (;;) {
     const frame = socket.receive(2000);
     if (frame === undefined) throw new Error("no frame came");
-    const isReport = frame[12] === 0x86 && frame[20] === 0;
-    if (!isReport) return Buffer.from(frame).toString("hex");
+    const isIpv6 = frame[12] === 0x86;
+    const isNeighbours = frame[20] === 58 && NEIGHBOUR_TYPES.includes(frame[54] ?? 0);
+    if (!isIpv6 || isNeighbours) return Buffer.from(frame).toString("hex");
   }
 }
 
