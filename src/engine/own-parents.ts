@@ -1,4 +1,5 @@
 import { asUnderlayError, UnderlayError } from "../lib/errors.ts";
+import { moduleOf } from "../lib/kinds.ts";
 import type { FoundLayer } from "../links/parent/make.ts";
 import { askedName, layersOf, type ParentLayer } from "../links/parent/plan.ts";
 import type { Context } from "./context.ts";
@@ -164,12 +165,12 @@ export function ownParents(context: Context): OwnParents {
       const isFirst = !names.has(askedName(bottom));
       // Without the link below there is nothing to try: the network is degraded, and that is told.
       if (isFirst && bottom.kind === "vlan" && !names.has(bottom.lower)) continue;
-      const failure = await restored(network);
+      const failure = await restored(network, bottom.kind);
       if (failure?.errno === "EOPNOTSUPP") impossible.add(bottom.kind);
     }
   }
 
-  async function restored(network: NetworkRecord): Promise<UnderlayError | undefined> {
+  async function restored(network: NetworkRecord, kind: string): Promise<UnderlayError | undefined> {
     try {
       await restore(network);
       failing.delete(network.owner);
@@ -177,7 +178,8 @@ export function ownParents(context: Context): OwnParents {
     } catch (thrown) {
       const error = asUnderlayError(thrown);
       if (failing.get(network.owner) !== error.message) {
-        const fields = { network: network.owner, error: error.message };
+        const hint = error.errno === "EOPNOTSUPP" && { try: `modprobe ${moduleOf(kind)}` };
+        const fields = { network: network.owner, error: error.message, ...hint };
         log("warn", "a parent of ours is gone and cannot be made again", fields);
       }
       failing.set(network.owner, error.message);
