@@ -26,7 +26,7 @@ const MAC_IPAM = `
 
 /** A name server at the router: every name is 10.99.0.1. */
 const NAMES = `
-  await Bun.udpSocket({ hostname: "10.77.0.1", port: 53, socket: { data(socket, query, port, address) {
+  await Bun.udpSocket({ hostname: "0.0.0.0", port: 53, socket: { data(socket, query, port, address) {
     const end = query.indexOf(0, 12) + 5;
     const isA = query.readUInt16BE(end - 4) === 1;
     const head = Buffer.from(query.subarray(0, 12));
@@ -93,6 +93,25 @@ export function ipvlanScenarios(age: Age): void {
   scenario("names outside are found where the network has a gateway", async (lab) => {
     expect(await exec(lab, "one", "nslookup", "-type=a", "outside.example")).toContain("10.99.0.1");
   });
+
+  // Docker's own drivers tell it by a flag that a plugin does not have.
+  if (age === "newest")
+    scenario(
+      "names outside are not found where the network has no gateway, although the way is there",
+      async (lab) => {
+        const ipam = ["--subnet", "10.79.0.0/24", "-o", "parent=lan0"];
+        await lab.services.docker("network", "create", "-d", IPVLAN, ...ipam, "nogw");
+        await lab.guest.must("ip -n router address add 10.79.0.1/24 dev lan1");
+        await run(lab, "three", "--network=nogw", "--dns=10.79.0.1");
+        await exec(lab, "three", "ping", "-c1", "-W5", "10.79.0.1");
+        const asked = await lab.services.tryDocker("exec", "three", "nslookup", "-type=a", "outside.example");
+        expect(asked.code).not.toBe(0);
+        expect(asked.stdout + asked.stderr).toContain("SERVFAIL");
+        await lab.services.docker("rm", "-f", "three");
+        await lab.services.docker("network", "rm", "nogw");
+      },
+      { containers: 1 },
+    );
 
   scenario(
     "a user's MAC fails the start in words",
