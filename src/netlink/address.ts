@@ -21,6 +21,8 @@ export const IFA_F = {
   IFA_F_DADFAILED: 0x08,
   IFA_F_TENTATIVE: 0x40,
   IFA_F_PERMANENT: 0x80,
+  /** The kernel makes no route for it. */
+  IFA_F_NOPREFIXROUTE: 0x200,
 } as const;
 
 export const ifaddrmsg = struct({ family: u8, prefixlen: u8, flags: u8, scope: u8, index: u32 });

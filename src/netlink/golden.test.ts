@@ -290,6 +290,17 @@ const REQUESTS: readonly RequestCase[] = [
     attrs: { destination: ip("192.0.2.0"), priority: 50, oif: 3 },
   },
   {
+    golden: routeGolden.sourceV4,
+    format: routeFormat,
+    header: { ...route4, dst_len: 32, scope: 253, protocol: 4 },
+    attrs: { destination: ip("192.0.2.7"), prefsrc: ip("10.0.0.2"), oif: 3 },
+    ours: addRouteRequest({
+      destination: cidr("192.0.2.7/32"),
+      ifindex: 3,
+      source: ip("10.0.0.2"),
+    }),
+  },
+  {
     golden: routeGolden.onlinkV4,
     format: routeFormat,
     header: { ...route4, dst_len: 24, table: 100, flags: 4 },

@@ -14,6 +14,14 @@ export const routeGolden = {
         "03000000",
     ],
   },
+  sourceV4: {
+    command:
+      "ip address add 10.0.0.2/24 dev p0; ip link set p0 up; ip route add 192.0.2.7/32 dev p0 proto static src 10.0.0.2",
+    sent: [
+      "3400000018000506000000000000000002200000fe04fd010000000008000100c0000207080007000a00000208000400" +
+        "03000000",
+    ],
+  },
   onlinkV4: {
     command: "ip link set p0 up; ip route add 192.0.2.0/24 via 10.9.9.9 dev p0 onlink table 100",
     sent: [

@@ -56,6 +56,8 @@ export interface NewRoute {
   readonly ifindex: number;
   /** Absent: the destination is on the link itself. */
   readonly gateway?: Ip;
+  /** The address that packets are from when nothing else says. It has to be one of the host's. */
+  readonly source?: Ip;
   /** The metric; lower wins. */
   readonly priority?: number;
 }
@@ -72,6 +74,7 @@ export function addRouteRequest(route: NewRoute): Request {
   };
   const body = encodeBody(routeFormat, header, {
     ...(prefix > 0 && { destination: ip }),
+    ...(route.source && { prefsrc: route.source }),
     oif: route.ifindex,
     ...(route.gateway && { gateway: route.gateway }),
     ...(route.priority !== undefined && { priority: route.priority }),

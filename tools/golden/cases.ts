@@ -238,6 +238,12 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       take: sent(RTM_NEWROUTE),
     },
     {
+      name: "sourceV4",
+      before: ["address add 10.0.0.2/24 dev p0", "link set p0 up"],
+      command: "route add 192.0.2.7/32 dev p0 proto static src 10.0.0.2",
+      take: sent(RTM_NEWROUTE),
+    },
+    {
       name: "onlinkV4",
       before: ["link set p0 up"],
       command: "route add 192.0.2.0/24 via 10.9.9.9 dev p0 onlink table 100",
