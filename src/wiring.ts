@@ -9,6 +9,7 @@ import type { Log } from "./lib/log.ts";
 import { didYouMean } from "./lib/nearest.ts";
 import { kindFacts } from "./links/host/kinds.ts";
 import { MACHINE_FILES } from "./links/host/read.ts";
+import { hostLinks, type WriteSysctl } from "./links/host-link.ts";
 import { linksInside } from "./links/inside.ts";
 import { ipvlanDriver } from "./links/ipvlan/driver.ts";
 import { macvlanDriver } from "./links/macvlan/driver.ts";
@@ -127,6 +128,7 @@ export async function wireDaemon(
     },
     parents: knownParents(kernelParents(kernel, bootId), watch),
     parentLinks: parentLinks(requests, deletes),
+    hostLinks: hostLinks(requests, deletes, writeSysctl),
     lockParent: (name) => awaitLock(libc, join(settings.runDir, "lock", `parent-${name}`)),
     reaper,
     inside: linksInside((other, work) =>
@@ -193,6 +195,12 @@ function silenceIpv6(libc: Libc, netns: Netns): void {
     if (existsSync(path)) writeFileSync(path, "1");
   });
 }
+
+/** Of the netns that this process is in. A kernel without IPv6 has none of its files, and all of IPv4's. */
+const writeSysctl: WriteSysctl = (path, value) => {
+  const file = join("/proc/sys/net", path);
+  if (path.startsWith("ipv4/") || existsSync(file)) writeFileSync(file, value);
+};
 
 /** `UNDERLAY_DEBUG=netlink` prints every frame to stderr. */
 function tracing(env: Env): FrameTrace | undefined {

@@ -60,9 +60,11 @@ describe("README.md", () => {
     ipvlan_mode: "l3",
     flag: "vepa",
     protocol: "802.1ad",
+    host_access: "true",
+    host_address: "192.0.2.9,fd00::9",
   };
   test.each([
-    ["macvlan", ofMacvlan, { ...SAMPLES, mode: "bridge" }, parseMacvlan, 5],
+    ["macvlan", ofMacvlan, { ...SAMPLES, mode: "bridge" }, parseMacvlan, 7],
     ["ipvlan", ofIpvlan, { ...SAMPLES, mode: "l2" }, parseIpvlan, 2],
   ] as const)(
     "has options that the %s driver takes, under both their names",
@@ -72,7 +74,10 @@ describe("README.md", () => {
       for (const [, name = "", alias] of rows) {
         for (const option of alias === undefined ? [name] : [name, alias]) {
           const value = Object.entries(samples).find(([part]) => option.endsWith(part))?.[1] ?? "eth0";
-          const parent = option === "vlan_protocol" ? { parent: "eth0.10" } : {};
+          const parent = {
+            ...(option === "vlan_protocol" && { parent: "eth0.10" }),
+            ...(option === "host_address" && { host_access: "true" }),
+          };
           expect([option, parse({ ...parent, [option]: value }, {}, { ipv6: false })]).toMatchObject([
             option,
             { spec: {} },

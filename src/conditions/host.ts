@@ -212,7 +212,13 @@ const hostIsApart: Condition = {
         subject: { kind: "parent" as const, name },
         message: `this host and containers on ${name} do not reach each other: kernel design`,
         evidence: [{ source: `RTM_GETADDR of ${name}`, value: addresses.map(formatCidr).join(", ") }],
-        fix: [{ say: "reach them from another machine, or give the host another NIC in that LAN" }],
+        fix: [
+          {
+            say:
+              "make the network with -o host_access=true (macvlan, mode bridge): the host then has a link of its own " +
+              "beside its containers. Or reach them from another machine",
+          },
+        ],
       }));
   },
 };

@@ -41,6 +41,8 @@ const NetworkJson = v.object({
     v.object({ pool: v.string(), gateway: v.nullable(v.string()), aux: v.record(v.string(), v.string()) }),
   ),
   options: v.record(v.string(), v.string()),
+  /** Only with -o host_access=true: the host's own link, and its addresses; without any, it is the parent's own. */
+  host_access: v.optional(v.object({ link: v.string(), addresses: v.array(v.string()) })),
   endpoints: v.number(),
   created_at: v.string(),
   findings: v.array(FindingJson),
@@ -172,7 +174,7 @@ export type ErrorBody = v.InferOutput<typeof ErrorBody>;
 const idOf = (owner: string) => owner.slice(owner.indexOf(":") + 1);
 
 export function networkBody(view: NetworkView): NetworkBody {
-  const { owner, kind, state, healthy, parent, mode, internal, ipv6, endpoints } = view;
+  const { owner, kind, state, healthy, parent, mode, internal, ipv6, endpoints, hostAccess: access } = view;
   return {
     id: idOf(owner),
     ...{ owner, kind, state, healthy, parent, mode, mtu: view.mtu ?? null, internal, ipv6 },
@@ -182,6 +184,7 @@ export function networkBody(view: NetworkView): NetworkBody {
       aux: Object.fromEntries(Object.entries(aux).map(([name, ip]) => [name, formatIp(ip)])),
     })),
     options: { ...view.options },
+    ...(access && { host_access: { link: access.link, addresses: [...access.addresses] } }),
     endpoints,
     created_at: view.createdAt,
     findings: view.findings.map(findingBody),

@@ -1,5 +1,4 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { isOurLinkName } from "../lib/ifname.ts";
 import type { Log } from "../lib/log.ts";
 import type { DaemonParts } from "../wiring.ts";
 import type { HostWatch } from "./host.ts";
@@ -73,7 +72,7 @@ export function keepLooking(
     soon = { at, cancel };
   };
   const subscription = watch.subscribe((event) => {
-    if (event.kind !== "overrun" && (isOurLinkName(event.name) || !engine.concerns(event))) return;
+    if (event.kind !== "overrun" && !engine.concerns(event)) return;
     if (event.kind === "changed" && !event.news) lookWithin(NO_NEWS);
     else lookWithin(Math.max(FLOCK.first, lastLook + FLOCK.next - clock.now()));
   });

@@ -5,6 +5,7 @@ import type { Log } from "../lib/log.ts";
 import { ownerWords } from "../lib/owner.ts";
 import type { LinkKind } from "../lib/request.ts";
 import type { LinkDriver } from "../links/driver.ts";
+import type { HostLinks } from "../links/host-link.ts";
 import type { InsideLinks } from "../links/inside.ts";
 import type { ParentLinks } from "../links/parent/make.ts";
 import type { ParentMemory, Parents } from "../links/parent/parents.ts";
@@ -43,6 +44,7 @@ export interface EngineParts {
   readonly drivers: Readonly<Record<LinkKind, LinkDriver>>;
   readonly parents: Parents;
   readonly parentLinks: ParentLinks;
+  readonly hostLinks: HostLinks;
   /** Waits until no other process makes or removes the link. Throws `timeout`. */
   readonly lockParent: (name: string) => Promise<{ release(): void }>;
   readonly reaper: Reaper;

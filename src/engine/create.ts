@@ -1,8 +1,10 @@
+import { isOurLinkName } from "../lib/ifname.ts";
 import type { WatchedLink } from "../links/watch.ts";
 import { type Context, type EngineParts, makeContext } from "./context.ts";
 import { endpointsOn } from "./endpoints.ts";
 import type { Engine, NetworkView } from "./engine.ts";
 import { Health } from "./health.ts";
+import { hostAccess } from "./host-access.ts";
 import { networksOf } from "./networks.ts";
 import { ownParents } from "./own-parents.ts";
 import { reconciler } from "./reconcile.ts";
@@ -10,7 +12,7 @@ import { endpointView, networkView } from "./views.ts";
 
 /** What a program adds to the engine that sees links change. */
 export interface WatchfulEngine extends Engine {
-  /** Makes parents of ours again that are gone, and looks at every parent, so that `findings` are of now. */
+  /** Makes parents of ours, and links of the host, again that are gone, and looks at every parent, so that `findings` are of now. */
   refresh(): Promise<void>;
   /** Whether a change of the link is worth a `refresh`. */
   concerns(link: WatchedLink): boolean;
@@ -20,10 +22,11 @@ export interface WatchfulEngine extends Engine {
 export function createEngine(parts: EngineParts): WatchfulEngine {
   const context: Context = makeContext(parts);
   const own = ownParents(context);
-  const endpoints = endpointsOn(context, own);
+  const hosts = hostAccess(context);
+  const endpoints = endpointsOn(context, own, hosts);
   const health = new Health(context);
-  const networks = networksOf(context, endpoints, health, own);
-  const reconcile = reconciler(context, networks, endpoints, own);
+  const networks = networksOf(context, { endpoints, health, own, hosts });
+  const reconcile = reconciler(context, networks, endpoints, own, hosts);
 
   return {
     networks: { ...networks, list: () => networkViews(context, health) },
@@ -38,9 +41,10 @@ export function createEngine(parts: EngineParts): WatchfulEngine {
     findings: () => health.all(),
     refresh: async () => {
       await own.restoreAll();
+      await hosts.syncAll();
       await health.refresh();
     },
-    concerns: (link) => health.concerns(link),
+    concerns: (link) => hosts.keeps(link.name) || (!isOurLinkName(link.name) && health.concerns(link)),
   };
 }
 

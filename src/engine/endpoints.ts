@@ -1,11 +1,12 @@
 import { asUnderlayError, UnderlayError } from "../lib/errors.ts";
 import { linkNameOf } from "../lib/ifname.ts";
-import { formatCidr } from "../lib/ip.ts";
+import { type Cidr, formatCidr, formatIp } from "../lib/ip.ts";
 import { ownerWords } from "../lib/owner.ts";
 import type { Attachment, EndpointRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
 import { subnetFor } from "./addresses.ts";
 import { type Context, knownNetwork } from "./context.ts";
+import { type HostAccess, isHostAddress } from "./host-access.ts";
 import { isAlive, macConflict, macHolder, macOf } from "./macs.ts";
 import type { OwnParents } from "./own-parents.ts";
 import { provisioner } from "./provision.ts";
@@ -25,11 +26,15 @@ export interface Endpoints {
   lastCall(owner: string): number;
 }
 
-export function endpointsOn(context: Context, own: Pick<OwnParents, "restore">): Endpoints {
+export function endpointsOn(
+  context: Context,
+  own: Pick<OwnParents, "restore">,
+  hosts: Pick<HostAccess, "sync">,
+): Endpoints {
   const { endpoints, queues, step, log } = context;
   const provisioning = new Joined<Attachment>();
   const forgetting = new Joined<void>();
-  const provisionNow = provisioner(context, own);
+  const provisionNow = provisioner(context, own, hosts);
   const calls = new Map<string, number>();
 
   /**
@@ -46,7 +51,10 @@ export function endpointsOn(context: Context, own: Pick<OwnParents, "restore">):
 
   async function declareNow(request: EndpointRequest): Promise<EndpointRecord> {
     const network = knownNetwork(context, request.network);
-    for (const address of request.addresses) subnetFor(network, address);
+    for (const address of request.addresses) {
+      subnetFor(network, address);
+      if (isHostAddress(network, address)) throw hostsOwn(network, address);
+    }
     const wanted = recordOf(network, request);
     const existing = endpoints.get(request.owner);
     if (existing) {
@@ -138,6 +146,7 @@ export function endpointsOn(context: Context, own: Pick<OwnParents, "restore">):
     // No container has it any more: whoever wants its MAC need not wait.
     calls.delete(owner);
     step("endpoint.unprovision.after-record");
+    await hosts.sync(record.network);
   }
 
   /** A failure is told and no more: the endpoint is forgotten next, and its link with it. */
@@ -177,6 +186,7 @@ export function endpointsOn(context: Context, own: Pick<OwnParents, "restore">):
         if (record.state !== "removing") await endpoints.put({ ...record, state: "removing" });
         step("endpoint.forget.after-intent");
       },
+      () => hosts.sync(record.network),
       async () => {
         const found = await context.reaper.delete(linkNameOfEndpoint(record));
         if (!found && record.state !== "declared") context.sightings.stray(record);
@@ -202,6 +212,15 @@ export function endpointsOn(context: Context, own: Pick<OwnParents, "restore">):
 
 function endpointKey(owner: string): string {
   return `endpoint ${owner}`;
+}
+
+function hostsOwn(network: NetworkRecord, address: Cidr): UnderlayError {
+  const ip = formatIp(address.ip);
+  return new UnderlayError(
+    "conflict",
+    `${ip} is the host's own on this network (host_address); keep it back from Docker with --aux-address host=${ip}`,
+    { inputs: { network: network.owner, address: ip } },
+  );
 }
 
 /** The queue in which the declares of a network wait for each other. */

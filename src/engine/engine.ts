@@ -58,10 +58,18 @@ export interface NetworkView {
   readonly ipv6: boolean;
   readonly subnets: readonly Subnet[];
   readonly options: Readonly<Record<string, string>>;
+  readonly hostAccess?: HostAccessView;
   readonly endpoints: number;
   /** RFC 3339. */
   readonly createdAt: string;
   readonly findings: readonly Finding[];
+}
+
+export interface HostAccessView {
+  /** Name of the host's own link, which is there while the network has containers. */
+  readonly link: string;
+  /** The host's addresses that were given; of IPv4 without one, the parent's own is used. */
+  readonly addresses: readonly string[];
 }
 
 export interface EndpointView {

@@ -11,6 +11,7 @@ import { missingParentError } from "../links/parent/ref.ts";
 import { type Context, endpointsOf, judgedOf } from "./context.ts";
 import { declareKey, type Endpoints } from "./endpoints.ts";
 import type { Health } from "./health.ts";
+import { type HostAccess, requireHostAddress } from "./host-access.ts";
 import type { OwnParents } from "./own-parents.ts";
 import { type NetworkRecord, subnetRecord } from "./records.ts";
 
@@ -22,17 +23,20 @@ export interface Networks {
   removeIf(owner: string, holds: (record: NetworkRecord) => boolean): Promise<boolean>;
 }
 
+/** What of the engine works on networks. */
+export interface NetworkParts {
+  readonly endpoints: Endpoints;
+  readonly health: Health;
+  readonly own: OwnParents;
+  readonly hosts: Pick<HostAccess, "sync">;
+}
+
 type GoodOptions = Extract<Parsed<LinkSpec>, { readonly spec: LinkSpec }>;
 
 /** Creates run one after another: each is judged by what the ones before it left. */
 const CREATES = "networks";
 
-export function networksOf(
-  context: Context,
-  endpoints: Endpoints,
-  health: Health,
-  own: OwnParents,
-): Networks {
+export function networksOf(context: Context, { endpoints, health, own, hosts }: NetworkParts): Networks {
   const { networks, queues, step } = context;
 
   async function ensure(request: NetworkRequest, givenUp?: AbortSignal): Promise<void> {
@@ -152,6 +156,7 @@ export function networksOf(
     if (!facts.link) throw missingParentError(spec.parent) ?? mustRefuse(record, refused(record, facts));
     const refusal = refused(record, facts);
     if (refusal) throw refusal;
+    requireHostAddress(context, record, facts.link.addresses);
     const trial = await context.drivers[record.kind].trial(facts.link.ifindex, spec);
     const tried = trial && refused(record, { ...facts, trial });
     if (tried) throw tried;
@@ -213,6 +218,7 @@ export function networksOf(
         step("network.remove.after-intent");
       },
       ...endpointsOf(context, owner).map((endpoint) => () => endpoints.forget(endpoint.owner)),
+      () => hosts.sync(owner),
       async () => {
         step("network.remove.after-endpoints");
         await networks.delete(owner);

@@ -7,6 +7,7 @@ import type { FoundParent } from "../links/parent/parents.ts";
 import { aliasOf } from "../links/survey.ts";
 import { waysOut } from "./addresses.ts";
 import { type Context, judgedOf, knownNetwork, unknown } from "./context.ts";
+import type { HostAccess } from "./host-access.ts";
 import type { OwnParents } from "./own-parents.ts";
 import { type EndpointRecord, holdingsOf, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
 
@@ -28,6 +29,7 @@ function strayed(record: EndpointRecord, network: NetworkRecord): UnderlayError 
 export function provisioner(
   context: Context,
   own: Pick<OwnParents, "restore">,
+  hosts: Pick<HostAccess, "sync">,
 ): (owner: string, netns?: string) => Promise<Attachment> {
   const { endpoints, step, log } = context;
 
@@ -47,6 +49,7 @@ export function provisioner(
       await endpoints.put({ ...record, state: "provisioned", ...(netns !== undefined && { netns }) });
     }
     step("endpoint.provision.after-record");
+    await hosts.sync(record.network);
     return {
       linkName,
       ...(record.ifname !== undefined && { ifname: record.ifname }),

@@ -255,7 +255,11 @@ describe("endpoints", () => {
   test("calls about endpoints that never come to be are not remembered", async () => {
     const world = new World();
     await world.start().networks.ensure(networkRequest());
-    const endpoints = endpointsOn(makeContext(world.parts()), { restore: async () => false });
+    const endpoints = endpointsOn(
+      makeContext(world.parts()),
+      { restore: async () => false },
+      { sync: async () => undefined },
+    );
     const foreign = endpointRequest("a", { addresses: [cidr("10.9.0.7/24")] });
     await endpoints.declare(foreign).catch(() => undefined);
     await endpoints.provision("docker:net1/b").catch(() => undefined);

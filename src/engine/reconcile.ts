@@ -4,6 +4,7 @@ import type { Surveyed, SurveyedLink } from "../links/survey.ts";
 import { type Context, endpointsOf } from "./context.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { ReconcileAction, ReconcileOptions, ReconcileReport } from "./engine.ts";
+import type { HostAccess } from "./host-access.ts";
 import type { Networks } from "./networks.ts";
 import type { OwnParents } from "./own-parents.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
@@ -37,7 +38,13 @@ const PASSES = "reconcile";
  * Brings records and kernel together. Nobody tells us that a container died with dockerd: an endpoint is stale when
  * its link is in no container's netns on two passes that are `staleAfter` apart, with no call for it in between.
  */
-export function reconciler(context: Context, networks: Networks, endpoints: Endpoints, own: OwnParents) {
+export function reconciler(
+  context: Context,
+  networks: Networks,
+  endpoints: Endpoints,
+  own: OwnParents,
+  hosts: Pick<HostAccess, "orphans" | "removeOrphan">,
+) {
   async function pass(options: ReconcileOptions): Promise<ReconcileReport> {
     const surveyed = await context.survey();
     if (!surveyed.complete) {
@@ -57,6 +64,7 @@ export function reconciler(context: Context, networks: Networks, endpoints: Endp
     const ofLinks = [
       ...unusableEndpoints(context, endpoints, surveyed, options),
       ...orphans(context, surveyed.links),
+      ...hostOrphans(context, hosts, await hosts.orphans()),
     ];
     const plans = [...ofNetworks, ...ofLinks];
     context.sightings.keepOnly(new Set(plans.map(({ action }) => action.subject)));
@@ -243,4 +251,21 @@ function orphans(context: Context, links: readonly SurveyedLink[]): Plan[] {
         },
       };
     });
+}
+
+/** As with those: another daemon's are not ours to judge at once. */
+function hostOrphans(
+  context: Context,
+  hosts: Pick<HostAccess, "removeOrphan">,
+  names: readonly string[],
+): Plan[] {
+  return names.map((name) => {
+    const { stale, seconds } = suspect(context, name, NEVER, IN_TRANSIT);
+    const why = `no record asks for this link of the host (${seconds} s)`;
+    if (!stale) return suspicion(name, why);
+    return {
+      action: { what: "delete-link", subject: name, why },
+      carryOut: () => hosts.removeOrphan(name),
+    };
+  });
 }

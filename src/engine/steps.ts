@@ -37,7 +37,16 @@ export const PARENT_STEPS = [
   "parent.drop.after-record",
 ] as const;
 
-export const ALL_STEPS = [...STEPS, ...PARENT_STEPS] as const;
+/** The same for the host's own links, on networks with `host_access`. */
+export const HOST_STEPS = [
+  "host.make.before-link",
+  "host.make.after-link",
+  "host.make.after-routes",
+  "host.drop.before-link",
+  "host.drop.after-link",
+] as const;
+
+export const ALL_STEPS = [...STEPS, ...PARENT_STEPS, ...HOST_STEPS] as const;
 
 export type StepName = (typeof ALL_STEPS)[number];
 

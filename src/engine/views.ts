@@ -1,4 +1,5 @@
 import type { Finding } from "../conditions/condition.ts";
+import { hostLinkNameOf } from "../lib/ifname.ts";
 import type { EndpointView, NetworkView } from "./engine.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord, subnetsOf } from "./records.ts";
 
@@ -23,6 +24,9 @@ export function networkView(record: NetworkRecord, live: NetworkLive): NetworkVi
     ipv6: record.ipv6,
     subnets: subnetsOf(record),
     options: record.options,
+    ...(record.spec.hostAccess && {
+      hostAccess: { link: hostLinkNameOf(record.owner), addresses: record.spec.hostAccess.addresses },
+    }),
     endpoints: live.endpoints,
     createdAt: record.createdAt,
     findings: live.findings,

@@ -5,6 +5,7 @@ import { type Cidr, parseCidr, parseIp } from "../lib/ip.ts";
 import { parseMac } from "../lib/mac.ts";
 import type { EndpointRequest, NetworkRequest } from "../lib/request.ts";
 import type { Birth, LinkDriver, LinkSpec } from "../links/driver.ts";
+import type { WantedHostLink } from "../links/host-link.ts";
 import { type IpvlanSpec, parseIpvlan } from "../links/ipvlan/spec.ts";
 import { type MacvlanSpec, parseMacvlan } from "../links/macvlan/spec.ts";
 import type { ParentLinks } from "../links/parent/make.ts";
@@ -40,6 +41,8 @@ export class World {
   trial: TrialFacts = { outcome: "made" };
   /** Links in the home netns, by name. */
   readonly links = new Map<string, Birth<LinkSpec>>();
+  /** What the host's own links were told, by name. */
+  readonly hostLinks = new Map<string, WantedHostLink>();
   /** Owners whose link a container has. */
   readonly held = new Set<string>();
   /** How many looks find a MAC held by a netns that is being taken apart. */
@@ -119,6 +122,23 @@ export class World {
         },
       },
       parentLinks: this.parentLinks(),
+      hostLinks: {
+        configure: async (name, wanted) => {
+          this.hostLinks.set(name, wanted);
+          return true;
+        },
+        look: async (name) => {
+          const birth = this.links.get(name);
+          return birth && { parentIfindex: birth.parentIfindex, ...(birth.mac && { mac: birth.mac }) };
+        },
+        remove: async (name) => {
+          this.links.delete(name);
+          return this.hostLinks.delete(name);
+        },
+        list: async () => [...this.hostLinks.keys()],
+        addressesOf: async (ifindex) =>
+          [...this.parents.values()].find((link) => link.ifindex === ifindex)?.addresses.slice() ?? [],
+      },
       lockParent: async (name) => {
         this.locked.push(name);
         return { release: () => void this.locked.splice(this.locked.indexOf(name), 1) };

@@ -51,8 +51,25 @@ export function isOurLinkName(name: string): boolean {
   return OURS.test(name);
 }
 
+/**
+ * The host's own link on the parent of a network: `ulh-` and 11 characters. No endpoint's, which is deleted when no
+ * record speaks of it.
+ */
+export function hostLinkNameOf(network: string): string {
+  return `ulh-${toBase32(sha256("host link", network), 11)}`;
+}
+
+const HOST_LINK = /^ulh-[a-z2-7]{11}$/;
+
+export function isHostLinkName(name: string): boolean {
+  return HOST_LINK.test(name);
+}
+
 /** Birth mark in IFLA_GROUP: "ul". Never group 0, which is everybody's. */
 export const OUR_LINK_GROUP = 0x756c;
 
 /** Birth mark of the links that we make for parents; those of endpoints that are on their way out have the one between. */
 export const OUR_PARENT_GROUP = OUR_LINK_GROUP + 2;
+
+/** Birth mark of the host's own links. */
+export const HOST_LINK_GROUP = OUR_LINK_GROUP + 3;

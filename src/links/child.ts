@@ -14,6 +14,8 @@ export interface WantedChild {
   readonly mac?: Mac;
   readonly mtu?: number;
   readonly alias: string;
+  /** Its birth mark; absent = that of an endpoint's link. */
+  readonly group?: number;
   readonly info: LinkInfo;
 }
 
@@ -34,7 +36,7 @@ export async function makeChild(conversation: Conversation, wanted: WantedChild)
 }
 
 async function make(conversation: Conversation, wanted: WantedChild): Promise<void> {
-  const { name, parentIfindex, mac, mtu, alias, info } = wanted;
+  const { name, parentIfindex, mac, mtu, alias, group = OUR_LINK_GROUP, info } = wanted;
   // The kernel ignores IFLA_IFALIAS at creation, so the alias is a second message of the same send.
   const outcomes = await conversation.settle([
     newLinkRequest({
@@ -42,7 +44,7 @@ async function make(conversation: Conversation, wanted: WantedChild): Promise<vo
       parent: parentIfindex,
       ...(mac !== undefined && { mac }),
       ...(mtu !== undefined && { mtu }),
-      group: OUR_LINK_GROUP,
+      group,
       info,
     }),
     setLinkRequest({ name }, { alias }),

@@ -15,6 +15,13 @@ export interface LinkSpec {
   readonly flag?: string;
   /** Bytes; absent = the parent's. */
   readonly mtu?: number;
+  /** The host is to reach the containers, and they it. */
+  readonly hostAccess?: HostAccessSpec;
+}
+
+export interface HostAccessSpec {
+  /** Addresses that the host has for it, at most one a family, as text; of a family without one, its parent's. */
+  readonly addresses: readonly string[];
 }
 
 export type Parsed<Spec extends LinkSpec> =
@@ -35,6 +42,8 @@ export interface Birth<Spec extends LinkSpec> {
   readonly mac?: Mac;
   /** Who owns it, in words for `ip link`; a person reads it, no code does. */
   readonly alias: string;
+  /** Its birth mark; absent = that of an endpoint's link. */
+  readonly group?: number;
   readonly spec: Spec;
 }
 

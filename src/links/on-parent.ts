@@ -10,7 +10,6 @@ import {
   type ReadOptions,
   readOptions,
   wholeNumber,
-  yesOrNo,
 } from "./options.ts";
 import { type ParentRef, parseParent } from "./parent/ref.ts";
 
@@ -40,7 +39,6 @@ export function onParentOptions(families: Families) {
     parent: { aliases: ["host_iface"], read: parseParent },
     "com.docker.network.driver.mtu": { aliases: ["mtu"], read: wholeNumber(leastMtu, MOST_MTU, mtuWords) },
     allow: { read: commaList },
-    host_access: { read: yesOrNo, notYet: hostAccessNotYet },
     vlan_protocol: { read: oneOf(["802.1q", "802.1ad"]) },
     "com.docker.network.container_iface_prefix": {
       read: anyText,
@@ -52,10 +50,6 @@ export function onParentOptions(families: Families) {
     "com.docker.network.enable_ipv4": handledByDocker,
     "com.docker.network.enable_ipv6": handledByDocker,
   };
-}
-
-function hostAccessNotYet(value: "true" | "false"): string | undefined {
-  return value === "true" ? "reaching containers from their host comes later" : undefined;
 }
 
 export type OnParentValues = OptionValues<ReturnType<typeof onParentOptions>>;
@@ -91,15 +85,17 @@ export interface RefusedOptions {
   readonly problems: readonly Problem[];
 }
 
-/** All that is wrong with options and defaults at once; undefined when nothing is. */
+/** All that is wrong with options and defaults at once, `more` included; undefined when nothing is. */
 export function optionProblems(
   read: Pick<ReadOptions<never>, "problems" | "notYet"> & { readonly values: OnParentValues },
   defaults: { readonly problems: readonly Problem[]; readonly values: { readonly parent?: ParentRef } },
+  more: readonly Problem[] = [],
 ): RefusedOptions | undefined {
   const problems = [
     ...read.problems,
     ...defaults.problems,
     ...protocolProblems(read.values, defaults.values),
+    ...more,
     ...read.notYet,
   ];
   if (problems.length === 0) return undefined;

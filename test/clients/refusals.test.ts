@@ -54,7 +54,10 @@ const BAD_OPTIONS: readonly (readonly [options: readonly string[], told: readonl
     ["are the same option with different values"],
   ],
   [["parent=lan0", "allow=UL-P99"], ["no condition UL-P99"]],
-  [["parent=lan0", "host_access=true"], ["comes later"]],
+  [
+    ["parent=lan0", "mode=private", "host_access=true"],
+    ["hear no other link", "use mode bridge"],
+  ],
 ];
 
 const BAD_IPVLAN: typeof BAD_OPTIONS = [

@@ -5,7 +5,7 @@ import type { Config } from "../../daemon/config.ts";
 import { dockerdAt } from "../../docker/dockerd.ts";
 import { chosen } from "../../docker/migrate/plan.ts";
 import { asUnderlayError } from "../../lib/errors.ts";
-import { isOurLinkName } from "../../lib/ifname.ts";
+import { isHostLinkName, isOurLinkName } from "../../lib/ifname.ts";
 import { daemonClient, type Source } from "../client.ts";
 import { hasRecords, offlineSource } from "../offline.ts";
 import type { Candidate, Names } from "./candidates.ts";
@@ -86,6 +86,12 @@ function otherLinks(known: readonly Candidate[]): Candidate[] {
   const names = readFileSync("/proc/net/dev", "utf8").matchAll(/^\s*([^\s|]+):/gm);
   return [...names]
     .map(([, name = ""]) => name)
-    .filter((name) => name !== "lo" && !isOurLinkName(name) && !known.some(({ word }) => word === name))
+    .filter(
+      (name) =>
+        name !== "lo" &&
+        !isOurLinkName(name) &&
+        !isHostLinkName(name) &&
+        !known.some(({ word }) => word === name),
+    )
     .map((word) => ({ word, help: "" }));
 }

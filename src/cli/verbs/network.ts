@@ -104,6 +104,7 @@ function details(network: NetworkBody, endpoints: readonly EndpointBody[], now: 
       return ["subnet", [pool, gateway ? `gateway ${gateway}` : "no gateway", ...kept].join(", ")];
     }),
     ...Object.entries(network.options).map(([key, value]): [string, Cell] => ["option", `${key}=${value}`]),
+    ...hostAccessOf(network),
     ["state", stateOf(network)],
     ["created", `${network.created_at} (${ageOf(network.created_at, now)} ago)`],
     ...endpoints.map(({ id, addresses, mac, state }): [string, Cell] => [
@@ -111,6 +112,14 @@ function details(network: NetworkBody, endpoints: readonly EndpointBody[], now: 
       [id.slice(0, 12), addresses.join(",") || "no address", macOf(mac), state].join("  "),
     ]),
   ];
+}
+
+function hostAccessOf({ host_access: access, subnets }: NetworkBody): [string, Cell][] {
+  if (!access) return [];
+  const hasIpv4 = subnets.some(({ pool }) => !pool.includes(":"));
+  const isShared = hasIpv4 && access.addresses.every((address) => address.includes(":"));
+  const addresses = [...(isShared ? ["the parent's own IPv4 address"] : []), ...access.addresses];
+  return [["host access", `${access.link}, by ${addresses.join(" and ")}`]];
 }
 
 /** `underlay network …`: what containers can be attached to. */

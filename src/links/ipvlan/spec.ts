@@ -7,7 +7,7 @@ import {
   type RefusedOptions,
   readDefaults,
 } from "../on-parent.ts";
-import { oneOf, readOptions } from "../options.ts";
+import { oneOf, readOptions, yesOrNo } from "../options.ts";
 import type { ParentRef } from "../parent/ref.ts";
 
 /** `enum ipvlan_mode` of `<linux/if_link.h>`. */
@@ -32,6 +32,10 @@ export type ParsedIpvlan =
   /** `allow`: ids of conditions to override. */
   { readonly spec: IpvlanSpec; readonly allow: readonly string[] } | RefusedOptions;
 
+function hostAccessNotYet(value: "true" | "false"): string | undefined {
+  return value === "true" ? "comes later for ipvlan; macvlan networks in mode bridge have it" : undefined;
+}
+
 /**
  * Options of an ipvlan network, as the user typed them, to a spec; or all that is wrong with them at once.
  * Names and values are those of Docker's ipvlan driver, so `-d ipvlan` becomes `-d underlay-ipvlan` and nothing else.
@@ -45,6 +49,7 @@ export function parseIpvlan(
     ...onParentOptions(families),
     ipvlan_mode: { aliases: ["mode"], read: oneOf(IPVLAN_MODES) },
     ipvlan_flag: { read: oneOf(IPVLAN_FLAGS) },
+    host_access: { read: yesOrNo, notYet: hostAccessNotYet },
   };
   const read = readOptions(table, options);
   const fallback = readDefaults("ipvlan", IPVLAN_MODES, defaults);

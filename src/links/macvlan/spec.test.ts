@@ -118,22 +118,44 @@ describe("refused", () => {
   });
 
   test("everything at once", () => {
-    const { code, messages } = refusalOf({ parnet: "eth0", mode: "fast", mtu: "9", host_access: "true" });
+    const { code, messages } = refusalOf({ parnet: "eth0", mode: "fast", mtu: "9", host_access: "maybe" });
     expect(code).toBe("invalid_option");
     expect(messages).toHaveLength(4);
   });
 
-  test("what is not there yet, when nothing else is wrong", () => {
-    expect(refusalOf({ parent: "eth0", host_access: "true" })).toEqual({
-      code: "not_yet",
-      messages: ["host_access: reaching containers from their host comes later"],
-    });
+  test.each(["private", "vepa", "passthru"])("host access in mode %s, with the reason", (mode) => {
+    const { messages } = refusalOf({ parent: "eth0", mode, host_access: "true" });
+    expect(messages).toHaveLength(1);
+    expect(messages[0]).toMatch(/^host_access: .*mode .*; use mode bridge$/);
+  });
+
+  test.each([
+    ["10.0.0.1/24", "is not an address of a host"],
+    ["0.0.0.0", "is not an address of a host"],
+    ["10.0.0.1,10.0.0.2", "two addresses of one family"],
+    ["10.0.0.1,", "an empty word"],
+  ])("host_address %p", (host_address, words) => {
+    expect(refusalOf({ parent: "eth0", host_access: "true", host_address }).messages[0]).toContain(words);
+  });
+
+  test("host_address without host_access", () => {
+    expect(refusalOf({ parent: "eth0", host_address: "10.0.0.1" }).messages).toEqual([
+      "host_address: has a use with host_access=true only",
+    ]);
   });
 
   test("a default of the configuration that is wrong says where it stands", () => {
     expect(refusalOf({}, V4, { mode: "fast" }).messages).toEqual([
       'default mode: "fast" is none of bridge, private, vepa, passthru (configuration, [macvlan])',
     ]);
+  });
+});
+
+test("host_access=true, with addresses or the parent's own", () => {
+  const options = { parent: "eth0", host_access: "true" };
+  expect(specOf(options).hostAccess).toEqual({ addresses: [] });
+  expect(specOf({ ...options, host_address: "10.0.0.1, FD00::1" }).hostAccess).toEqual({
+    addresses: ["10.0.0.1", "fd00::1"],
   });
 });
 

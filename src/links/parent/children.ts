@@ -1,5 +1,5 @@
 import type { ChildFacts, NetnsFacts } from "../../lib/facts.ts";
-import { isOurLinkName, OUR_LINK_GROUP } from "../../lib/ifname.ts";
+import { isHostLinkName, isOurLinkName, OUR_LINK_GROUP } from "../../lib/ifname.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { ipvlanFlagName, ipvlanModeName } from "../../netlink/kinds/ipvlan.ts";
 import { macvlanModeName } from "../../netlink/kinds/macvlan.ts";
@@ -63,7 +63,7 @@ function childFacts(
       mtu,
       netns,
       // A container's runtime renames the link; the group stays.
-      ours: isOurLinkName(name) || group === OUR_LINK_GROUP,
+      ours: isOurLinkName(name) || isHostLinkName(name) || group === OUR_LINK_GROUP,
     },
   ];
 }

@@ -1,5 +1,5 @@
 import type { BondFacts, LinkFacts, RouteFacts } from "../../lib/facts.ts";
-import { isOurLinkName } from "../../lib/ifname.ts";
+import { isHostLinkName, isOurLinkName } from "../../lib/ifname.ts";
 import type { Cidr, Ip } from "../../lib/ip.ts";
 import type { Mac } from "../../lib/mac.ts";
 import { nearest } from "../../lib/nearest.ts";
@@ -121,7 +121,7 @@ export function routesElsewhere(
     if (route.header.type !== RTN_UNICAST || destination === undefined) return [];
     const hops = nextHopsOf(route).map((hop) => hop.ifindex);
     const [link] = hops.includes(ifindex) ? [] : hops.flatMap((hop) => names.get(hop) ?? []);
-    if (link === undefined || isOurLinkName(link)) return [];
+    if (link === undefined || isOurLinkName(link) || isHostLinkName(link)) return [];
     return [{ destination: { ip: destination, prefix: route.header.dst_len }, link }];
   });
 }

@@ -1,5 +1,5 @@
 import { UnderlayError } from "../../lib/errors.ts";
-import { isOurLinkName, OUR_PARENT_GROUP } from "../../lib/ifname.ts";
+import { isHostLinkName, isOurLinkName, OUR_PARENT_GROUP } from "../../lib/ifname.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { GONE, isErrno } from "../../netlink/failure.ts";
 import { VLAN_PROTOCOL, vlanProtocolName } from "../../netlink/kinds/vlan.ts";
@@ -125,7 +125,7 @@ export function parentLinks(requests: Conversation, deletes: Conversation): Pare
       return links
         .filter(({ header, attrs: { name = "", link, linkNetnsid, master } }) => {
           const hangs = (link === ifindex && linkNetnsid === undefined) || master === ifindex;
-          return hangs && !isOurLinkName(name) && !except.has(header.index);
+          return hangs && !isOurLinkName(name) && !isHostLinkName(name) && !except.has(header.index);
         })
         .map(({ attrs }) => attrs.name ?? "");
     },
