@@ -8,10 +8,15 @@ import { type CommandBlock, followGuide, readGuide } from "../ground/guide.ts";
 import type { PrivateHost } from "../ground/host.ts";
 import { DRIVER, type Scene, startScene } from "../ground/scene.ts";
 
-/** The guide is done as it is written: on a host whose NIC is `eth0`, on a LAN whose router is 192.168.1.1. */
+/** The guides are done as they are written: on a host whose NIC is `eth0`, on a LAN whose router is 192.168.1.1. */
 
 const GUIDE = "docs/guide/macvlan.md";
-const blocks = readGuide(readFileSync(join(import.meta.dir, "../..", GUIDE), "utf8"));
+const HOST_GUIDE = "docs/guide/host-access.md";
+const blocks = blocksOf(GUIDE);
+
+function blocksOf(guide: string) {
+  return readGuide(readFileSync(join(import.meta.dir, "../..", guide), "utf8"));
+}
 
 const FOLDER = "/tmp/guide";
 const PROGRAMS = "/tmp/guide-programs";
@@ -23,7 +28,7 @@ const PARENTS = [
   { address: "no address", commands: [["ip", "address", "flush", "dev", "eth0"]] },
 ];
 
-describe.each([...AGES])(`${GUIDE} on the %s dockerd`, (age) => {
+describe.each([...AGES])("guides on the %s dockerd", (age) => {
   const things = disposedAfterAll();
   let scene: Scene;
 
@@ -56,7 +61,12 @@ describe.each([...AGES])(`${GUIDE} on the %s dockerd`, (age) => {
     });
   });
 
-  describe.each(PARENTS)("on a parent with $address", ({ commands }) => {
+  const TYPED = [
+    ...PARENTS.map((parent) => ({ ...parent, guide: GUIDE })),
+    ...PARENTS.slice(0, 1).map((parent) => ({ ...parent, guide: HOST_GUIDE })),
+  ];
+
+  describe.each(TYPED)("$guide on a parent with $address", ({ commands, guide }) => {
     // What follows a failure fails with it and tells nothing new.
     let first: unknown;
 
@@ -65,7 +75,7 @@ describe.each([...AGES])(`${GUIDE} on the %s dockerd`, (age) => {
     });
     afterAll(() => scene.clear(), 60_000);
 
-    for (const block of blocks) {
+    for (const block of blocksOf(guide)) {
       if (block.kind === "file")
         test(`line ${block.line}: ${block.name}`, async () => {
           await Bun.write(scene.host.outside(`${FOLDER}/${block.name}`), block.text);
@@ -73,9 +83,9 @@ describe.each([...AGES])(`${GUIDE} on the %s dockerd`, (age) => {
       else if (age === "newest" || !block.newest)
         test(`line ${block.line}, ${block.section}: ${block.commands[0]?.text.split("\n")[0]}`, async () => {
           if (first !== undefined)
-            throw new Error(`${GUIDE}:${block.line}: not typed, a block before it failed`);
+            throw new Error(`${guide}:${block.line}: not typed, a block before it failed`);
           try {
-            await follow(scene.host, block);
+            await follow(scene.host, block, guide);
           } catch (failure) {
             first = failure;
             throw failure;
@@ -131,8 +141,8 @@ test("a command that fails is told with its line in the guide", async () => {
 });
 
 /** One command as a reader would type it, with both of its streams on one terminal. */
-function follow(host: Pick<PrivateHost, "run">, block: CommandBlock): Promise<void> {
-  return followGuide(GUIDE, block, (command) =>
+function follow(host: Pick<PrivateHost, "run">, block: CommandBlock, guide = GUIDE): Promise<void> {
+  return followGuide(guide, block, (command) =>
     host.run(["sh", "-c", `cd ${FOLDER}; exec 2>&1\nPATH=${PROGRAMS}:/opt/underlay:$PATH\n${command}`], {
       timeoutMs: 60_000,
     }),
