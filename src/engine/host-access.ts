@@ -1,5 +1,5 @@
 import { asUnderlayError, type Problem, problemsError, UnderlayError } from "../lib/errors.ts";
-import { HOST_LINK_GROUP, hostLinkNameOf } from "../lib/ifname.ts";
+import { HOST_LINK_GROUP, hostLinkNameOf, isHostLinkName } from "../lib/ifname.ts";
 import { type Cidr, contains, type Family, formatIp, type Ip, parseCidr, parseIp } from "../lib/ip.ts";
 import { deriveMac } from "../lib/mac.ts";
 import type { Peer } from "../links/host-link.ts";
@@ -132,7 +132,7 @@ export function hostAccess(context: Context): HostAccess {
     async removeOrphan(name) {
       return !wantedNames().has(name) && (await hostLinks.remove(name));
     },
-    keeps: (name) => wantedNames().has(name),
+    keeps: (name) => isHostLinkName(name) && wantedNames().has(name),
   };
 }
 
