@@ -96,6 +96,7 @@ export const NETWORK_FAULTS: readonly NetworkFault[] = [
 export const ELSEWHERE: Readonly<Record<string, string>> = {
   "UL-P19": "test/live/doctor-active.test.ts",
   "UL-I02": "test/live/doctor-active.test.ts",
+  "UL-P09": "test/lab/50-ipvlan.test.ts",
   "UL-K01": "test/live/doctor.test.ts",
   "UL-S01": "test/live/doctor-faults.test.ts",
   "UL-R01": "test/clients/doctor.test.ts",
@@ -109,5 +110,4 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
 /** Why the fault cannot be made by these tests at all, and what stands in for them. */
 export const NOT_HERE: Readonly<Record<string, string>> = {
   "UL-P05": "no namespace has a radio; answers of nl80211 are replayed in src/netlink/nl80211.test.ts",
-  "UL-P09": "it is about ipvlan networks, and the kernel here may have none; test/lab/50-ipvlan.test.ts",
 };
