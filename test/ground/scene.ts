@@ -28,7 +28,7 @@ export interface Scene extends AsyncDisposable {
   records(): Promise<Records>;
   /** Names of the links in the host's own netns. */
   links(): Promise<string[]>;
-  /** Removes all containers, then all networks without one. */
+  /** Removes all containers, then all networks; throws when dockerd keeps one. */
   clear(): Promise<void>;
   /** Whether one ping is answered within two seconds. */
   pings(container: string, address: string): Promise<boolean>;
@@ -65,7 +65,16 @@ export async function startScene(age: Age, options: UnderlayOptions = {}): Promi
     clear: async () => {
       const containers = await dockerd.docker("ps", "--all", "--quiet");
       if (containers !== "") await dockerd.docker("rm", "-f", ...containers.split("\n"));
-      await dockerd.docker("network", "prune", "-f");
+      // `network prune` says nothing of a network that it leaves.
+      const networks = await dockerd.docker(
+        "network",
+        "ls",
+        "--filter",
+        "type=custom",
+        "--format",
+        "{{.Name}}",
+      );
+      if (networks !== "") await dockerd.docker("network", "rm", ...networks.split("\n"));
     },
     pings: async (container, address) => {
       const ping = await dockerd.tryDocker(["exec", container, "ping", "-c1", "-W2", address]);
