@@ -114,7 +114,7 @@ describe.each([...AGES])("what is refused on the %s dockerd", (age) => {
     expect(await scene.records()).toMatchObject({ endpoints: [] });
   });
 
-  test("passthru wants its parent alone, whoever came first", async () => {
+  test("OverlapParentPassthruFirst, OverlapParentPassthruSecond: passthru wants its parent alone, whoever came first", async () => {
     const create = (mode: string, name: string, subnet: string) =>
       scene.dockerd.tryDocker([
         ...["network", "create", "-d", DRIVER, "-o", "parent=lan0", "-o", `macvlan_mode=${mode}`],

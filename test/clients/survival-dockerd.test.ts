@@ -83,7 +83,7 @@ describe.each([...AGES])("a dockerd (%s) that", (age) => {
     await returned("plain");
   }, 180_000);
 
-  test("crashes, and starts long before the daemon: status tells of the containers, which can be started", async () => {
+  test("DriverUngracefulRestart: crashes, and starts long before the daemon: status tells of the containers, which can be started", async () => {
     await scene.dockerd.kill9();
     await scene.underlay.stop();
     await scene.dockerd.start({ withinMs: 120_000 });

@@ -64,7 +64,7 @@ describe.each([...AGES])("the %s dockerd tells a driver", (age) => {
     });
   });
 
-  test("options as strings, and --internal as a boolean", async () => {
+  test("DriverOptions: options as strings, and --internal as a boolean", async () => {
     const body = await create(
       "inner",
       "--internal",

@@ -122,7 +122,7 @@ scenario("on l2 two containers reach each other and the LAN, and the router sees
 });
 
 scenario(
-  "another mode or flag on that parent is refused, by the name of the network that is there",
+  "OverlapParent: another mode or flag on that parent is refused, by the name of the network that is there",
   async (lab) => {
     const l3 = await refusal(lab, IPVLAN, createNetwork(idOf(23), { ipvlan_mode: "l3" }, "10.61.0.0/16"));
     expect(l3).toContain("UL-P09");

@@ -125,19 +125,22 @@ scenario(
   },
 );
 
-scenario("a VLAN goes with its last network, whichever made it; the link below stays", async (lab) => {
-  await say(
-    lab,
-    MACVLAN,
-    create(NET, { parent: "lan0.50" }),
-    create(NET2, { parent: "lan0.50" }),
-    deleteNetwork(NET),
-  );
-  expect(await names(lab, "vlan")).toEqual(["lan0.50"]);
-  await say(lab, MACVLAN, deleteNetwork(NET2));
-  expect(await names(lab, "vlan")).toEqual([]);
-  await lab.guest.must("ip link show lan0");
-});
+scenario(
+  "OverlapParent, OverlapDeleteCreatedSecond: a VLAN goes with its last network, whichever made it; the link below stays",
+  async (lab) => {
+    const parent = { parent: "lan0.50" };
+    for (const [first, last] of [
+      [NET, NET2],
+      [NET2, NET],
+    ] as const) {
+      await say(lab, MACVLAN, create(NET, parent), create(NET2, parent), deleteNetwork(first));
+      expect(await names(lab, "vlan")).toEqual(["lan0.50"]);
+      await say(lab, MACVLAN, deleteNetwork(last));
+      expect(await names(lab, "vlan")).toEqual([]);
+    }
+    await lab.guest.must("ip link show lan0");
+  },
+);
 
 scenario("802.1Q in 802.1ad: both tags are made, heard at the other end, and removed", async (lab) => {
   await say(lab, MACVLAN, create(NET, { parent: "lan0.10.20", vlan_protocol: "802.1ad" }));
@@ -176,11 +179,15 @@ scenario("no parent: two containers of a network hear each other, those of anoth
 });
 
 scenario(
-  "what a user made is used, and never removed; nor is what a user put in the place of ours",
+  "Subinterface, OverlapKeepExistingParent: what a user made is used, and never removed; nor is what a user put in the place of ours",
   async (lab) => {
     await lab.guest.must("ip link add link lan0 name lan0.50 type vlan id 50");
-    await say(lab, MACVLAN, create(NET, { parent: "lan0.50" }), deleteNetwork(NET));
-    expect(await names(lab, "vlan")).toEqual(["lan0.50"]);
+    const parent = { parent: "lan0.50" };
+    for (const driver of [MACVLAN, IPVLAN]) {
+      const calls = [create(NET, parent), create(NET2, parent), deleteNetwork(NET), deleteNetwork(NET2)];
+      await say(lab, driver, ...calls);
+      expect(await names(lab, "vlan")).toEqual(["lan0.50"]);
+    }
     await lab.guest.must("ip link del lan0.50");
     await say(lab, MACVLAN, create(NET, { parent: "lan0.50" }));
     // In one go: ours would be made again meanwhile.
