@@ -190,6 +190,15 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
     ],
     not: [judged({ endpoints: [endpoint()] })],
   },
+  "UL-R06": {
+    holds: [
+      {
+        judged: judged({ hostTrouble: { link: "ulh-abcdefghijkl", error: "parent eth0 has no address" } }),
+        message: "the host may not reach the containers: parent eth0 has no address",
+      },
+    ],
+    not: [judged(), judged({ endpoints: [endpoint()] })],
+  },
 };
 
 export const CASES: Readonly<Record<string, Cases>> = {

@@ -60,6 +60,17 @@ export interface Judged {
   readonly endpoints: readonly JudgedEndpoint[];
   /** Endpoints that were released because no container had their link, and whose addresses nobody has taken since. */
   readonly released: readonly ReleasedEndpoint[];
+  /** The host is to reach its containers and may not. */
+  readonly hostTrouble?: HostTrouble;
+}
+
+export interface HostTrouble {
+  /** Name of the host's own link. */
+  readonly link: string;
+  /** What went wrong when it was last made so. */
+  readonly error: string;
+  /** What to do about that, where it is known. */
+  readonly remedy?: string;
 }
 
 export interface JudgedEndpoint {

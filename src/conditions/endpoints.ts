@@ -1,4 +1,5 @@
 import type { Condition } from "./condition.ts";
+import { networkOf } from "./say.ts";
 
 /** What containers ask for in vain, and endpoints that lost theirs. */
 
@@ -65,4 +66,35 @@ const unattached: Condition = {
   },
 };
 
-export const ENDPOINT_CONDITIONS: readonly Condition[] = [publishes, unattached];
+const hostCutOff: Condition = {
+  id: "UL-R06",
+  title: "the host may not reach a network's containers",
+  severity: "warn",
+  refuses: false,
+  confidence: "certain",
+  explain:
+    "The network was made with host_access: while it has containers, the host has a link of its own beside theirs and a " +
+    "route to each. Something keeps the link or a route from being made. Containers and the LAN are not concerned; " +
+    "Underlay tries again whenever it looks round, and says when it is well.",
+  hiddenBy: ["UL-P01"],
+  judge(judged) {
+    const { hostTrouble } = judged;
+    if (hostTrouble === undefined) return [];
+    const { link, error, remedy } = hostTrouble;
+    return [
+      {
+        subject: networkOf(judged),
+        message: `the host may not reach the containers: ${error}`,
+        evidence: [{ source: `host's own link ${link}`, value: error }],
+        fix: [
+          ...(remedy === undefined ? [] : [{ say: remedy }]),
+          { say: "see whether the host's link is there", run: `ip link show ${link}` },
+          { say: "and who else routes to a container's address", run: "ip route show" },
+          { say: "once the cause is gone it heals by itself, at the latest after reconcile_interval" },
+        ],
+      },
+    ];
+  },
+};
+
+export const ENDPOINT_CONDITIONS: readonly Condition[] = [publishes, unattached, hostCutOff];

@@ -202,7 +202,7 @@ const hostIsApart: Condition = {
   refuses: false,
   confidence: "certain",
   explain:
-    "The kernel never passes frames between a macvlan and the addresses of its own parent: this host cannot reach its " +
+    "The kernel never passes frames between a macvlan or ipvlan and the addresses of its own parent: this host cannot reach its " +
     "containers by the parent, nor they the host. That is by design, and other machines are not concerned.",
   judgeHost({ parents }) {
     return parents
@@ -215,8 +215,8 @@ const hostIsApart: Condition = {
         fix: [
           {
             say:
-              "make the network with -o host_access=true (macvlan, mode bridge): the host then has a link of its own " +
-              "beside its containers. Or reach them from another machine",
+              "make the network with -o host_access=true (macvlan in mode bridge, ipvlan with flag bridge): the host then " +
+              "has a link of its own beside its containers. Or reach them from another machine",
           },
         ],
       }));

@@ -101,6 +101,7 @@ export function endpointsOf(context: LookContext, network: string): EndpointReco
 /** A network and its parent as conditions judge them. */
 export function judgedOf(context: LookContext, network: NetworkRecord, parent: ParentFacts): Judged {
   const { mtu, flag } = network.spec;
+  const hostTrouble = context.sightings.hostTrouble(network.owner);
   return {
     network: network.owner,
     exists: context.networks.get(network.owner) !== undefined,
@@ -115,6 +116,7 @@ export function judgedOf(context: LookContext, network: NetworkRecord, parent: P
     neighbours: neighboursOf(context, network, parent),
     endpoints: endpointsOf(context, network.owner).map((endpoint) => judgedEndpoint(context, endpoint)),
     released: context.sightings.releasedOf(network.owner),
+    ...(hostTrouble && { hostTrouble }),
   };
 }
 

@@ -22,9 +22,9 @@ export interface WatchfulEngine extends Engine {
 export function createEngine(parts: EngineParts): WatchfulEngine {
   const context: Context = makeContext(parts);
   const own = ownParents(context);
-  const hosts = hostAccess(context);
-  const endpoints = endpointsOn(context, own, hosts);
   const health = new Health(context);
+  const hosts = hostAccess(context, () => health.tell());
+  const endpoints = endpointsOn(context, own, hosts);
   const networks = networksOf(context, { endpoints, health, own, hosts });
   const reconcile = reconciler(context, networks, endpoints, own, hosts);
 

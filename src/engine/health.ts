@@ -27,13 +27,18 @@ export class Health {
     // Asked again: networks came and went while parents were looked at.
     const known = new Set(this.#context.networks.list().map(({ owner }) => owner));
     for (const owner of this.#facts.keys()) if (!known.has(owner)) this.#facts.delete(owner);
+    this.tell();
+  }
+
+  /** Says what has begun and what has ended since. */
+  tell(): void {
     this.#phases.tell(this.all());
   }
 
   /** Takes what was read already, so that a network just made is not looked at twice. */
   note(owner: string, facts: ParentFacts): void {
     this.#facts.set(owner, facts);
-    this.#phases.tell(this.all());
+    this.tell();
   }
 
   /** One look serves all networks that remember the same parent. */

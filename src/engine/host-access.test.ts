@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { hostLinkNameOf } from "../lib/ifname.ts";
+import { HOST_LINK_GROUP, hostLinkNameOf } from "../lib/ifname.ts";
 import { formatIp } from "../lib/ip.ts";
 import { HOST_STEPS, type StepName } from "./steps.ts";
 import { cidr, endpointRequest, networkRequest, parentLink, World } from "./world.fixture.ts";
@@ -140,10 +140,71 @@ describe("the host's link", () => {
     await engine.endpoints.provision("docker:net1/a");
     await engine.refresh();
     expect(routesOf(world)[NAME]).toEqual([]);
-    const told = world.logged.filter(
-      (text) => text === "the host does not reach the containers of a network",
-    );
-    expect(told).toHaveLength(1);
+    const found = () => engine.findings().filter(({ id }) => id === "UL-R06");
+    expect(found()).toMatchObject([
+      { severity: "warn", message: expect.stringContaining("parent eth0 has no address in the network's") },
+    ]);
+    world.parents.set("eth0", { ...parentLink("eth0", 2), addresses: [cidr("10.6.0.2/24")] });
+    await engine.refresh();
+    expect(found()).toEqual([]);
+    expect(routesOf(world)[NAME]).toEqual(["10.6.0.7 from 10.6.0.2"]);
+    const told = world.logged.filter((text) => text.includes("the host may not reach the containers"));
+    expect(told.map((text) => text.split(":")[0])).toEqual(["condition begins", "condition ended"]);
+  });
+
+  test("that somebody changed is mended, and that is told; a container more is nobody's doing", async () => {
+    const world = hostWorld();
+    const engine = await begin(world);
+    await engine.endpoints.declare(endpointRequest("b", { addresses: [cidr("10.6.0.8/24")] }));
+    await engine.endpoints.provision("docker:net1/b");
+    await engine.refresh();
+    const told = () => world.logged.filter((text) => text.startsWith("somebody changed the host's own link"));
+    expect(told()).toEqual([]);
+    world.links.delete(NAME);
+    world.hostLinks.delete(NAME);
+    await engine.refresh();
+    await engine.refresh();
+    expect(told()).toHaveLength(1);
+  });
+});
+
+describe("on ipvlan", () => {
+  const ipvlan = (options: Record<string, string>) => ({ ...open(options), kind: "ipvlan" as const });
+
+  async function beginIpvlan(world: World, options: Record<string, string>) {
+    const engine = world.start();
+    await engine.networks.ensure(ipvlan(options));
+    await engine.endpoints.declare(endpointRequest("a"));
+    await engine.endpoints.provision("docker:net1/a");
+    return engine;
+  }
+
+  test("l2: an address of the host's own, links without a MAC, and the parent's as every neighbour's", async () => {
+    const world = hostWorld();
+    await beginIpvlan(world, { host_address: "10.6.0.9" });
+    expect(routesOf(world)).toEqual({ [NAME]: ["10.6.0.7 from 10.6.0.9"] });
+    expect(world.links.get(NAME)?.mac).toBeUndefined();
+    expect(world.links.get(NAME)?.group).toBe(HOST_LINK_GROUP);
+    expect(world.hostLinks.get(NAME)?.peers.map(({ mac }) => mac)).toEqual([world.parents.get("eth0")?.mac]);
+  });
+
+  test.each(["l3", "l3s"])(
+    "%s: the parent's own address, in whichever subnet, and no neighbours",
+    async (mode) => {
+      const world = hostWorld(["fe80::2/64", "192.168.9.2/24"]);
+      await beginIpvlan(world, { mode });
+      expect(routesOf(world)).toEqual({ [NAME]: ["10.6.0.7 from 192.168.9.2"] });
+      expect(world.hostLinks.get(NAME)).toMatchObject({ addresses: [], peers: [{}] });
+      expect(world.hostLinks.get(NAME)?.peers[0]).not.toHaveProperty("mac");
+    },
+  );
+
+  test.each([
+    [["10.6.0.2/24"], { mode: "l2" }, "on ipvlan in mode l2 the parent's own address cannot be shared"],
+    [["10.6.0.2/24"], { mode: "l2", host_address: "10.6.0.2" }, "give one that nobody has"],
+    [[], { mode: "l3" }, "parent eth0 has no IPv4 address; give the host one of the subnet's"],
+  ])("parent %p with %p is refused", async (addresses, options, words) => {
+    expect(await messageOf(hostWorld(addresses).start().networks.ensure(ipvlan(options)))).toContain(words);
   });
 });
 

@@ -1,11 +1,13 @@
-import { asUnderlayError, type Problem, problemsError, UnderlayError } from "../lib/errors.ts";
+import type { HostTrouble } from "../conditions/condition.ts";
+import { asUnderlayError } from "../lib/errors.ts";
 import { HOST_LINK_GROUP, hostLinkNameOf, isHostLinkName } from "../lib/ifname.ts";
-import { type Cidr, contains, type Family, formatIp, type Ip, parseCidr, parseIp } from "../lib/ip.ts";
-import { deriveMac } from "../lib/mac.ts";
-import type { Peer } from "../links/host-link.ts";
+import { formatIp, parseCidr } from "../lib/ip.ts";
+import { deriveMac, type Mac } from "../lib/mac.ts";
+import type { Peer, WantedHostLink } from "../links/host-link.ts";
 import { aliasOf } from "../links/survey.ts";
 import { type Context, endpointsOf } from "./context.ts";
-import { type EndpointRecord, type NetworkRecord, subnetsOf } from "./records.ts";
+import { type HostSource, hostSources, lackingFamilies, whyLacking } from "./host-sources.ts";
+import type { EndpointRecord, NetworkRecord } from "./records.ts";
 
 /**
  * The host's own link on the parent of a network: made with its first container, removed with its last. Each network
@@ -25,68 +27,82 @@ export interface HostAccess {
   keeps(name: string): boolean;
 }
 
-export function hostAccess(context: Context): HostAccess {
-  const { networks, hostLinks, queues, step, log } = context;
-  const failing = new Map<string, string>();
+/** `changed`: what is to be told of a network is another than before. */
+export function hostAccess(context: Context, changed: () => void): HostAccess {
+  const { networks, hostLinks, queues, sightings, step, log } = context;
   const told = new Map<string, string>();
+  /** What each link was last seen to have, as text: when that has changed since, somebody else did it. */
+  const seen = new Map<string, string>();
 
   function sync(owner: string): Promise<void> {
     if (!networks.get(owner)?.spec.hostAccess) return Promise.resolve();
     return queues.run([hostKey(owner)], async () => {
       try {
-        await syncNow(owner);
-        failing.delete(owner);
+        tellOfTrouble(owner, await syncNow(owner));
       } catch (thrown) {
-        tellOfFailure(owner, asUnderlayError(thrown).message);
+        seen.delete(owner);
+        tellOfTrouble(owner, { link: hostLinkNameOf(owner), error: asUnderlayError(thrown).message });
       }
     });
   }
 
-  function tellOfFailure(network: string, error: string): void {
-    if (failing.get(network) !== error) {
-      log("warn", "the host does not reach the containers of a network", { network, error });
-    }
-    failing.set(network, error);
+  function tellOfTrouble(network: string, trouble: HostTrouble | undefined): void {
+    if (Bun.deepEquals(sightings.hostTrouble(network), trouble)) return;
+    sightings.troubleHost(network, trouble);
+    changed();
   }
 
-  async function syncNow(owner: string): Promise<void> {
+  /** What of it cannot be, as things are. */
+  async function syncNow(owner: string): Promise<HostTrouble | undefined> {
     const network = networks.get(owner);
-    if (!network) return;
+    if (!network) return undefined;
     const endpoints = served(network);
-    if (endpoints.length === 0) return removeNow(network);
+    if (endpoints.length === 0) {
+      await removeNow(network);
+      return undefined;
+    }
     const parent = await context.parents.find(network.spec.parent, network.parent);
     // It is degraded, and that is told.
-    if (!parent) return;
-    const sources = hostSources(network, await hostLinks.addressesOf(parent.ifindex));
-    const peers = endpoints.flatMap((endpoint) => peersOf(endpoint, sources));
+    if (!parent) return undefined;
+    const sources = hostSources(context, network, await hostLinks.addressesOf(parent.ifindex));
     const name = hostLinkNameOf(owner);
-    await requireLink(network, name, parent.ifindex);
-    const own = sources.filter(({ from }) => from === "host_address").map(({ ip }) => ip);
-    const ipv6 = sources.some(({ ip }) => ip.family === 6);
-    await hostLinks.configure(name, { addresses: own, ipv6, peers });
+    const made = await requireLink(network, name, parent.ifindex);
+    const wanted = wantedOf(endpoints, sources, await neighbourMac(network, name));
+    const mended = await hostLinks.configure(name, wanted);
     step("host.make.after-routes");
+    tellOfMending(network, name, wanted, made || mended);
     const [lacking] = lackingFamilies(network, sources);
     if (lacking !== undefined) {
-      throw new UnderlayError("conflict", lackingWords(lacking, parent.name), { inputs: { network: owner } });
+      const error = whyLacking(context, network, parent.name, lacking);
+      return { link: name, error, remedy: ADDRESS_REMEDY };
     }
     tellOfSources(network, name, sources);
+    return undefined;
   }
 
-  /** One that is there is not touched: every message about a link is an event, and every event a reason to look. */
-  async function requireLink(network: NetworkRecord, name: string, parentIfindex: number): Promise<void> {
-    const mac = deriveMac(context.store.seed, "host link", network.owner);
+  /** Whether it had to be made. One that is there is not touched: every message about a link is an event, and every event a reason to look. */
+  async function requireLink(network: NetworkRecord, name: string, parentIfindex: number): Promise<boolean> {
+    const driver = context.drivers[network.kind];
+    const mac = driver.ownMac ? deriveMac(context.store.seed, "host link", network.owner) : undefined;
     const found = await hostLinks.look(name);
-    if (found?.parentIfindex === parentIfindex && found.mac === mac) return;
+    if (found?.parentIfindex === parentIfindex && (mac === undefined || found.mac === mac)) return false;
     step("host.make.before-link");
-    await context.drivers[network.kind].create({
+    await driver.create({
       name,
       parentIfindex,
-      mac,
+      ...(mac !== undefined && { mac }),
       alias: `${aliasOf("host access")} ${network.owner}`,
       group: HOST_LINK_GROUP,
       spec: network.spec,
     });
     step("host.make.after-link");
+    return true;
+  }
+
+  /** Where all links of a parent have its MAC, that of the host's own; of a link that asks for no neighbours, none. */
+  async function neighbourMac({ kind, spec }: NetworkRecord, name: string): Promise<Mac | undefined> {
+    const { ownMac, routesOnLink } = context.drivers[kind];
+    return ownMac || routesOnLink(spec) ? undefined : (await hostLinks.look(name))?.mac;
   }
 
   /** Once for each choice. */
@@ -94,13 +110,25 @@ export function hostAccess(context: Context): HostAccess {
     const addresses = sources.map(({ ip }) => formatIp(ip)).join(" ");
     if (told.get(owner) === addresses) return;
     told.set(owner, addresses);
-    const why = sources.map(({ ip, from }) => `${formatIp(ip)} ${WHY[from]}`).join("; ");
+    const why = sources.map((source) => `${formatIp(source.ip)} ${source.why}`).join("; ");
     log("info", "the host reaches the containers of a network", { network: owner, link, addresses, why });
+  }
+
+  function tellOfMending({ owner }: NetworkRecord, link: string, wanted: WantedHostLink, mended: boolean) {
+    const now = JSON.stringify(wanted);
+    if (mended && seen.get(owner) === now) {
+      log("warn", "somebody changed the host's own link to a network, and it was mended", {
+        network: owner,
+        link,
+      });
+    }
+    seen.set(owner, now);
   }
 
   async function removeNow({ owner }: NetworkRecord): Promise<void> {
     const name = hostLinkNameOf(owner);
     told.delete(owner);
+    seen.delete(owner);
     if (!(await hostLinks.look(name))) return;
     step("host.drop.before-link");
     await hostLinks.remove(name);
@@ -136,108 +164,33 @@ export function hostAccess(context: Context): HostAccess {
   };
 }
 
+const ADDRESS_REMEDY = "give the parent its address again, or make the network anew with -o host_address=IP";
+
 function hostKey(network: string): string {
   return `host ${network}`;
 }
 
-function peersOf({ addresses, mac }: EndpointRecord, sources: readonly HostSource[]): Peer[] {
-  if (mac === undefined) return [];
+function wantedOf(
+  endpoints: readonly EndpointRecord[],
+  sources: readonly HostSource[],
+  macOfAll: Mac | undefined,
+): WantedHostLink {
+  return {
+    addresses: sources.filter(({ from }) => from === "host_address").map(({ ip }) => ip),
+    ipv6: sources.some(({ ip }) => ip.family === 6),
+    peers: endpoints.flatMap((endpoint) => peersOf(endpoint, sources, macOfAll)),
+  };
+}
+
+function peersOf(
+  { addresses, mac }: EndpointRecord,
+  sources: readonly HostSource[],
+  macOfAll: Mac | undefined,
+): Peer[] {
+  const known = mac ?? macOfAll;
   return addresses.flatMap((text) => {
     const ip = parseCidr(text)?.ip;
     const source = sources.find((one) => one.ip.family === ip?.family)?.ip;
-    return ip && source ? [{ ip, mac, source }] : [];
+    return ip && source ? [{ ip, source, ...(known !== undefined && { mac: known }) }] : [];
   });
-}
-
-interface HostSource {
-  readonly ip: Ip;
-  readonly from: "host_address" | "parent";
-}
-
-const WHY: Readonly<Record<HostSource["from"], string>> = {
-  host_address: "was given as host_address",
-  parent: "is the parent's own: it is in the subnet, and only the containers are told the link's MAC for it",
-};
-
-/**
- * What the host sends from, in each family that the network has: the address given, else the parent's own where that
- * is in a subnet of the network. IPv6 knows no `arp_filter`: the link would answer the whole LAN for the parent's
- * address, with another MAC, so there it is never the parent's.
- */
-function hostSources(
-  { spec, subnets }: Pick<NetworkRecord, "spec" | "subnets">,
-  ofParent: readonly Cidr[],
-): HostSource[] {
-  const given = (spec.hostAccess?.addresses ?? []).flatMap((text) => parseIp(text) ?? []);
-  const pools = subnetsOf({ subnets }).map(({ pool }) => pool);
-  const families = new Set(pools.map(({ ip }) => ip.family));
-  return [...families].flatMap((family): HostSource[] => {
-    const own = given.find((ip) => ip.family === family);
-    if (own) return [{ ip: own, from: "host_address" }];
-    const shared = ofParent.find(({ ip }) => pools.some((pool) => contains(pool, ip)) && ip.family === 4);
-    return family === 4 && shared ? [{ ip: shared.ip, from: "parent" }] : [];
-  });
-}
-
-/**
- * Throws `invalid_option` when there is no address by which host and containers could speak, in one of the network's
- * families; or when the one given cannot be it.
- */
-export function requireHostAddress(
-  context: Pick<Context, "networks">,
-  network: NetworkRecord,
-  ofParent: readonly Cidr[],
-): void {
-  const { hostAccess: access, parent } = network.spec;
-  if (!access) return;
-  const given = access.addresses.flatMap((text) => parseIp(text) ?? []);
-  const sources = hostSources(network, ofParent);
-  const name = network.parent.name || parent.how;
-  const problems = [
-    ...lackingFamilies(network, sources).map((family) => ({
-      subject: "host_address",
-      message: lackingWords(family, name),
-    })),
-    ...given.flatMap((ip) => givenProblem(context, network, ofParent, ip)),
-  ];
-  if (problems.length > 0) throw problemsError("invalid_option", problems, { network: network.owner });
-}
-
-/** Of the network's families, those in which the host has nothing to speak from. */
-function lackingFamilies(network: Pick<NetworkRecord, "subnets">, sources: readonly HostSource[]): Family[] {
-  const families = new Set(subnetsOf(network).map(({ pool }) => pool.ip.family));
-  return [...families].filter((family) => !sources.some(({ ip }) => ip.family === family));
-}
-
-function lackingWords(family: Family, parent: string): string {
-  const why =
-    family === 4
-      ? `parent ${parent} has no address in the network's IPv4 subnet`
-      : "the parent's own IPv6 address cannot be shared: the LAN would see two MACs for it";
-  return `host_access: ${why}; give the host one of the subnet's that nobody has: -o host_address=IP`;
-}
-
-function givenProblem(
-  { networks }: Pick<Context, "networks">,
-  network: NetworkRecord,
-  ofParent: readonly Cidr[],
-  ip: Ip,
-): Problem[] {
-  const text = formatIp(ip);
-  const subnet = subnetsOf(network).find(({ pool }) => contains(pool, ip));
-  const holder = networks
-    .list()
-    .find(({ owner, spec }) => owner !== network.owner && spec.hostAccess?.addresses.includes(text));
-  const said = (message: string) => [{ subject: "host_address", message: `host_address: ${message}` }];
-  if (!subnet) return said(`${text} is in no subnet of the network`);
-  if (subnet.gateway && formatIp(subnet.gateway) === text) return said(`${text} is the gateway's`);
-  if (holder) return said(`${text} is that of another network already`);
-  if (ofParent.some((cidr) => formatIp(cidr.ip) === text))
-    return said(`${text} is the parent's own; leave host_address out to share it, or give another`);
-  return [];
-}
-
-/** Whether an address that a container asks for is the host's own on that network. */
-export function isHostAddress({ spec }: NetworkRecord, { ip }: Cidr): boolean {
-  return spec.hostAccess?.addresses.includes(formatIp(ip)) === true;
 }

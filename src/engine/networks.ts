@@ -11,7 +11,8 @@ import { missingParentError } from "../links/parent/ref.ts";
 import { type Context, endpointsOf, judgedOf } from "./context.ts";
 import { declareKey, type Endpoints } from "./endpoints.ts";
 import type { Health } from "./health.ts";
-import { type HostAccess, requireHostAddress } from "./host-access.ts";
+import type { HostAccess } from "./host-access.ts";
+import { requireHostAddress } from "./host-sources.ts";
 import type { OwnParents } from "./own-parents.ts";
 import { type NetworkRecord, subnetRecord } from "./records.ts";
 

@@ -1,4 +1,4 @@
-import type { ReleasedEndpoint } from "../conditions/condition.ts";
+import type { HostTrouble, ReleasedEndpoint } from "../conditions/condition.ts";
 import { type EndpointRecord, holdingsOf } from "./records.ts";
 
 interface Released extends ReleasedEndpoint {
@@ -15,6 +15,7 @@ export const NEVER = Number.NEGATIVE_INFINITY;
 export class Sightings {
   readonly #suspects = new Map<string, number>();
   readonly #strayed = new Set<string>();
+  readonly #hostTroubles = new Map<string, HostTrouble>();
   #released: readonly Released[] = [];
 
   /** On the steady clock, or undefined while nothing is suspect about the endpoint or link. */
@@ -42,6 +43,16 @@ export class Sightings {
 
   isFree(record: EndpointRecord): void {
     for (const holding of holdingsOf(record)) this.#strayed.delete(holding);
+  }
+
+  /** Why the host may not reach the containers of a network, when it is to. */
+  hostTrouble(network: string): HostTrouble | undefined {
+    return this.#hostTroubles.get(network);
+  }
+
+  troubleHost(network: string, trouble: HostTrouble | undefined): void {
+    if (trouble === undefined) this.#hostTroubles.delete(network);
+    else this.#hostTroubles.set(network, trouble);
   }
 
   releasedOf(network: string): readonly ReleasedEndpoint[] {

@@ -6,8 +6,8 @@ import { parseMac } from "../lib/mac.ts";
 import type { EndpointRequest, NetworkRequest } from "../lib/request.ts";
 import type { Birth, LinkDriver, LinkSpec } from "../links/driver.ts";
 import type { WantedHostLink } from "../links/host-link.ts";
-import { type IpvlanSpec, parseIpvlan } from "../links/ipvlan/spec.ts";
-import { type MacvlanSpec, parseMacvlan } from "../links/macvlan/spec.ts";
+import { IPVLAN_SHARING, type IpvlanSpec, parseIpvlan } from "../links/ipvlan/spec.ts";
+import { MACVLAN_SHARING, type MacvlanSpec, parseMacvlan } from "../links/macvlan/spec.ts";
 import type { ParentLinks } from "../links/parent/make.ts";
 import { askedName } from "../links/parent/plan.ts";
 import type { SurveyedLink } from "../links/survey.ts";
@@ -83,6 +83,7 @@ export class World {
       ownMac: true,
       parse: (options, families) => parseMacvlan(options, {}, families),
       routesOnLink: () => false,
+      sharesAddress: (_, family) => MACVLAN_SHARING[family],
       inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),
     };
     const ipvlan: LinkDriver<IpvlanSpec> = {
@@ -92,6 +93,7 @@ export class World {
       parse: (options, families) => parseIpvlan(options, {}, families),
       trial: async () => (this.trial.outcome === "failed" ? this.trial : undefined),
       routesOnLink: ({ mode }) => mode !== "l2",
+      sharesAddress: ({ mode }) => IPVLAN_SHARING[mode],
       inheritedMac: () => undefined,
     };
     return {
@@ -124,20 +126,21 @@ export class World {
       parentLinks: this.parentLinks(),
       hostLinks: {
         configure: async (name, wanted) => {
+          const isSame = Bun.deepEquals(this.hostLinks.get(name), wanted);
           this.hostLinks.set(name, wanted);
-          return true;
+          return !isSame;
         },
         look: async (name) => {
           const birth = this.links.get(name);
-          return birth && { parentIfindex: birth.parentIfindex, ...(birth.mac && { mac: birth.mac }) };
+          const mac = birth?.mac ?? this.#linkAt(birth?.parentIfindex)?.mac;
+          return birth && { parentIfindex: birth.parentIfindex, ...(mac && { mac }) };
         },
         remove: async (name) => {
           this.links.delete(name);
           return this.hostLinks.delete(name);
         },
         list: async () => [...this.hostLinks.keys()],
-        addressesOf: async (ifindex) =>
-          [...this.parents.values()].find((link) => link.ifindex === ifindex)?.addresses.slice() ?? [],
+        addressesOf: async (ifindex) => this.#linkAt(ifindex)?.addresses.slice() ?? [],
       },
       lockParent: async (name) => {
         this.locked.push(name);
@@ -191,6 +194,10 @@ export class World {
     const link = this.parents.get(asked);
     const { children } = this;
     return { asked, ...(link && { link }), candidates: [], children, routers: [], routesElsewhere: [] };
+  }
+
+  #linkAt(ifindex: number | undefined): LinkFacts | undefined {
+    return [...this.parents.values()].find((link) => link.ifindex === ifindex);
   }
 
   #bringUp(ifindex: number): void {

@@ -1,6 +1,6 @@
 import type { Problem } from "../lib/errors.ts";
 import type { TrialFacts } from "../lib/facts.ts";
-import type { Cidr } from "../lib/ip.ts";
+import type { Cidr, Family } from "../lib/ip.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { LinkKind } from "../lib/request.ts";
 import type { ParentRef } from "./parent/ref.ts";
@@ -23,6 +23,11 @@ export interface HostAccessSpec {
   /** Addresses that the host has for it, at most one a family, as text; of a family without one, its parent's. */
   readonly addresses: readonly string[];
 }
+
+/** Whether a link of the host's own may go without an address, and packets be from its parent's. */
+export type Sharing =
+  /** `subnet`: when the parent has one in a subnet of the network. `anywhere`: whichever it has. */
+  { readonly of: "subnet" | "anywhere"; readonly why: string } | { readonly never: string };
 
 export type Parsed<Spec extends LinkSpec> =
   | { readonly spec: Spec; readonly allow: readonly string[] }
@@ -69,6 +74,8 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
   isFree(parentIfindex: number, wanted: Wanted, spec: Spec): Promise<boolean>;
   /** Whether packets to anywhere are handed to the link without a next hop, so that a gateway has no use. */
   routesOnLink(spec: Spec): boolean;
+  /** Whether the host may speak from the parent's address of that family to links of the kind; why, in words. */
+  sharesAddress(spec: Spec, family: Family): Sharing;
   /** The MAC that such a link has whatever is asked for: a passthru link is its parent to the LAN. */
   inheritedMac(spec: Spec, parent: { readonly mac?: Mac }): Mac | undefined;
   /**

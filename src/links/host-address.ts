@@ -1,6 +1,8 @@
+import type { Problem } from "../lib/errors.ts";
 import { formatIp, isUnspecified, parseIp } from "../lib/ip.ts";
 import { quote } from "../lib/quote.ts";
-import { commaList, type Reading } from "./options.ts";
+import type { HostAccessSpec } from "./driver.ts";
+import { commaList, type OptionValues, type Reading, yesOrNo } from "./options.ts";
 
 /** Reads `-o host_address=`: one address, or one of each family with a comma between. In the text of RFC 5952. */
 export function hostAddresses(text: string): Reading<readonly string[]> {
@@ -13,4 +15,30 @@ export function hostAddresses(text: string): Reading<readonly string[]> {
   const families = new Set(known.map(({ family }) => family));
   if (families.size < known.length) return { problem: `${quote(text)} has two addresses of one family` };
   return { value: known.map(formatIp) };
+}
+
+/** What kinds have in common whose networks the host can reach by a link of its own. */
+export const hostAccessOptions = { host_access: { read: yesOrNo }, host_address: { read: hostAddresses } };
+
+type HostAccessValues = OptionValues<typeof hostAccessOptions>;
+
+/** `apart`: why the host's link would not hear those of containers, if so. */
+export function hostAccessProblems(
+  { host_access, host_address }: HostAccessValues,
+  apart: string | undefined,
+): Problem[] {
+  if (host_access !== "true") {
+    if (host_address === undefined) return [];
+    const message = "host_address: has a use with host_access=true only";
+    return [{ subject: "host_address", message }];
+  }
+  if (apart === undefined) return [];
+  return [{ subject: "host_access", message: `host_access: ${apart}` }];
+}
+
+/** The part of a spec. */
+export function hostAccessOf({ host_access, host_address }: HostAccessValues): {
+  readonly hostAccess?: HostAccessSpec;
+} {
+  return host_access === "true" ? { hostAccess: { addresses: host_address ?? [] } } : {};
 }

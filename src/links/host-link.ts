@@ -1,3 +1,4 @@
+import { UnderlayError } from "../lib/errors.ts";
 import { HOST_LINK_GROUP, isHostLinkName } from "../lib/ifname.ts";
 import { type Cidr, formatCidr, formatIp, type Ip } from "../lib/ip.ts";
 import type { Mac } from "../lib/mac.ts";
@@ -17,7 +18,7 @@ import {
 
 /**
  * The host's own links beside those of its containers, by which they reach each other: the kernel passes no frame
- * between a macvlan and the addresses of its parent. Whom they serve is decided by records, not here.
+ * between a macvlan or ipvlan and the addresses of its parent. Whom they serve is decided by records, not here.
  */
 export interface HostLinks {
   /**
@@ -38,7 +39,7 @@ export interface HostLinks {
 export interface FoundHostLink {
   /** Absent when the parent is in another netns. */
   readonly parentIfindex?: number;
-  readonly mac?: string;
+  readonly mac?: Mac;
 }
 
 export interface WantedHostLink {
@@ -51,7 +52,8 @@ export interface WantedHostLink {
 /** A container as the host sends to it. */
 export interface Peer {
   readonly ip: Ip;
-  readonly mac: Mac;
+  /** Absent on a link that asks for no neighbours. */
+  readonly mac?: Mac;
   /** What the host sends from. */
   readonly source: Ip;
 }
@@ -99,8 +101,9 @@ export function hostLinks(
   async function carryOut(changes: readonly Request[]): Promise<boolean> {
     if (changes.length === 0) return false;
     const outcomes = await requests.settle(changes);
-    const failed = outcomes.find((outcome) => !outcome.ok && !isErrno(outcome.error, ...GONE));
-    if (failed && !failed.ok) throw failed.error;
+    const at = outcomes.findIndex((outcome) => !outcome.ok && !isErrno(outcome.error, ...GONE));
+    const failed = outcomes[at];
+    if (failed && !failed.ok) throw inWords(changes[at], failed.error);
     return true;
   }
 
@@ -110,7 +113,10 @@ export function hostLinks(
     const flags = (ip: Ip) => (ip.family === 6 ? IFA_F.IFA_F_NODAD | IFA_F.IFA_F_NOPREFIXROUTE : 0);
     return [
       ...lacking(found, wanted, formatCidr).map((cidr) => deleteAddressRequest(ifindex, cidr)),
-      ...lacking(wanted, found, formatCidr).map((cidr) => addAddressRequest(ifindex, cidr, flags(cidr.ip))),
+      ...lacking(wanted, found, formatCidr).map((cidr) => ({
+        ...addAddressRequest(ifindex, cidr, flags(cidr.ip)),
+        what: `address ${formatIp(cidr.ip)}`,
+      })),
     ];
   }
 
@@ -121,12 +127,13 @@ export function hostLinks(
       return isOurs && ip && typeof linkAddress === "string" ? [{ ip, mac: linkAddress }] : [];
     });
     const key = ({ ip, mac }: { readonly ip: Ip; readonly mac: string }) => `${formatIp(ip)} ${mac}`;
-    const wanted = new Set(peers.map(({ ip }) => formatIp(ip)));
+    const known = peers.flatMap(({ ip, mac }) => (mac === undefined ? [] : [{ ip, mac }]));
+    const wanted = new Set(known.map(({ ip }) => formatIp(ip)));
     return [
       ...found
         .filter(({ ip }) => !wanted.has(formatIp(ip)))
         .map(({ ip }) => deleteNeighbourRequest(ifindex, ip)),
-      ...lacking(peers, found, key).map(({ ip, mac }) => setNeighbourRequest(ifindex, ip, mac)),
+      ...lacking(known, found, key).map(({ ip, mac }) => setNeighbourRequest(ifindex, ip, mac)),
     ];
   }
 
@@ -138,7 +145,10 @@ export function hostLinks(
       `${formatCidr(destination)} ${source ? formatIp(source) : ""}`;
     return [
       ...lacking(found, wanted, key).map(deleteRouteRequest),
-      ...lacking(wanted, found, key).map(addRouteRequest),
+      ...lacking(wanted, found, key).map((route) => ({
+        ...addRouteRequest(route),
+        what: `a route to ${formatIp(route.destination.ip)}`,
+      })),
     ];
   }
 
@@ -169,6 +179,12 @@ export function hostLinks(
       return links.map(({ attrs }) => attrs.name ?? "").filter(isHostLinkName);
     },
   };
+}
+
+/** EEXIST: somebody else's, which is not ours to replace. */
+function inWords(request: Request | undefined, error: UnderlayError): UnderlayError {
+  if (!request || !isErrno(error, "EEXIST")) return error;
+  return new UnderlayError("conflict", `${request.what} is there already, by another link`, { cause: error });
 }
 
 function hostRoute(ip: Ip): Cidr {

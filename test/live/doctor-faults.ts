@@ -104,6 +104,7 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   "UL-R03": "test/packages/service.test.ts",
   "UL-R04": "test/clients/doctor.test.ts",
   "UL-R05": "test/live/gc.test.ts",
+  "UL-R06": "test/live/host-access.test.ts",
   "UL-M06": "test/clients/doctor.test.ts",
 };
 

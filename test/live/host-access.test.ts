@@ -34,7 +34,7 @@ let lan: Sandbox;
 let boxes: readonly [Sandbox, Sandbox];
 
 beforeAll(async () => {
-  daemon = things.use(await startLoneDaemon());
+  daemon = things.use(await startLoneDaemon(["--reconcile-interval=1s"]));
   lan = things.use(await startSandbox());
   boxes = [things.use(await startSandbox()), things.use(await startSandbox())];
 });
@@ -251,6 +251,30 @@ describe("by itself", () => {
     await daemon.start();
     await reaches();
     expect(await daemon.ip(`route get 10.60.0.7`)).toContain("src 10.60.0.4");
+  });
+
+  test("a route deleted by hand comes back at the next look, and that is said", async () => {
+    await done(daemon, createNetwork(NETWORK, SHARED));
+    await start(boxes[0], life(11, 7, NETWORK, false));
+    await daemon.ip(`route del 10.60.0.7/32 dev ${LINK}`);
+    await reaches();
+    const said = () => daemon.lines().some((line) => line.includes("somebody changed the host's own link"));
+    await until("it is said", async () => said());
+  });
+
+  test("somebody else's route to a container is a finding, told when it begins and ends", async () => {
+    await daemon.ip("route add 10.60.0.7/32 dev lan0");
+    await done(daemon, createNetwork(NETWORK, SHARED));
+    await start(boxes[0], life(11, 7, NETWORK, false));
+    const found = async () => (await statusOf(daemon)).findings.filter(({ id }) => id === "UL-R06");
+    const [finding] = await found();
+    expect(finding?.message).toContain("a route to 10.60.0.7 is there already, by another link");
+    expect((await daemon.cli("status")).stdout).toContain("UL-R06");
+    await daemon.ip("route del 10.60.0.7/32 dev lan0");
+    await reaches();
+    await until("it is well", async () => (await found()).length === 0);
+    const told = daemon.lines().filter((line) => line.includes("UL-R06"));
+    expect(told.map((line) => line.match(/condition (begins|ended)/)?.[1])).toEqual(["begins", "ended"]);
   });
 
   test("nothing is done again and again", async () => {

@@ -4,7 +4,7 @@ import { makeChild } from "../child.ts";
 import type { LinkDriver } from "../driver.ts";
 import type { KindDefaults } from "../on-parent.ts";
 import { canHave, kindTrial, type Scratch } from "../parent/trial.ts";
-import { type IpvlanSpec, parseIpvlan } from "./spec.ts";
+import { IPVLAN_SHARING, type IpvlanSpec, parseIpvlan } from "./spec.ts";
 
 /** Links of kind ipvlan, made in the netns of the conversation's socket. */
 export function ipvlanDriver(
@@ -27,15 +27,14 @@ export function ipvlanDriver(
     isFree: (parentIfindex, { addresses }, spec) =>
       canHave(scratch, { parent: parentIfindex, info: infoOf(spec) }, addresses),
     inheritedMac: () => undefined,
+    sharesAddress: ({ mode }) => IPVLAN_SHARING[mode],
 
     // L3 and L3S neither ask for neighbours nor answer who asks: the kernel sets NOARP.
     routesOnLink: ({ mode }) => mode !== "l2",
 
-    create: ({ name, parentIfindex, alias, spec }) =>
+    create: ({ spec, mac: _, ...birth }) =>
       makeChild(conversation, {
-        name,
-        parentIfindex,
-        alias,
+        ...birth,
         ...(spec.mtu !== undefined && { mtu: spec.mtu }),
         info: infoOf(spec),
       }),

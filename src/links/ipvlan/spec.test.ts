@@ -51,6 +51,12 @@ describe("accepted", () => {
     });
   });
 
+  test("host access, with the addresses in the text of RFC 5952", () => {
+    const spec = specOf({ host_access: "true", host_address: "10.0.0.9,FD00::0009" });
+    expect(spec.hostAccess).toEqual({ addresses: ["10.0.0.9", "fd00::9"] });
+    expect(specOf({ host_access: "false" })).not.toHaveProperty("hostAccess");
+  });
+
   test("ids to allow", () => {
     expect(parseIpvlan({ parent: "eth0", allow: "UL-P05" }, {}, V4)).toMatchObject({ allow: ["UL-P05"] });
   });
@@ -83,9 +89,18 @@ describe("refused", () => {
     ]);
   });
 
-  test("what is not there yet, when nothing else is wrong", () => {
-    expect(refusalOf({ parent: "eth0", host_access: "true" }).code).toBe("not_yet");
-    expect(refusalOf({ parnet: "eth0", host_access: "true" }).code).toBe("invalid_option");
+  test.each([
+    ["private", "links with flag private hear no other link on their parent"],
+    ["vepa", "go through the switch"],
+  ])("host access with flag %s", (ipvlan_flag, words) => {
+    const { code, messages } = refusalOf({ ipvlan_flag, host_access: "true", host_address: "10.0.0.9" });
+    expect([code, messages]).toEqual(["invalid_option", [expect.stringContaining(words)]]);
+  });
+
+  test("an address of the host's without host access", () => {
+    expect(refusalOf({ host_address: "10.0.0.9" }).messages).toEqual([
+      "host_address: has a use with host_access=true only",
+    ]);
   });
 });
 

@@ -4,7 +4,7 @@ import { makeChild } from "../child.ts";
 import type { LinkDriver } from "../driver.ts";
 import type { KindDefaults } from "../on-parent.ts";
 import { canGoUp, type Scratch, tryLink } from "../parent/trial.ts";
-import { type MacvlanSpec, parseMacvlan } from "./spec.ts";
+import { MACVLAN_SHARING, type MacvlanSpec, parseMacvlan } from "./spec.ts";
 
 /** Links of kind macvlan, made in the netns of the conversation's socket. */
 export function macvlanDriver(
@@ -24,6 +24,7 @@ export function macvlanDriver(
     routesOnLink: () => false,
     // The kernel gives it the parent's address; another one, set later, would become the parent's own.
     inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),
+    sharesAddress: (_, family) => MACVLAN_SHARING[family],
     create: ({ spec, ...birth }) =>
       makeChild(conversation, {
         ...birth,

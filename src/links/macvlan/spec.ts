@@ -1,6 +1,6 @@
-import type { Problem } from "../../lib/errors.ts";
-import type { HostAccessSpec } from "../driver.ts";
-import { hostAddresses } from "../host-address.ts";
+import type { Family } from "../../lib/ip.ts";
+import type { HostAccessSpec, Sharing } from "../driver.ts";
+import { hostAccessOf, hostAccessOptions, hostAccessProblems } from "../host-address.ts";
 import {
   type Families,
   type KindDefaults,
@@ -10,7 +10,7 @@ import {
   type RefusedOptions,
   readDefaults,
 } from "../on-parent.ts";
-import { type OptionValues, oneOf, readOptions, yesOrNo } from "../options.ts";
+import { oneOf, readOptions } from "../options.ts";
 import type { ParentRef } from "../parent/ref.ts";
 
 /** MACVLAN_MODE_* of `<linux/if_link.h>` that can carry a network; `source` needs a MAC list that Docker cannot give. */
@@ -31,8 +31,6 @@ export type ParsedMacvlan =
   /** `allow`: ids of conditions to override. */
   { readonly spec: MacvlanSpec; readonly allow: readonly string[] } | RefusedOptions;
 
-const hostAccessOptions = { host_access: { read: yesOrNo }, host_address: { read: hostAddresses } };
-
 /** Why links of one parent do not hear each other, the host's own included: `macvlan_queue_xmit` of drivers/net/macvlan.c. */
 const APART: Readonly<Record<Exclude<MacvlanMode, "bridge">, string>> = {
   private: "links in mode private hear no other link on their parent, thus not the host's either",
@@ -40,18 +38,18 @@ const APART: Readonly<Record<Exclude<MacvlanMode, "bridge">, string>> = {
   passthru: "in mode passthru the parent carries one link and no other, thus none for the host",
 };
 
-function hostAccessProblems(
-  { host_access, host_address }: OptionValues<typeof hostAccessOptions>,
-  mode: MacvlanMode,
-): Problem[] {
-  if (host_access !== "true") {
-    if (host_address === undefined) return [];
-    const message = "host_address: has a use with host_access=true only";
-    return [{ subject: "host_address", message }];
-  }
-  if (mode === "bridge") return [];
-  return [{ subject: "host_access", message: `host_access: ${APART[mode]}; use mode bridge` }];
+function apart(mode: MacvlanMode): string | undefined {
+  return mode === "bridge" ? undefined : `${APART[mode]}; use mode bridge`;
 }
+
+/** IPv6 knows no `arp_filter`: the link would answer the whole LAN for the parent's address, with another MAC. */
+export const MACVLAN_SHARING: Readonly<Record<Family, Sharing>> = {
+  4: {
+    of: "subnet",
+    why: "is the parent's own: it is in the subnet, and only the containers are told the link's MAC for it",
+  },
+  6: { never: "the parent's own IPv6 address cannot be shared: the LAN would see two MACs for it" },
+};
 
 /**
  * Options of a macvlan network, as the user typed them, to a spec; or all that is wrong with them at once.
@@ -70,15 +68,13 @@ export function parseMacvlan(
   const read = readOptions(table, options);
   const fallback = readDefaults("macvlan", MACVLAN_MODES, defaults);
   const mode = read.values.macvlan_mode ?? fallback.values.mode ?? "bridge";
-  const refused = optionProblems(read, fallback, hostAccessProblems(read.values, mode));
+  const refused = optionProblems(read, fallback, hostAccessProblems(read.values, apart(mode)));
   if (refused) return refused;
   const spec = {
     kind: "macvlan" as const,
     ...parentAndMtu(read.values, fallback.values),
     mode,
-    ...(read.values.host_access === "true" && {
-      hostAccess: { addresses: read.values.host_address ?? [] },
-    }),
+    ...hostAccessOf(read.values),
   };
   return { spec, allow: read.values.allow ?? [] };
 }
