@@ -116,9 +116,11 @@ function details(network: NetworkBody, endpoints: readonly EndpointBody[], now: 
 
 function hostAccessOf({ host_access: access, subnets }: NetworkBody): [string, Cell][] {
   if (!access) return [];
-  const hasIpv4 = subnets.some(({ pool }) => !pool.includes(":"));
-  const isShared = hasIpv4 && access.addresses.every((address) => address.includes(":"));
-  const addresses = [...(isShared ? ["the parent's own IPv4 address"] : []), ...access.addresses];
+  const familyOf = (text: string) => (text.includes(":") ? "IPv6" : "IPv4");
+  const given = new Set(access.addresses.map(familyOf));
+  const families = new Set(subnets.map(({ pool }) => familyOf(pool)));
+  const shared = [...families].filter((family) => !given.has(family));
+  const addresses = [...shared.map((family) => `the parent's own ${family} address`), ...access.addresses];
   return [["host access", `${access.link}, by ${addresses.join(" and ")}`]];
 }
 
