@@ -7,6 +7,7 @@ import type { KindFacts } from "./lib/host-facts.ts";
 import { OUR_LINK_NAME_BYTES } from "./lib/ifname.ts";
 import type { Log } from "./lib/log.ts";
 import { didYouMean } from "./lib/nearest.ts";
+import { announceOn } from "./links/announce.ts";
 import { kindFacts } from "./links/host/kinds.ts";
 import { MACHINE_FILES } from "./links/host/read.ts";
 import { hostLinks, type WriteSysctl } from "./links/host-link.ts";
@@ -130,6 +131,7 @@ export async function wireDaemon(
     parentLinks: parentLinks(requests, deletes),
     hostLinks: hostLinks(requests, deletes, writeSysctl),
     lockParent: (name) => awaitLock(libc, join(settings.runDir, "lock", `parent-${name}`)),
+    announce: announceOn(libc, requests),
     reaper,
     inside: linksInside((other, work) =>
       insideThreads.run(async (thread) => {

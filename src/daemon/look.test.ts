@@ -20,6 +20,7 @@ function slowDaemon() {
   const engine = {
     ...fakeEngine(),
     concerns: () => true,
+    announce: async () => undefined,
     refresh: () => slowly("refresh"),
     reconcile: async () => {
       await slowly("reconcile");
@@ -41,7 +42,8 @@ function slowDaemon() {
     stirred: () => stirs,
     end: keepLooking({ engine, watch, rest }, 60_000, silentLog, clock),
     change: (news = true) => {
-      for (const listen of listeners) listen({ kind: "changed", name: "eth0", ifindex: 2, up: true, news });
+      for (const listen of listeners)
+        listen({ kind: "changed", name: "eth0", ifindex: 2, up: true, moved: false, news });
     },
     async free() {
       free.resolve();

@@ -9,6 +9,7 @@ import { MACHINE_FILES } from "../links/host/read.ts";
 import { type Libc, openLibc } from "../sys/libc.ts";
 import { releaseCode } from "../sys/memory.ts";
 import { adminHandler } from "./admin.ts";
+import { keepAnnouncing } from "./announce.ts";
 import type { Config } from "./config.ts";
 import { wireFrom } from "./drop.ts";
 import { holdRunDir, holdStateDir } from "./holds.ts";
@@ -58,6 +59,7 @@ export async function runDaemon(
     releaseOwnCode(libc, log);
   });
   cleanup.defer(() => rest.end());
+  cleanup.defer(keepAnnouncing(parts, log));
   cleanup.defer(keepLooking({ ...parts, host, rest }, values.reconcile_interval, log));
 
   const manager = serviceManager(libc, env, log);

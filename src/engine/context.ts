@@ -4,6 +4,7 @@ import type { ParentFacts } from "../lib/facts.ts";
 import type { Log } from "../lib/log.ts";
 import { ownerWords } from "../lib/owner.ts";
 import type { LinkKind } from "../lib/request.ts";
+import type { Announce } from "../links/announce.ts";
 import type { LinkDriver } from "../links/driver.ts";
 import type { HostLinks } from "../links/host-link.ts";
 import type { InsideLinks } from "../links/inside.ts";
@@ -47,6 +48,7 @@ export interface EngineParts {
   readonly hostLinks: HostLinks;
   /** Waits until no other process makes or removes the link. Throws `timeout`. */
   readonly lockParent: (name: string) => Promise<{ release(): void }>;
+  readonly announce: Announce;
   readonly reaper: Reaper;
   readonly inside: InsideLinks;
   readonly survey: Survey;
@@ -162,8 +164,16 @@ function neighboursOf(
 function withParent({ networks, bootId }: LookContext, { asked, link }: ParentFacts): NetworkRecord[] {
   if (!link) return networks.with("parent", asked);
   const byName = [link.name, ...link.altNames].flatMap((name) => networks.with("parent", name));
-  const byIndex = networks.with("parentIndex", indexKey({ bootId, ifindex: link.ifindex }));
+  const byIndex = networksAt({ networks, bootId }, link.ifindex);
   return [...new Set([...byName, ...byIndex])];
+}
+
+/** Those whose parent had that index when it was last looked at in this boot. */
+export function networksAt(
+  { networks, bootId }: Pick<LookContext, "networks" | "bootId">,
+  ifindex: number,
+): NetworkRecord[] {
+  return networks.with("parentIndex", indexKey({ bootId, ifindex }));
 }
 
 function indexKey({ bootId, ifindex }: Pick<ParentMemory, "bootId" | "ifindex">): string {

@@ -1,5 +1,6 @@
 import { isOurLinkName } from "../lib/ifname.ts";
 import type { WatchedLink } from "../links/watch.ts";
+import { announcerOf } from "./announce.ts";
 import { type Context, type EngineParts, makeContext } from "./context.ts";
 import { endpointsOn } from "./endpoints.ts";
 import type { Engine, NetworkView } from "./engine.ts";
@@ -16,6 +17,8 @@ export interface WatchfulEngine extends Engine {
   refresh(): Promise<void>;
   /** Whether a change of the link is worth a `refresh`. */
   concerns(link: WatchedLink): boolean;
+  /** A link has moved to another port: its neighbours are told where those containers are that cannot tell it themselves. */
+  announce(ifindex: number): Promise<void>;
 }
 
 /** The engine over its parts. Reads the records; changes nothing until it is asked. */
@@ -44,6 +47,7 @@ export function createEngine(parts: EngineParts): WatchfulEngine {
       await hosts.syncAll();
       await health.refresh();
     },
+    announce: announcerOf(context),
     concerns: (link) => hosts.keeps(link.name) || (!isOurLinkName(link.name) && health.concerns(link)),
   };
 }

@@ -1,7 +1,7 @@
 import { UnderlayError } from "../lib/errors.ts";
 import type { ChildFacts, LinkFacts, ParentFacts, TrialFacts } from "../lib/facts.ts";
 import { linkNameOf, OUR_LINK_GROUP } from "../lib/ifname.ts";
-import { type Cidr, parseCidr, parseIp } from "../lib/ip.ts";
+import { type Cidr, formatIp, parseCidr, parseIp } from "../lib/ip.ts";
 import { parseMac } from "../lib/mac.ts";
 import type { EndpointRequest, NetworkRequest } from "../lib/request.ts";
 import type { Birth, LinkDriver, LinkSpec } from "../links/driver.ts";
@@ -51,6 +51,8 @@ export class World {
   /** Whether every netns can be looked into. */
   surveyComplete = true;
   readonly steps: StepName[] = [];
+  /** What neighbours were told: index of the parent, and addresses. */
+  readonly announced: [number, ...string[]][] = [];
   readonly logged: string[] = [];
   createFailure: UnderlayError | undefined;
   insideFailure: UnderlayError | undefined;
@@ -146,6 +148,7 @@ export class World {
         this.locked.push(name);
         return { release: () => void this.locked.splice(this.locked.indexOf(name), 1) };
       },
+      announce: async (ifindex, ips) => void this.announced.push([ifindex, ...ips.map(formatIp)]),
       reaper: {
         delete: async (name) => {
           if (this.deleteFailure) throw this.deleteFailure;

@@ -44,6 +44,11 @@ export function arpRequest(from: Mac, target: Ip, sender: Ip = NOBODY): Uint8Arr
   });
 }
 
+/** RFC 5227 section 3: who has the address tells all others, unasked, at which MAC it is now. */
+export function arpAnnouncement(from: Mac, ip: Ip): Uint8Array {
+  return arpRequest(from, ip, ip);
+}
+
 /** Undefined for a frame that is no ARP request or reply of IPv4 on Ethernet. */
 export function decodeArp(frame: Uint8Array): ArpPacket | undefined {
   const ethernet = decodeEthernet(frame);

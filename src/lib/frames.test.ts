@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type ArpPacket, arpRequest, decodeArp } from "./arp.ts";
+import { type ArpPacket, arpAnnouncement, arpRequest, decodeArp } from "./arp.ts";
 import { fromHex, toHex } from "./bytes.ts";
 import { decodeEthernet, encodeEthernet } from "./ethernet.ts";
 import { framesGolden } from "./frames.golden.ts";
 import { formatIp, type Ip, parseIp } from "./ip.ts";
 import { type Mac, macFromBytes, parseMac } from "./mac.ts";
-import { decodeAdvertisement, linkLocalOf, neighbourSolicitation } from "./ndp.ts";
+import { decodeAdvertisement, linkLocalOf, neighbourSolicitation, unsolicitedAdvertisement } from "./ndp.ts";
 
 /** Our frames against the kernel's; the values are written by hand from the set-up of tools/capture-frames.ts. */
 
@@ -30,6 +30,27 @@ describe("what we ask is byte for byte what the kernel asks:", () => {
     ["a solicitation", neighbourSolicitation(ASKER, GATEWAY6, linkLocalOf(ASKER)), solicitation.asked],
   ])("%s", (_, ours, kernels) => {
     expect(toHex(ours)).toBe(kernels);
+  });
+});
+
+describe("what we tell unasked", () => {
+  test("of an IPv6 address is byte for byte what the kernel tells all nodes", () => {
+    expect(toHex(unsolicitedAdvertisement(GATEWAY_MAC, GATEWAY6))).toBe(duplicateDetection.answered);
+  });
+
+  test("of an IPv4 address is an ARP request of RFC 5227: for the sender's own address, to all", () => {
+    const frame = arpAnnouncement(GATEWAY_MAC, GATEWAY);
+    expect(decodeEthernet(frame)).toMatchObject({
+      destination: mac("ff:ff:ff:ff:ff:ff"),
+      source: GATEWAY_MAC,
+    });
+    expect(decodeArp(frame)).toEqual({
+      operation: "request",
+      senderMac: GATEWAY_MAC,
+      senderIp: GATEWAY,
+      targetMac: mac("00:00:00:00:00:00"),
+      targetIp: GATEWAY,
+    });
   });
 });
 

@@ -16,6 +16,10 @@ const ADVERTISEMENT = 136;
 const SOURCE_LINK_ADDRESS = 1;
 const TARGET_LINK_ADDRESS = 2;
 const SOLICITED = 0x40;
+const OVERRIDE = 0x20;
+
+/** ff02::1. */
+const ALL_NODES: Ip = { family: 6, bytes: Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1) };
 
 export interface Advertisement {
   /** Destination of the frame. */
@@ -38,11 +42,29 @@ export function linkLocalOf(mac: Mac): Ip {
  * one alone; `sender` must be an address of the asker, for to nobody (::) one would answer to all nodes.
  */
 export function neighbourSolicitation(from: Mac, target: Ip, sender: Ip): Uint8Array {
-  const group = solicitedNode(target);
+  const about = { type: SOLICITATION, flags: 0, target, option: SOURCE_LINK_ADDRESS };
+  return frameOf(from, sender, solicitedNode(target), about);
+}
+
+/** The frame by which a node tells all others, unasked, at which MAC its address is now: RFC 4861 section 7.2.6. */
+export function unsolicitedAdvertisement(from: Mac, target: Ip): Uint8Array {
+  const about = { type: ADVERTISEMENT, flags: OVERRIDE, target, option: TARGET_LINK_ADDRESS };
+  return frameOf(from, target, ALL_NODES, about);
+}
+
+interface NdpMessage {
+  readonly type: number;
+  readonly flags: number;
+  readonly target: Ip;
+  /** Type of the one that carries the sender's MAC. */
+  readonly option: number;
+}
+
+function frameOf(from: Mac, sender: Ip, group: Ip, { type, flags, target, option }: NdpMessage): Uint8Array {
   const message = concatBytes([
-    Uint8Array.of(SOLICITATION, 0, 0, 0, 0, 0, 0, 0),
+    Uint8Array.of(type, 0, 0, 0, flags, 0, 0, 0),
     target.bytes,
-    Uint8Array.of(SOURCE_LINK_ADDRESS, 1),
+    Uint8Array.of(option, 1),
     macBytes(from),
   ]);
   const checksum = checksumOf(sender.bytes, group.bytes, message);

@@ -54,8 +54,17 @@ test("a link hangs on one of the same netns only", () => {
   watch.onEvent(told(NEW, { index: 6 }, { name: "m1", link: 2, linkNetnsid: 0 }));
   watch.onEvent(told(DELETED, { index: 5 }, { name: "m0", link: 2 }));
   expect(events).toEqual([
-    { kind: "changed", up: false, news: true, name: "m0", ifindex: 5, parentIfindex: 2 },
-    { kind: "changed", up: false, news: true, name: "m1", ifindex: 6 },
+    { kind: "changed", up: false, news: true, moved: false, name: "m0", ifindex: 5, parentIfindex: 2 },
+    { kind: "changed", up: false, news: true, moved: false, name: "m1", ifindex: 6 },
     { kind: "gone", name: "m0", ifindex: 5, parentIfindex: 2 },
   ]);
+});
+
+test("a link has moved when the kernel asks its peers to be told so, and by no other event", () => {
+  const { watch, events } = heard();
+  const NOTIFY_PEERS = 4;
+  const RESEND_IGMP = 5;
+  for (const event of [NOTIFY_PEERS, RESEND_IGMP, undefined])
+    watch.onEvent(told(NEW, { index: 2 }, { name: "bond0", ...(event !== undefined && { event }) }));
+  expect(events.map((event) => event.kind === "changed" && event.moved)).toEqual([true, false, false]);
 });

@@ -1,6 +1,14 @@
 import { isOurLinkName } from "../lib/ifname.ts";
 import type { Log } from "../lib/log.ts";
-import { decodeLink, ifinfomsg, isUp, type PartOfLink, RTM_LINK, wantedOfLinks } from "../netlink/link.ts";
+import {
+  decodeLink,
+  ifinfomsg,
+  isUp,
+  LINK_EVENT,
+  type PartOfLink,
+  RTM_LINK,
+  wantedOfLinks,
+} from "../netlink/link.ts";
 import { eachMessage, type Message } from "../netlink/message.ts";
 import type { Wanted } from "../netlink/pick.ts";
 
@@ -11,9 +19,19 @@ import type { Wanted } from "../netlink/pick.ts";
  */
 export type LinkEvent =
   | ({ readonly kind: "gone" } & WatchedLink)
-  | ({ readonly kind: "changed"; readonly up: boolean; readonly news: boolean } & WatchedLink)
+  | ({ readonly kind: "changed" } & LinkChange & WatchedLink)
   /** The kernel dropped events: whatever was known must be read again. */
   | { readonly kind: "overrun" };
+
+export interface LinkChange {
+  readonly up: boolean;
+  readonly news: boolean;
+  /**
+   * All who are reached by the link are to tell their neighbours so: it has moved to another port, as with the failover
+   * of a bond or a team, or with its virtual machine to another host.
+   */
+  readonly moved: boolean;
+}
 
 export interface WatchedLink {
   readonly name: string;
@@ -49,6 +67,7 @@ const WATCHED = [
   "address",
   "permAddress",
   "master",
+  "event",
 ] as const;
 type Watched = PartOfLink<(typeof WATCHED)[number]>;
 
@@ -93,7 +112,8 @@ function eventOf(message: Message, known: Said): LinkEvent | undefined {
   }
   // Nobody asks for news of our own links, and there may be thousands.
   const news = ofBridge || isOurLinkName(watched.name) || known.isNew(watched.ifindex, message.body);
-  return { kind: "changed", up: isUp(link), news, ...watched };
+  const moved = !ofBridge && link.attrs.event === LINK_EVENT.IFLA_EVENT_NOTIFY_PEERS;
+  return { kind: "changed", up: isUp(link), news, moved, ...watched };
 }
 
 function watchedLink({ header, attrs }: Watched): WatchedLink {

@@ -28,6 +28,9 @@ const altIfname = attr(53, "IFLA_ALT_IFNAME", text);
 /** `IN6_ADDR_GEN_MODE_*` of `<linux/if_link.h>`: whether the kernel gives a link that comes up an IPv6 address. */
 export const ADDR_GEN_MODE = { eui64: 0, none: 1 } as const;
 
+/** `<linux/if_link.h>`: why the kernel speaks of a link, of the reasons that are looked at. */
+export const LINK_EVENT = { IFLA_EVENT_NOTIFY_PEERS: 4 } as const;
+
 export const linkTable = {
   address: attr(1, "IFLA_ADDRESS", linkAddress),
   name: attr(3, "IFLA_IFNAME", text),
@@ -45,6 +48,7 @@ export const linkTable = {
   promiscuity: attr(30, "IFLA_PROMISCUITY", u32),
   carrier: attr(33, "IFLA_CARRIER", u8),
   linkNetnsid: attr(37, "IFLA_LINK_NETNSID", i32),
+  event: attr(44, "IFLA_EVENT", u32),
   newNetnsid: attr(45, "IFLA_NEW_NETNSID", i32),
   newIfindex: attr(49, "IFLA_NEW_IFINDEX", i32),
   minMtu: attr(50, "IFLA_MIN_MTU", u32),

@@ -1,95 +1,28 @@
 import { expect } from "bun:test";
 import { DRIVER as MACVLAN } from "../ground/scene.ts";
 import { until } from "../ground/until.ts";
-import { createNetwork, type DockerCall, deleteNetwork, endpointLife, idOf } from "../live/docker-calls.ts";
-import { type Lab, scenariosIn } from "./scenario.ts";
+import { deleteNetwork } from "../live/docker-calls.ts";
+import {
+  attach,
+  create,
+  createAlone,
+  detach,
+  healthy,
+  IPVLAN,
+  NETWORKS,
+  names,
+  pings,
+  refusal,
+  say,
+  shown,
+} from "./parents.ts";
+import { scenariosIn } from "./scenario.ts";
 
 /** Parents that are made: VLANs, stacked VLANs, dummies. No dockerd: the calls are what it would say. */
 
 const scenario = scenariosIn("newest");
 
-const IPVLAN = "underlay-ipvlan";
-const [NET, NET2, NET3] = [idOf(1), idOf(2), idOf(3)];
-const POOLS = { [NET]: "10.60.0.0/16", [NET2]: "10.61.0.0/16", [NET3]: "10.62.0.0/16" };
-
-interface Shown {
-  readonly ifname: string;
-  readonly ifindex: number;
-  readonly link?: string;
-  readonly ifalias?: string;
-  readonly altnames?: readonly string[];
-  readonly flags: readonly string[];
-  readonly linkinfo: { readonly info_data?: { readonly protocol: string; readonly id: number } };
-}
-
-function create(network: string, options: Readonly<Record<string, string>>): DockerCall {
-  const [method, message] = createNetwork(network, options, POOLS[network]);
-  return [method, message];
-}
-
-/** Without a parent; `createNetwork` names one unless told otherwise. */
-function createAlone(network: string): DockerCall {
-  const Options = { "com.docker.network.generic": {} };
-  const [method, message] = create(network, {});
-  return [method, { ...message, Options }];
-}
-
-async function say({ services }: Lab, driver: string, ...calls: readonly DockerCall[]): Promise<void> {
-  const answers = await services.calls(driver, calls);
-  for (const answer of answers) expect(answer).not.toHaveProperty("Err");
-}
-
-async function refusal({ services }: Lab, call: DockerCall): Promise<string> {
-  const [answer] = await services.calls(MACVLAN, [call]);
-  return String(answer?.["Err"] ?? `no refusal: ${JSON.stringify(answer)}`);
-}
-
-async function shown({ guest }: Lab, kind: string): Promise<Shown[]> {
-  return JSON.parse(await guest.must(`ip -j -d link show type ${kind}`));
-}
-
-/** The module makes a `dummy0` of its own when it is loaded. */
-async function names(lab: Lab, kind: string): Promise<string[]> {
-  return (await shown(lab, kind))
-    .map(({ ifname = "dummy0" }) => ifname)
-    .filter((name) => name !== "dummy0")
-    .sort();
-}
-
-/** An endpoint, and what dockerd does with its link: it gets a netns of its own, `cN`, and its address. */
-async function attach(lab: Lab, driver: string, network: string, host: number): Promise<void> {
-  const life = endpointLife(network, idOf(1000 + host), host, `/run/netns/c${host}`);
-  await lab.guest.must(`ip netns add c${host}`);
-  const [created, joined] = await lab.services.calls(driver, [life.create, life.join]);
-  expect(created).not.toHaveProperty("Err");
-  const name = srcNameOf(joined);
-  await lab.guest.must(`
-    ip link set ${name} netns c${host} name eth0
-    ip -n c${host} address add 10.60.0.${host}/16 dev eth0
-    ip -n c${host} link set eth0 up`);
-}
-
-function srcNameOf(joined: Record<string, unknown> | undefined): string {
-  const found = /"SrcName":"([^"]+)"/.exec(JSON.stringify(joined));
-  if (!found?.[1]) throw new Error(`no link was made: ${JSON.stringify(joined)}`);
-  return found[1];
-}
-
-async function detach(lab: Lab, driver: string, network: string, host: number): Promise<void> {
-  const life = endpointLife(network, idOf(1000 + host), host);
-  await say(lab, driver, life.leave, life.remove);
-  await lab.guest.must(`ip netns del c${host}`);
-}
-
-async function pings(lab: Lab, from: number, to: string): Promise<boolean> {
-  const { code } = await lab.guest.run(`ip netns exec c${from} busybox ping -c1 -W2 ${to}`);
-  return code === 0;
-}
-
-async function healthy({ services }: Lab): Promise<boolean[]> {
-  const { networks } = JSON.parse(await services.cli("network", "ls", "-o", "json"));
-  return networks.map((network: { healthy: boolean }) => network.healthy);
-}
+const [NET, NET2, NET3] = NETWORKS;
 
 scenario(
   "VLANs 1, 50 and 4094 of a trunk: made, heard at the other end, each only in its own, and removed",

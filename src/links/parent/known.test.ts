@@ -62,10 +62,18 @@ test("one that is missing, or found under another name, is looked up each time",
 
 const WORDS: readonly (readonly [what: string, event: LinkEvent, looksAfter: number])[] = [
   ["it is gone", { kind: "gone", name: "eth0", ifindex: 2 }, 2],
-  ["it is renamed", { kind: "changed", news: true, name: "wan", ifindex: 2, up: true }, 2],
-  ["another link has its name", { kind: "changed", news: true, name: "eth0", ifindex: 7, up: true }, 2],
+  ["it is renamed", { kind: "changed", news: true, moved: false, name: "wan", ifindex: 2, up: true }, 2],
+  [
+    "another link has its name",
+    { kind: "changed", news: true, moved: false, name: "eth0", ifindex: 7, up: true },
+    2,
+  ],
   ["events were lost", { kind: "overrun" }, 2],
-  ["another link changes", { kind: "changed", news: true, name: "eth1", ifindex: 7, up: false }, 1],
+  [
+    "another link changes",
+    { kind: "changed", news: true, moved: false, name: "eth1", ifindex: 7, up: false },
+    1,
+  ],
   ["another link goes", { kind: "gone", name: "eth1", ifindex: 7 }, 1],
 ];
 
@@ -82,7 +90,7 @@ for (const [what, event, looksAfter] of WORDS) {
 test("it goes down: known without a look", async () => {
   const { find, tell, looks } = world();
   await find();
-  tell({ kind: "changed", news: true, name: "eth0", ifindex: 2, up: false });
+  tell({ kind: "changed", news: true, moved: false, name: "eth0", ifindex: 2, up: false });
   expect(await find()).toEqual({ ...ETH0, up: false });
   expect(looks()).toBe(1);
 });
