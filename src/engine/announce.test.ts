@@ -23,6 +23,13 @@ test("those of links that have their parent's MAC, where there are any", async (
   expect(world.announced).toEqual([[ETH0, "10.6.0.7", "10.6.0.8"]]);
 });
 
+test("the host's own on such a network, too", async () => {
+  const access = { host_access: "true", host_address: "10.6.0.3" };
+  const { world, engine } = await withContainers("ipvlan", access);
+  await engine.announce(ETH0);
+  expect(world.announced).toEqual([[ETH0, "10.6.0.7", "10.6.0.8", "10.6.0.3"]]);
+});
+
 test("none of another parent's, nor those of a former boot", async () => {
   const { world, engine } = await withContainers("ipvlan");
   await engine.announce(ETH0 + 1);

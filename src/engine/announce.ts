@@ -1,4 +1,4 @@
-import { parseCidr } from "../lib/ip.ts";
+import { type Ip, parseCidr, parseIp } from "../lib/ip.ts";
 import { type Context, endpointsOf, networksAt } from "./context.ts";
 import type { NetworkRecord } from "./records.ts";
 
@@ -15,14 +15,22 @@ export function announcerOf(context: Context): (ifindex: number) => Promise<void
   };
   return async (ifindex) => {
     const networks = networksAt(context, ifindex).filter(isTold);
-    const addresses = networks
-      .flatMap(({ owner }) => endpointsOf(context, owner))
-      .filter(({ state, bootId }) => state === "provisioned" && bootId === context.bootId)
-      .flatMap((endpoint) => endpoint.addresses.flatMap((text) => parseCidr(text)?.ip ?? []));
+    const addresses = networks.flatMap((network) => addressesOn(context, network));
     if (addresses.length === 0) return;
     await context.announce(ifindex, addresses);
     const parent = networks[0]?.parent.name;
     const text = "a parent has moved to another port; its neighbours were told where containers are";
     context.log("info", text, { parent, addresses: addresses.length });
   };
+}
+
+/** Of its containers that have a link now, and with any of them the host's own there. */
+function addressesOn(context: Context, { owner, spec }: NetworkRecord): Ip[] {
+  const endpoints = endpointsOf(context, owner).filter(
+    ({ state, bootId }) => state === "provisioned" && bootId === context.bootId,
+  );
+  if (endpoints.length === 0) return [];
+  const ofHost = (spec.hostAccess?.addresses ?? []).flatMap((text) => parseIp(text) ?? []);
+  const ofContainers = endpoints.flatMap(({ addresses }) => addresses);
+  return [...ofContainers.flatMap((text) => parseCidr(text)?.ip ?? []), ...ofHost];
 }

@@ -117,7 +117,7 @@ describe("a VLAN parent", () => {
     world.hangsOn = 50;
     await engine.networks.remove("docker:net1");
     expect(links(world)).toEqual(["eth0", "eth0.50"]);
-    expect(world.logged).toContain("a parent of ours stays, for links of others hang on it");
+    expect(world.logged).toContain("a parent of ours stays, for others use it");
   });
 
   test("is not made twice by two creates at the same moment, nor removed under one", async () => {
@@ -272,6 +272,25 @@ describe("a parent of ours that is gone", () => {
     await engine.refresh();
     expect(engine.networks.list()[0]?.healthy).toBe(true);
     expect(links(world)).toEqual(["eth0", "eth0.50"]);
+  });
+
+  test("that somebody else had made is waited for, and stays theirs", async () => {
+    const world = new World();
+    world.parents.set("eth0.10", parentLink("eth0.10", 9));
+    const engine = world.start();
+    await engine.networks.ensure(vlan("eth0.10", "docker:net1"));
+    await engine.networks.ensure(vlan("eth0.10.20", "docker:net2"));
+    for (const name of ["eth0.10", "eth0.10.20"]) world.parents.delete(name);
+    await engine.refresh();
+    expect(links(world)).toEqual(["eth0"]);
+    expect(engine.networks.list().map(({ healthy }) => healthy)).toEqual([false, false]);
+    await engine.endpoints.declare(endpointRequest("a"));
+    expect((await failure(engine.endpoints.provision("docker:net1/a"))).message).toContain("UL-P01");
+    world.parents.set("eth0.10", parentLink("eth0.10", 10));
+    await engine.refresh();
+    expect(links(world)).toEqual(["eth0", "eth0.10", "eth0.10.20"]);
+    for (const owner of ["docker:net1", "docker:net2"]) await engine.networks.remove(owner);
+    expect(links(world)).toEqual(["eth0", "eth0.10"]);
   });
 
   test("is made again for a container that starts before anybody looked", async () => {

@@ -20,7 +20,10 @@ export interface OwnParents {
   make(layers: readonly ParentLayer[], judge?: (layer: ParentLayer) => Promise<void>): Promise<void>;
   /** Removes what is ours and what no network uses any more, highest first. Only while held. */
   dropUnused(layers: readonly ParentLayer[]): Promise<void>;
-  /** Makes the parent of a network again; false when there was nothing to do. Throws as `ParentLinks.make` does. */
+  /**
+   * Makes the parent of a network again; false when there was nothing to do, or what is gone was never ours: who made
+   * it may be about to. Throws as `ParentLinks.make` does.
+   */
   restore(network: NetworkRecord): Promise<boolean>;
   /** The same for all networks. What fails is logged, once for as long as it fails in the same way. */
   restoreAll(): Promise<void>;
@@ -125,10 +128,7 @@ export function ownParents(context: Context): OwnParents {
     const own = new Set(records.list().map((record) => record.ifindex));
     const others = await links.users(ifindex, own);
     if (others.length > 0) {
-      log("warn", "a parent of ours stays, for links of others hang on it", {
-        parent,
-        links: others.join(" "),
-      });
+      log("warn", "a parent of ours stays, for others use it", { parent, for: others.join(" ") });
       return;
     }
     await links.remove(ifindex);
@@ -142,6 +142,7 @@ export function ownParents(context: Context): OwnParents {
     return hold(layers, async () => {
       // It may have been removed while we waited.
       if (!isUsed(top.name) || (await links.look(top))) return false;
+      if (!isOnRecord(layers, await links.names())) return false;
       await make(layers);
       log("warn", "a parent of ours was gone and was made again", {
         network: network.owner,
@@ -149,6 +150,11 @@ export function ownParents(context: Context): OwnParents {
       });
       return true;
     });
+  }
+
+  /** Whether all that is missing was made by us. */
+  function isOnRecord(layers: readonly ParentLayer[], names: ReadonlySet<string>): boolean {
+    return layers.every((layer) => names.has(askedName(layer)) || records.get(layer.name) !== undefined);
   }
 
   async function restoreAll(): Promise<void> {
@@ -165,6 +171,7 @@ export function ownParents(context: Context): OwnParents {
       const isFirst = !names.has(askedName(bottom));
       // Without the link below there is nothing to try: the network is degraded, and that is told.
       if (isFirst && bottom.kind === "vlan" && !names.has(bottom.lower)) continue;
+      if (!isOnRecord(layers, names)) continue;
       const failure = await restored(network, bottom.kind);
       if (failure?.errno === "EOPNOTSUPP") impossible.add(bottom.kind);
     }

@@ -66,11 +66,15 @@ export function deleteAddressRequest(ifindex: number, cidr: Cidr): Request {
   };
 }
 
+export interface ListedAddress {
+  readonly ifindex: number;
+  readonly cidr: Cidr;
+  /** Until somebody takes it away: no lease, and not made up from a router's advertisement. */
+  readonly permanent: boolean;
+}
+
 /** The interface addresses of one link, or of all links when no index is given. */
-export async function listAddresses(
-  conversation: Conversation,
-  ifindex = 0,
-): Promise<{ ifindex: number; cidr: Cidr }[]> {
+export async function listAddresses(conversation: Conversation, ifindex = 0): Promise<ListedAddress[]> {
   const messages = await conversation.dump({
     what: "list addresses",
     type: RTM_ADDR.RTM_GETADDR,
@@ -81,6 +85,7 @@ export async function listAddresses(
   return messages.flatMap((message) => {
     const { header, attrs } = decodeBody(addressFormat, message.body);
     const ip = attrs.local ?? attrs.address;
-    return ip ? [{ ifindex: header.index, cidr: { ip, prefix: header.prefixlen } }] : [];
+    const permanent = (header.flags & IFA_F.IFA_F_PERMANENT) !== 0;
+    return ip ? [{ ifindex: header.index, cidr: { ip, prefix: header.prefixlen }, permanent }] : [];
   });
 }

@@ -1,5 +1,7 @@
 import { UnderlayError } from "../../lib/errors.ts";
 import { isHostLinkName, isOurLinkName, OUR_PARENT_GROUP } from "../../lib/ifname.ts";
+import { contains, formatCidr, LINK_LOCAL } from "../../lib/ip.ts";
+import { type ListedAddress, listAddresses } from "../../netlink/address.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { GONE, isErrno } from "../../netlink/failure.ts";
 import { VLAN_PROTOCOL, vlanProtocolName } from "../../netlink/kinds/vlan.ts";
@@ -29,7 +31,10 @@ export interface ParentLinks {
   make(layer: ParentLayer): Promise<number>;
   /** The same on a link that was left half made. */
   finish(layer: ParentLayer, ifindex: number): Promise<void>;
-  /** Names of links that hang on it and are neither endpoints of ours nor among `except`, by index. */
+  /**
+   * For what others use it: names of links that hang on it and are neither endpoints of ours nor among `except`, by
+   * index; and addresses that it was given, which the kernel's own of IPv6 are not.
+   */
   users(ifindex: number, except: ReadonlySet<number>): Promise<string[]>;
   /** Deletes it; one that is gone already is success. Returns when the kernel has let it go. Throws `kernel`. */
   remove(ifindex: number): Promise<void>;
@@ -122,12 +127,15 @@ export function parentLinks(requests: Conversation, deletes: Conversation): Pare
     },
     async users(ifindex, except) {
       const links = await listLinks(requests, { only: ["name", "link", "linkNetnsid", "master"] });
-      return links
-        .filter(({ header, attrs: { name = "", link, linkNetnsid, master } }) => {
-          const hangs = (link === ifindex && linkNetnsid === undefined) || master === ifindex;
-          return hangs && !isOurLinkName(name) && !isHostLinkName(name) && !except.has(header.index);
-        })
-        .map(({ attrs }) => attrs.name ?? "");
+      const hanging = links.filter(({ header, attrs: { name = "", link, linkNetnsid, master } }) => {
+        const hangs = (link === ifindex && linkNetnsid === undefined) || master === ifindex;
+        return hangs && !isOurLinkName(name) && !isHostLinkName(name) && !except.has(header.index);
+      });
+      const addresses = (await listAddresses(requests, ifindex)).filter(isGiven);
+      return [
+        ...hanging.map(({ attrs }) => attrs.name ?? ""),
+        ...addresses.map(({ cidr }) => formatCidr(cidr)),
+      ];
     },
   };
 }
@@ -156,6 +164,11 @@ function foundLayer({ header, attrs }: Link): FoundLayer {
     marked: group === OUR_PARENT_GROUP,
     ...(protocol !== undefined && { protocol: vlanProtocolName(protocol) }),
   };
+}
+
+/** IPv4 has no addresses that nobody gave; of a lease it is a client's. */
+function isGiven({ cidr: { ip }, permanent }: ListedAddress): boolean {
+  return ip.family === 4 || (permanent && !contains(LINK_LOCAL, ip));
 }
 
 function isVlan(info: LinkInfo | undefined, vid: number, { protocol }: VlanLayer): boolean {
