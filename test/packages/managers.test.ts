@@ -14,6 +14,8 @@ const things = disposedAfterAll();
 const INSTALLED = "/usr/local/bin/underlay";
 const BEFORE = "ul-aaaaaaaaaaaa";
 const AFTER = "ul-bbbbbbbbbbbb";
+/** The host's own link on a parent, a dummy that is a parent, and a VLAN whose name is too long. */
+const OTHERS = ["ulh-bbbbbbbbbbb", "uld-bbbbbbbbbbb", "ulp-bbbbbbbbbbb"];
 const GONE = "ul-cccccccccccc";
 let booted: Booted;
 
@@ -74,10 +76,9 @@ test("install tells how they hear of it at once; what it says suffices", async (
 });
 
 test("a link of ours is left alone from its birth, another one is taken as before", async () => {
-  await makeLink(AFTER);
-  await makeLink("mv0");
+  for (const name of [AFTER, ...OTHERS, "mv0"]) await makeLink(name);
   await untilManaged("mv0", TAKEN);
-  expect(await managed(AFTER)).toEqual(LEFT_ALONE);
+  for (const name of [AFTER, ...OTHERS]) expect([name, await managed(name)]).toEqual([name, LEFT_ALONE]);
   const journal = ["journalctl", "--no-pager", "-u", "NetworkManager", "-g", "state change: unmanaged"];
   const changes = await booted.must(...journal);
   expect([changes.includes("(mv0)"), changes.includes(`(${AFTER})`)]).toEqual([true, false]);
