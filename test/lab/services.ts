@@ -29,6 +29,8 @@ export interface Services {
   underlay(fault?: string): Promise<GuestProcess>;
   /** Starts dockerd, and waits until its API listens. */
   dockerd(): Promise<GuestProcess>;
+  /** Starts dockerd, which may wait for a plugin before its API listens. */
+  dockerdAlone(): Promise<GuestProcess>;
   /** Gives dockerd the busybox image; it stays on the disk. */
   image(): Promise<void>;
   /** Runs the command line client; the command has to succeed. Answers its standard output. */
@@ -60,6 +62,10 @@ export function servicesOf(guest: Guest): Services {
     const words = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
     return JSON.parse(await guest.must(`${words.join(" ")} ${PROGRAM} -e ${quoted(CALL)}`));
   };
+  const dockerdAlone = async () => {
+    await guest.must("echo '{}' >/run/docker-test.json");
+    return guest.start("dockerd", `exec ${DOCKERD.join(" ")}`);
+  };
   return {
     underlay: async (fault) => {
       const env = fault === undefined ? [] : ["env", `UNDERLAY_FAULT=${fault}:kill`];
@@ -69,11 +75,11 @@ export function servicesOf(guest: Guest): Services {
       return daemon;
     },
     dockerd: async () => {
-      await guest.must("echo '{}' >/run/docker-test.json");
-      const dockerd = await guest.start("dockerd", `exec ${DOCKERD.join(" ")}`);
+      const dockerd = await dockerdAlone();
       await dockerd.said(/API listen on/);
       return dockerd;
     },
+    dockerdAlone,
     image: async () => {
       await guest.must(`exec bash -euc ${quoted(IMPORT_BUSYBOX)} ${IMAGE}`);
     },
