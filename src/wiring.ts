@@ -9,6 +9,7 @@ import type { Log } from "./lib/log.ts";
 import { didYouMean } from "./lib/nearest.ts";
 import { announceOn } from "./links/announce.ts";
 import { kindFacts } from "./links/host/kinds.ts";
+import { modulesNow } from "./links/host/modules.ts";
 import { MACHINE_FILES } from "./links/host/read.ts";
 import { hostLinks, type WriteSysctl } from "./links/host-link.ts";
 import { linksInside } from "./links/inside.ts";
@@ -108,10 +109,12 @@ export async function wireDaemon(
   const genericSocket = openRequestSocket(libc, NETLINK_GENERIC);
   const generic = new Conversation(requestThread.transport(genericSocket), trace);
   undo.defer(() => generic.close());
+  const release = MACHINE_FILES.text("/proc/sys/kernel/osrelease") ?? "";
   const kernel: KernelAccess = {
     requests,
     generic,
     converseIn: (other) => converse(requestThread, other),
+    kindsNow: (kinds) => modulesNow(MACHINE_FILES, release, kinds),
     log,
   };
   const engine = createEngine({
@@ -153,7 +156,6 @@ export async function wireDaemon(
     for (const thread of [requestThread, deleteThread]) thread.collect();
   };
   const kept = undo.move();
-  const release = MACHINE_FILES.text("/proc/sys/kernel/osrelease") ?? "";
   const kinds = () => kindFacts(MACHINE_FILES, release, { known: inside });
   return { engine, watch, kinds, collect, broken: broken.promise, close: () => kept.disposeAsync() };
 }

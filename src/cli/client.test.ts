@@ -33,6 +33,16 @@ async function listener(onConnection: (socket: Socket) => void): Promise<string>
   return dir;
 }
 
+test("a list without findings is read of a daemon that knows of none, and of one that sends them anyway", async () => {
+  const rows = await daemonClient(daemon()).networkRows();
+  const answer = await daemonClient(daemon()).networks();
+  const older = newDir();
+  const server = Bun.serve({ unix: join(older, ADMIN_SOCKET), fetch: () => Response.json(answer) });
+  closing.push(() => server.stop(true));
+  expect(rows.networks).toHaveLength(2);
+  expect(await daemonClient(older).networkRows()).toEqual(rows);
+});
+
 async function failure(promise: Promise<unknown>): Promise<UnderlayError> {
   const thrown = await promise.then(
     () => undefined,

@@ -1,12 +1,15 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { type Body, ErrorBody, SCHEMAS, type SchemaName } from "../daemon/api.ts";
+import { NetworkRows } from "../daemon/network-json.ts";
 import { CODES, UnderlayError } from "../lib/errors.ts";
 
 /** What shows networks and endpoints: the daemon, or the records when none runs. */
 export interface Source {
   status(): Promise<Body<"underlay.status/v1">>;
   networks(): Promise<Body<"underlay.networks/v1">>;
+  /** The same without what is wrong with each. */
+  networkRows(): Promise<NetworkRows>;
   network(id: string): Promise<Body<"underlay.network/v1">>;
   endpoints(): Promise<Body<"underlay.endpoints/v1">>;
   endpoint(id: string): Promise<Body<"underlay.endpoint/v1">>;
@@ -30,6 +33,11 @@ export function daemonClient(runDir: string, timeout: number = TIMEOUT.read): So
   return {
     status: () => get("underlay.status/v1", "/v1/status"),
     networks: () => get("underlay.networks/v1", "/v1/networks"),
+    networkRows: async () => {
+      const path = "/v1/networks?without=findings";
+      const body = await exchange(socket, path, { signal: AbortSignal.timeout(timeout) });
+      return understood(socket, "underlay.networks/v1", v.safeParse(NetworkRows, body), body);
+    },
     network: (id) => get("underlay.network/v1", `/v1/networks/${encodeURIComponent(id)}`),
     endpoints: () => get("underlay.endpoints/v1", "/v1/endpoints"),
     endpoint: (id) => get("underlay.endpoint/v1", `/v1/endpoints/${encodeURIComponent(id)}`),
@@ -49,9 +57,15 @@ async function call<Name extends SchemaName>(
   init: RequestInit,
 ): Promise<Body<Name>> {
   const body = await exchange(socket, path, init);
-  const answer = v.safeParse(SCHEMAS[schema], body);
   // Indexing the table by Name and parsing with what comes out is the pairing that Body states.
-  if (answer.success) return answer.output as Body<Name>;
+  return understood(socket, schema, v.safeParse(SCHEMAS[schema], body), body) as Body<Name>;
+}
+
+type Read<Answer> = { readonly success: true; readonly output: Answer } | { readonly success: false };
+
+/** The answer as it was read; else throws what the body says instead. */
+function understood<Answer>(socket: string, schema: SchemaName, read: Read<Answer>, body: unknown): Answer {
+  if (read.success) return read.output;
   const failure = v.safeParse(ErrorBody, body);
   if (!failure.success) {
     const message = `the daemon at ${socket} does not answer as ${schema}: is it of another version? Restart it`;

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { endpointBody, findById, type NetworkBody, networkBody, statusBody } from "../daemon/api.ts";
+import { endpointBody, findById, type NetworkBody, networkRow, statusBody } from "../daemon/api.ts";
 import type { EndpointRecord, NetworkRecord } from "../engine/records.ts";
-import { endpointView, networkView } from "../engine/views.ts";
+import { endpointView, networkRowView } from "../engine/views.ts";
 import { DATABASE_FILE, openStore } from "../store/sqlite.ts";
 import type { Source } from "./client.ts";
 
@@ -18,19 +18,21 @@ export function offlineSource(stateDir: string, daemonMissing: Error): Source {
   const store = openStore(stateDir, { readonly: true });
   const records = store.table<EndpointRecord>("endpoints").list();
   const endpoints = records.map(({ body }) => endpointBody(endpointView(body)));
+  const byNetwork = Map.groupBy(records, ({ body }) => body.network);
   const networks = store
     .table<NetworkRecord>("networks")
     .list()
     .map(({ body }): NetworkBody => {
-      const own = records.filter((endpoint) => endpoint.body.network === body.owner);
-      const view = networkView(body, { endpoints: own.length, healthy: true, findings: [] });
-      return { ...networkBody(view), healthy: null };
+      const own = byNetwork.get(body.owner) ?? [];
+      const view = networkRowView(body, { endpoints: own.length, healthy: true });
+      return { ...networkRow(view), healthy: null, findings: [] };
     });
   store.close();
 
   return {
     status: async () => statusBody(null, networks, endpoints, []),
     networks: async () => ({ schema: "underlay.networks/v1", networks }),
+    networkRows: async () => ({ schema: "underlay.networks/v1", networks }),
     network: async (id) => {
       const network = findById("network", networks, id);
       const own = endpoints.filter((endpoint) => endpoint.network_id === network.id);

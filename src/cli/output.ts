@@ -99,13 +99,19 @@ function sorted<Item extends { readonly created_at: string }>(
     throw usageError(
       `--sort: unknown key ${word(key)}${didYouMean(key.slice(0, 64), known)}; keys are ${known.join(", ")}`,
     );
-  const oldestFirst = items.toSorted((a, b) => a.created_at.localeCompare(b.created_at));
+  const oldestFirst = items.toSorted((a, b) => byText(a.created_at, b.created_at));
+  if (given === CREATED) return oldestFirst;
   const { compare } = new Intl.Collator("en", { numeric: true });
   const sign = minus === "" ? 1 : -1;
   return oldestFirst.toSorted((a, b) => sign * compare(of(a), of(b)));
 }
 
 const CREATED = "created";
+
+/** Times of one format and zone are in the order of their texts. */
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 
 /** Keys must all fit, of one key's values any. Throws `invalid_option` for an unknown key. */
 function filtered<Item>(

@@ -28,19 +28,19 @@ export function tableOf<Item>(
 ): string {
   const head = columns.map((column): Cell => ({ text: column.head, style: "bold" }));
   const rows = [
-    ...(heading ? [head] : []),
-    ...items.map((item) => columns.map((column) => column.cell(item))),
+    ...(heading ? [head.map(measured)] : []),
+    ...items.map((item) => columns.map((column) => measured(column.cell(item)))),
   ];
-  const widths = columns.map((_, i) =>
-    Math.max(0, ...rows.map((row) => Bun.stringWidth(textOf(row[i] ?? "")))),
-  );
+  const widths = columns.map((_, i) => rows.reduce((most, row) => Math.max(most, row[i]?.width ?? 0), 0));
   return rows.map((row) => `${lineOf(row, widths, paint)}\n`).join("");
 }
 
 /** `name  value` lines, names in one column. */
 export function pairsOf(pairs: readonly (readonly [string, Cell])[], paint: Paint): string {
   const width = Math.max(0, ...pairs.map(([name]) => name.length));
-  return pairs.map(([name, cell]) => `${lineOf([name, cell], [width], paint)}\n`).join("");
+  return pairs
+    .map(([name, cell]) => `${lineOf([measured(name), measured(cell)], [width], paint)}\n`)
+    .join("");
 }
 
 /** Names and options come from strangers: their control characters must not reach the terminal. */
@@ -48,15 +48,27 @@ export function clean(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, "?");
 }
 
-function textOf(cell: Cell): string {
-  return clean(typeof cell === "string" ? cell : cell.text);
+/** A cell as it is printed. Lists have thousands: each is cleaned and measured once. */
+interface Measured {
+  readonly text: string;
+  readonly style: Style | undefined;
+  readonly width: number;
 }
 
-function lineOf(row: readonly Cell[], widths: readonly number[], paint: Paint): string {
-  const cells = row.map((cell, i) => {
-    const text = textOf(cell);
-    const padding = i === row.length - 1 ? 0 : (widths[i] ?? 0) - Bun.stringWidth(text);
-    return (typeof cell === "string" ? text : paint(cell.style, text)) + " ".repeat(Math.max(0, padding));
+/** Most cells: every character is one column wide, and none is a control character. */
+const PLAIN_ASCII = /^[\x20-\x7e]*$/;
+
+function measured(cell: Cell): Measured {
+  const [raw, style] = typeof cell === "string" ? [cell, undefined] : [cell.text, cell.style];
+  if (PLAIN_ASCII.test(raw)) return { text: raw, style, width: raw.length };
+  const text = clean(raw);
+  return { text, style, width: Bun.stringWidth(text) };
+}
+
+function lineOf(row: readonly Measured[], widths: readonly number[], paint: Paint): string {
+  const cells = row.map(({ text, style, width }, i) => {
+    const padding = i === row.length - 1 ? 0 : (widths[i] ?? 0) - width;
+    return (style === undefined ? text : paint(style, text)) + " ".repeat(Math.max(0, padding));
   });
   return cells.join("  ").trimEnd();
 }

@@ -75,8 +75,8 @@ const DOCKER_POOLS: readonly { readonly within: string; readonly prefix: number 
 
 function isDockerPool(pool: Cidr): boolean {
   return DOCKER_POOLS.some(({ within, prefix }) => {
-    const whole = parseCidr(within);
-    return whole !== undefined && pool.prefix === prefix && contains(whole, pool.ip);
+    const whole = pool.prefix === prefix ? parseCidr(within) : undefined;
+    return whole !== undefined && contains(whole, pool.ip);
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Engine } from "../engine/engine.ts";
+import type { Engine, NetworkView } from "../engine/engine.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import { parseCidr, parseIp } from "../lib/ip.ts";
 import type { DaemonInfo } from "./admin.ts";
@@ -60,49 +60,51 @@ export function fakeEngine(
         throw new UnderlayError("state", "underlay.db is damaged: restore it from a backup");
       return options.empty ? [] : [...items];
     };
+  const networks = [
+    {
+      owner: `docker:${NET_B}`,
+      kind: "macvlan",
+      state: "active",
+      healthy: false,
+      parent: "eth9",
+      mode: "vepa",
+      mtu: 1400,
+      internal: true,
+      ipv6: false,
+      subnets: [],
+      options: { parent: "eth9", mode: "vepa" },
+      endpoints: 1,
+      createdAt: "2026-01-03T03:00:00.000Z",
+      findings: [FINDING],
+    },
+    {
+      owner: `docker:${NET_A}`,
+      kind: "macvlan",
+      state: "active",
+      healthy: true,
+      parent: "eth0",
+      mode: "bridge",
+      mtu: undefined,
+      internal: false,
+      ipv6: true,
+      subnets: [
+        { pool, gateway, aux: { nas } },
+        { pool: pool6, aux: {} },
+      ],
+      options: { parent: "eth0" },
+      endpoints: 2,
+      createdAt: "2026-01-02T03:00:00.000Z",
+      findings: [],
+    },
+  ] satisfies NetworkView[];
   return {
     reconciled,
     networks: {
       ensure: notHere,
       remove: notHere,
       // The newer first: whoever shows them has to sort.
-      list: lists([
-        {
-          owner: `docker:${NET_B}`,
-          kind: "macvlan",
-          state: "active",
-          healthy: false,
-          parent: "eth9",
-          mode: "vepa",
-          mtu: 1400,
-          internal: true,
-          ipv6: false,
-          subnets: [],
-          options: { parent: "eth9", mode: "vepa" },
-          endpoints: 1,
-          createdAt: "2026-01-03T03:00:00.000Z",
-          findings: [FINDING],
-        },
-        {
-          owner: `docker:${NET_A}`,
-          kind: "macvlan",
-          state: "active",
-          healthy: true,
-          parent: "eth0",
-          mode: "bridge",
-          mtu: undefined,
-          internal: false,
-          ipv6: true,
-          subnets: [
-            { pool, gateway, aux: { nas } },
-            { pool: pool6, aux: {} },
-          ],
-          options: { parent: "eth0" },
-          endpoints: 2,
-          createdAt: "2026-01-02T03:00:00.000Z",
-          findings: [],
-        },
-      ]),
+      list: lists(networks),
+      rows: lists(networks.map(({ findings: _, ...row }) => row)),
     },
     endpoints: {
       declare: notHere,

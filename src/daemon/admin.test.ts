@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { EP_1, type FakeEngine, fakeEngine, INFO, NET_A, NET_B } from "./admin.fixture.ts";
 import { adminHandler } from "./admin.ts";
 import { ErrorBody, SCHEMAS, type SchemaName } from "./api.ts";
+import { NetworkRows } from "./network-json.ts";
 
 async function ask(path: string, init: RequestInit = {}, engine: FakeEngine = fakeEngine()) {
   const response = await adminHandler(engine, INFO)(new Request(`http://underlay${path}`, init));
@@ -29,6 +30,26 @@ describe("answers are what their schema says", () => {
     expect(v.safeParse(SCHEMAS[schema], body).issues).toBeUndefined();
     expect(await ask(`${path}?x=1`)).toEqual({ status, body });
   });
+});
+
+test("without findings a list is the same but for these, and nothing is judged for it", async () => {
+  const judged = () => {
+    throw new Error("nobody asked what is wrong");
+  };
+  const whole = await ask("/v1/networks");
+  const engine = fakeEngine();
+  const { body } = await ask(
+    "/v1/networks?without=findings",
+    {},
+    {
+      ...engine,
+      networks: { ...engine.networks, list: judged },
+    },
+  );
+  const { networks } = v.parse(SCHEMAS["underlay.networks/v1"], whole.body);
+  const rows = networks.map(({ findings: _, ...row }) => row);
+  expect(body).toEqual({ schema: "underlay.networks/v1", networks: rows });
+  expect(v.safeParse(NetworkRows, body).issues).toBeUndefined();
 });
 
 test("a network with its endpoints, addresses as text", async () => {

@@ -14,9 +14,11 @@ import {
   findingBody,
   gcBody,
   networkBody,
+  networkRow,
   type SchemaName,
   statusBody,
 } from "./api.ts";
+import type { NetworkRows } from "./network-json.ts";
 
 /** What the daemon knows about itself. */
 export interface DaemonInfo {
@@ -57,13 +59,16 @@ interface Call {
   readonly info: DaemonInfo;
   /** The `:id` of the path, decoded. */
   readonly id: string;
+  readonly query: URLSearchParams;
   readonly request: Request;
 }
+
+type Answer = Body<SchemaName> | NetworkRows;
 
 interface Route {
   readonly method: "GET" | "POST";
   readonly path: string;
-  readonly answer: (call: Call) => Body<SchemaName> | Promise<Body<SchemaName>>;
+  readonly answer: (call: Call) => Answer | Promise<Answer>;
 }
 
 const ROUTES: readonly Route[] = [
@@ -82,8 +87,8 @@ const ROUTES: readonly Route[] = [
 export function adminHandler(engine: Engine, info: DaemonInfo): (request: Request) => Promise<Response> {
   return async (request) => {
     try {
-      const { route, id } = routeOf(request);
-      return Response.json(await route.answer({ engine, info, id, request }));
+      const { route, ...asked } = routeOf(request);
+      return Response.json(await route.answer({ engine, info, ...asked, request }));
     } catch (thrown) {
       return errorResponse(asUnderlayError(thrown));
     }
@@ -102,11 +107,11 @@ function errorResponse(error: UnderlayError): Response {
   return Response.json(errorBody(error), { status: HTTP_STATUS[error.code] });
 }
 
-function routeOf(request: Request): { route: Route; id: string } {
-  const [path = ""] = request.url.replace(/^[a-z]+:\/\/[^/]*/i, "").split(/[?#]/);
+function routeOf(request: Request): { route: Route } & Pick<Call, "id" | "query"> {
+  const [path = "", query] = request.url.replace(/^[a-z]+:\/\/[^/]*/i, "").split(/[?#]/);
   const matches = ROUTES.flatMap((route) => {
     const id = matchPath(route.path, path);
-    return id === undefined ? [] : [{ route, id }];
+    return id === undefined ? [] : [{ route, id, query: new URLSearchParams(query) }];
   });
   const match = matches.find(({ route }) => route.method === request.method);
   if (match) return match;
@@ -153,7 +158,10 @@ function status({ engine, info }: Call): Body<"underlay.status/v1"> {
   );
 }
 
-function networks({ engine }: Call): Body<"underlay.networks/v1"> {
+function networks({ engine, query }: Call): Body<"underlay.networks/v1"> | NetworkRows {
+  if (query.get("without") === "findings") {
+    return { schema: "underlay.networks/v1", networks: engine.networks.rows().map(networkRow) };
+  }
   return { schema: "underlay.networks/v1", networks: engine.networks.list().map(networkBody) };
 }
 

@@ -5,48 +5,13 @@ import { UnderlayError } from "../lib/errors.ts";
 import { formatCidr, formatIp } from "../lib/ip.ts";
 import { word } from "../lib/quote.ts";
 import { MigrateJson } from "./migrate-json.ts";
+import { FindingJson, NetworkJson } from "./network-json.ts";
 import { ProbeJson } from "./probe-json.ts";
 
 /**
  * The JSON of the admin API and of `-o json`: the same bodies, each under a versioned schema name. A key is never
  * renamed or given another meaning within a version; new ones may come. Times are RFC 3339 in UTC.
  */
-
-const FindingJson = v.object({
-  id: v.string(),
-  title: v.string(),
-  severity: v.picklist(["fail", "warn", "info"]),
-  confidence: v.picklist(["certain", "likely", "possible"]),
-  subject: v.object({ kind: v.string(), name: v.string() }),
-  message: v.string(),
-  evidence: v.array(v.object({ source: v.string(), value: v.string() })),
-  fix: v.array(v.object({ say: v.string(), run: v.optional(v.string()) })),
-});
-
-const NetworkJson = v.object({
-  /** The part of the owner after its protocol: Docker's network id. */
-  id: v.string(),
-  owner: v.string(),
-  kind: v.string(),
-  state: v.string(),
-  /** Null when no daemon looks at its parent. */
-  healthy: v.nullable(v.boolean()),
-  parent: v.string(),
-  mode: v.string(),
-  /** Null: the parent's. */
-  mtu: v.nullable(v.number()),
-  internal: v.boolean(),
-  ipv6: v.boolean(),
-  subnets: v.array(
-    v.object({ pool: v.string(), gateway: v.nullable(v.string()), aux: v.record(v.string(), v.string()) }),
-  ),
-  options: v.record(v.string(), v.string()),
-  /** Only with -o host_access=true: the host's own link, and its addresses; without any, it is the parent's own. */
-  host_access: v.optional(v.object({ link: v.string(), addresses: v.array(v.string()) })),
-  endpoints: v.number(),
-  created_at: v.string(),
-  findings: v.array(FindingJson),
-});
 
 const EndpointJson = v.object({
   id: v.string(),
@@ -174,6 +139,10 @@ export type ErrorBody = v.InferOutput<typeof ErrorBody>;
 const idOf = (owner: string) => owner.slice(owner.indexOf(":") + 1);
 
 export function networkBody(view: NetworkView): NetworkBody {
+  return { ...networkRow(view), findings: view.findings.map(findingBody) };
+}
+
+export function networkRow(view: Omit<NetworkView, "findings">): Omit<NetworkBody, "findings"> {
   const { owner, kind, state, healthy, parent, mode, internal, ipv6, endpoints, hostAccess: access } = view;
   return {
     id: idOf(owner),
@@ -187,7 +156,6 @@ export function networkBody(view: NetworkView): NetworkBody {
     ...(access && { host_access: { link: access.link, addresses: [...access.addresses] } }),
     endpoints,
     created_at: view.createdAt,
-    findings: view.findings.map(findingBody),
   };
 }
 

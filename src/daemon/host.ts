@@ -36,7 +36,7 @@ export function hostWatch(parts: HostParts): HostWatch {
     async look() {
       kinds ??= parts.kinds();
       last = hostFindings(factsOf(parts, await kinds)).findings;
-      phases.tell(last);
+      phases.tell([["host", last]]);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { manualClock } from "../lib/clock.fixture.ts";
 import { silentLog } from "../lib/log.ts";
-import type { LinkListener } from "../links/watch.ts";
+import type { LinkListener, WatchedLink } from "../links/watch.ts";
 import { fakeEngine } from "./admin.fixture.ts";
 import { keepLooking } from "./look.ts";
 
@@ -11,6 +11,7 @@ const turns = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** A daemon whose looks at the kernel end when they are told to. */
 function slowDaemon() {
   const looks: string[] = [];
+  const touched: (readonly WatchedLink[] | undefined)[] = [];
   let free = Promise.withResolvers<void>();
   const slowly = async (what: string) => {
     looks.push(what);
@@ -21,7 +22,10 @@ function slowDaemon() {
     ...fakeEngine(),
     concerns: () => true,
     announce: async () => undefined,
-    refresh: () => slowly("refresh"),
+    refresh: (links?: readonly WatchedLink[]) => {
+      touched.push(links);
+      return slowly("refresh");
+    },
     reconcile: async () => {
       await slowly("reconcile");
       return { dryRun: false, actions: [] };
@@ -39,11 +43,15 @@ function slowDaemon() {
   return {
     clock,
     looks,
+    touched,
+    overrun: () => {
+      for (const listen of listeners) listen({ kind: "overrun" });
+    },
     stirred: () => stirs,
     end: keepLooking({ engine, watch, rest }, 60_000, silentLog, clock),
-    change: (news = true) => {
+    change: (news = true, name = "eth0", ifindex = 2) => {
       for (const listen of listeners)
-        listen({ kind: "changed", name: "eth0", ifindex: 2, up: true, moved: false, news });
+        listen({ kind: "changed", name, ifindex, up: true, moved: false, news });
     },
     async free() {
       free.resolve();
@@ -92,6 +100,36 @@ test("a parent of which nothing is new can wait, but not when something is", asy
   clock.pass(10_000);
   await turns();
   expect(looks).toEqual(["refresh", "refresh"]);
+  await end();
+});
+
+test("a look is told which links changed since the last one began, and that all may have when events were lost", async () => {
+  const { clock, touched, change, overrun, free, end } = slowDaemon();
+  for (let time = 0; time < 3; time++) change();
+  change(true, "eth1", 3);
+  clock.pass(200);
+  await turns();
+  change(true, "eth2", 4);
+  await free();
+  clock.pass(1000);
+  await turns();
+  await free();
+  change(true, "eth3", 5);
+  overrun();
+  change(true, "eth4", 6);
+  clock.pass(1000);
+  await turns();
+  await free();
+  change();
+  clock.pass(1000);
+  await turns();
+  await free();
+  expect(touched.map((links) => links?.map(({ name }) => name))).toEqual([
+    ["eth0", "eth1"],
+    ["eth2"],
+    undefined,
+    ["eth0"],
+  ]);
   await end();
 });
 

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { WatchedLink } from "../links/watch.ts";
 import type { DaemonParts } from "../wiring.ts";
 import type { HostWatch } from "./host.ts";
 import type { Rest } from "./rest.ts";
@@ -49,7 +50,20 @@ export function keepLooking(
     });
   }
 
-  const refresh = () => engine.refresh();
+  /** What changed since the last look; undefined: nobody knows. */
+  let heard: Map<string, WatchedLink> | undefined = new Map();
+  const refresh = () => {
+    const links = heard && [...heard.values()];
+    heard = new Map();
+    return engine.refresh(links);
+  };
+  /** The names that a link has had: each may be a parent's. */
+  const hear = ({ name, ifindex, parentIfindex }: WatchedLink) =>
+    heard?.set(`${ifindex} ${parentIfindex} ${name}`, {
+      name,
+      ifindex,
+      ...(parentIfindex !== undefined && { parentIfindex }),
+    });
   const pass = async () => {
     await engine.reconcile({ dryRun: false });
     await engine.refresh();
@@ -72,7 +86,9 @@ export function keepLooking(
     soon = { at, cancel };
   };
   const subscription = watch.subscribe((event) => {
-    if (event.kind !== "overrun" && !engine.concerns(event)) return;
+    if (event.kind === "overrun") heard = undefined;
+    else if (engine.concerns(event)) hear(event);
+    else return;
     if (event.kind === "changed" && !event.news) lookWithin(NO_NEWS);
     else lookWithin(Math.max(FLOCK.first, lastLook + FLOCK.next - clock.now()));
   });

@@ -39,6 +39,7 @@ export function fakeEngine(): FakeEngine {
         for (const [key, endpoint] of endpoints) if (endpoint.network === owner) endpoints.delete(key);
       },
       list: () => [...networks.values()].map(networkView),
+      rows: () => [...networks.values()].map(networkView),
     },
     endpoints: {
       async declare(request) {

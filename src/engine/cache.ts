@@ -18,6 +18,10 @@ export class Cache<Body extends { readonly owner: string }, Kind extends string 
     for (const body of this.list()) this.#note(body);
   }
 
+  get size(): number {
+    return this.#rows.size;
+  }
+
   get(owner: string): Body | undefined {
     return this.#rows.get(owner)?.body;
   }

@@ -150,14 +150,19 @@ function neighboursOf(
   network: NetworkRecord,
   parent: ParentFacts,
 ): Judged["neighbours"] {
-  return withParent(context, parent)
-    .filter((other) => other.owner !== network.owner && sharesParent(context, other, parent))
+  return networksOn(context, parent)
+    .filter((other) => other.owner !== network.owner)
     .map((other) => ({
       owner: other.owner,
       kind: other.kind,
       mode: other.spec.mode,
       ...(other.spec.flag !== undefined && { flag: other.spec.flag }),
     }));
+}
+
+/** The networks whose parent it is. */
+export function networksOn(context: LookContext, parent: ParentFacts): NetworkRecord[] {
+  return withParent(context, parent).filter((other) => sharesParent(context, other, parent));
 }
 
 /** Those that may share the parent, without a look at the thousands that are on other ones. */

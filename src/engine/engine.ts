@@ -16,6 +16,8 @@ export interface Engine {
     /** Forgets the network and its endpoints; an unknown one is success. */
     remove(owner: string): Promise<void>;
     list(): NetworkView[];
+    /** The same without a judgement of each. */
+    rows(): NetworkRowView[];
   };
   readonly endpoints: {
     /** Records the endpoint and chooses its MAC. Throws `not_found` for an unknown network. */
@@ -45,7 +47,11 @@ export type NetworkState = "active" | "removing";
 /** `declared` → `provisioned` → `removing`. */
 export type EndpointState = "declared" | "provisioned" | "removing";
 
-export interface NetworkView {
+export interface NetworkView extends NetworkRowView {
+  readonly findings: readonly Finding[];
+}
+
+export interface NetworkRowView {
   readonly owner: string;
   readonly kind: string;
   readonly state: NetworkState;
@@ -62,7 +68,6 @@ export interface NetworkView {
   readonly endpoints: number;
   /** RFC 3339. */
   readonly createdAt: string;
-  readonly findings: readonly Finding[];
 }
 
 export interface HostAccessView {

@@ -27,8 +27,8 @@ export interface HostAccess {
   keeps(name: string): boolean;
 }
 
-/** `changed`: what is to be told of a network is another than before. */
-export function hostAccess(context: Context, changed: () => void): HostAccess {
+/** `changed`: what is to be told of that network is another than before. */
+export function hostAccess(context: Context, changed: (network: string) => void): HostAccess {
   const { networks, hostLinks, queues, sightings, step, log } = context;
   const told = new Map<string, string>();
   /** What each link was last seen to have, as text: when that has changed since, somebody else did it. */
@@ -49,7 +49,7 @@ export function hostAccess(context: Context, changed: () => void): HostAccess {
   function tellOfTrouble(network: string, trouble: HostTrouble | undefined): void {
     if (Bun.deepEquals(sightings.hostTrouble(network), trouble)) return;
     sightings.troubleHost(network, trouble);
-    changed();
+    changed(network);
   }
 
   /** What of it cannot be, as things are. */
@@ -151,7 +151,8 @@ export function hostAccess(context: Context, changed: () => void): HostAccess {
   return {
     sync,
     async syncAll() {
-      for (const { owner } of networks.list()) await sync(owner);
+      const wanting = networks.list().filter(({ spec }) => spec.hostAccess);
+      for (const { owner } of wanting) await sync(owner);
     },
     async orphans() {
       const wanted = wantedNames();

@@ -1,6 +1,7 @@
 import { refusals } from "../conditions/judge.ts";
 import { asUnderlayError, problemsError, UnderlayError } from "../lib/errors.ts";
 import type { LinkFacts, ParentFacts } from "../lib/facts.ts";
+import type { Family } from "../lib/ip.ts";
 import { ownerWords } from "../lib/owner.ts";
 import type { NetworkRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
@@ -81,11 +82,14 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
     givenUp?.throwIfAborted();
     step("network.ensure.before-record");
     await networks.put(record);
-    if (givenUp?.aborted) await networks.delete(record.owner);
+    if (givenUp?.aborted) {
+      await networks.delete(record.owner);
+      health.forget(record.owner);
+    }
     givenUp?.throwIfAborted();
     step("network.ensure.after-record");
     tellOfGateways(record);
-    health.note(record.owner, facts);
+    health.note(record, facts);
   }
 
   /** Docker up to 27 makes one up for every subnet, so it is no error. */
@@ -119,7 +123,8 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
   }
 
   async function factsBelow(spec: LinkSpec, { lower }: VlanLayer): Promise<ParentFacts> {
-    const { link, candidates, ...facts } = await context.parents.facts({ how: "name", name: lower });
+    const ref = { how: "name", name: lower } as const;
+    const { link, candidates, ...facts } = await context.parents.facts(ref, undefined, []);
     const vids = spec.parent.how === "vlan" ? spec.parent.vids : [];
     return {
       ...facts,
@@ -152,7 +157,11 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
     spec: LinkSpec,
     allow: readonly string[],
   ): Promise<{ record: NetworkRecord; facts: ParentFacts }> {
-    const facts = await context.parents.facts(spec.parent, await memoryOfDummy(request, spec));
+    const facts = await context.parents.facts(
+      spec.parent,
+      await memoryOfDummy(request, spec),
+      familiesOf(request),
+    );
     const record = recordOf(request, spec, allow, facts.link);
     if (!facts.link) throw missingParentError(spec.parent) ?? mustRefuse(record, refused(record, facts));
     const refusal = refused(record, facts);
@@ -223,6 +232,7 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
       async () => {
         step("network.remove.after-endpoints");
         await networks.delete(owner);
+        health.forget(owner);
         step("network.remove.after-record");
       },
       () => dropParent(record),
@@ -235,6 +245,11 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
   }
 
   return { ensure, remove, removeIf };
+}
+
+/** Of the host's routes only those say something of a network that are of its families. */
+function familiesOf({ subnets }: NetworkRequest): Family[] {
+  return [...new Set(subnets.map(({ pool }) => pool.ip.family))];
 }
 
 const NO_FACTS = { candidates: [], children: [], routers: [], routesElsewhere: [] } as const;

@@ -25,8 +25,8 @@ export interface OwnParents {
    * it may be about to. Throws as `ParentLinks.make` does.
    */
   restore(network: NetworkRecord): Promise<boolean>;
-  /** The same for all networks. What fails is logged, once for as long as it fails in the same way. */
-  restoreAll(): Promise<void>;
+  /** The same for these networks, or for all. What fails is logged, once for as long as it fails in the same way. */
+  restoreAll(networks?: readonly NetworkRecord[]): Promise<void>;
   /** Records that no network uses. */
   unused(): ParentRecord[];
 }
@@ -142,7 +142,7 @@ export function ownParents(context: Context): OwnParents {
     return hold(layers, async () => {
       // It may have been removed while we waited.
       if (!isUsed(top.name) || (await links.look(top))) return false;
-      if (!isOnRecord(layers, await links.names())) return false;
+      if (!isOnRecord(layers, await links.names(layers.flatMap(namesFor)))) return false;
       await make(layers);
       log("warn", "a parent of ours was gone and was made again", {
         network: network.owner,
@@ -157,13 +157,12 @@ export function ownParents(context: Context): OwnParents {
     return layers.every((layer) => names.has(askedName(layer)) || records.get(layer.name) !== undefined);
   }
 
-  async function restoreAll(): Promise<void> {
-    const wanting = networks
-      .list()
+  async function restoreAll(among: readonly NetworkRecord[] = networks.list()): Promise<void> {
+    const wanting = among
       .map((network) => ({ network, layers: layersOf(network.spec.parent, network.owner) }))
       .filter(({ network, layers }) => network.state === "active" && layers.length > 0);
     if (wanting.length === 0) return;
-    const names = await links.names();
+    const names = await links.names(wanting.flatMap(({ layers }) => layers.flatMap(namesFor)));
     const impossible = new Set<string>();
     for (const { network, layers } of wanting) {
       const [bottom, top] = [layers[0], layers.at(-1)];
@@ -202,6 +201,11 @@ export function ownParents(context: Context): OwnParents {
     restoreAll,
     unused: () => records.list().filter(({ owner }) => !isUsed(owner)),
   };
+}
+
+/** By which a layer, and the link below it, is found. */
+function namesFor(layer: ParentLayer): string[] {
+  return layer.kind === "vlan" ? [askedName(layer), layer.lower] : [askedName(layer)];
 }
 
 /** A name that exists always wins; but a protocol that was asked for is not ignored in silence. */

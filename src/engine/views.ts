@@ -1,6 +1,5 @@
-import type { Finding } from "../conditions/condition.ts";
 import { hostLinkNameOf } from "../lib/ifname.ts";
-import type { EndpointView, NetworkView } from "./engine.ts";
+import type { EndpointView, NetworkRowView } from "./engine.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord, subnetsOf } from "./records.ts";
 
 /** Records as they are shown: to the admin API, and to the CLI when it reads the store itself. */
@@ -8,10 +7,9 @@ import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord, subnetsOf 
 export interface NetworkLive {
   readonly endpoints: number;
   readonly healthy: boolean;
-  readonly findings: readonly Finding[];
 }
 
-export function networkView(record: NetworkRecord, live: NetworkLive): NetworkView {
+export function networkRowView(record: NetworkRecord, live: NetworkLive): NetworkRowView {
   return {
     owner: record.owner,
     kind: record.kind,
@@ -29,7 +27,6 @@ export function networkView(record: NetworkRecord, live: NetworkLive): NetworkVi
     }),
     endpoints: live.endpoints,
     createdAt: record.createdAt,
-    findings: live.findings,
   };
 }
 

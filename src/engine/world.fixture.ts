@@ -9,6 +9,7 @@ import type { WantedHostLink } from "../links/host-link.ts";
 import { IPVLAN_SHARING, type IpvlanSpec, parseIpvlan } from "../links/ipvlan/spec.ts";
 import { MACVLAN_SHARING, type MacvlanSpec, parseMacvlan } from "../links/macvlan/spec.ts";
 import type { ParentLinks } from "../links/parent/make.ts";
+import type { Parents } from "../links/parent/parents.ts";
 import { askedName } from "../links/parent/plan.ts";
 import type { SurveyedLink } from "../links/survey.ts";
 import { memoryStore } from "../store/memory.ts";
@@ -63,6 +64,7 @@ export class World {
   onStep: (step: StepName) => void = () => undefined;
   /** What happens before a link is deleted. */
   onDelete: (name: string) => Promise<void> = async () => undefined;
+  readonly looks: string[] = [];
   /** What happens while a parent is looked at. */
   onLook: () => Promise<void> = async () => undefined;
 
@@ -114,11 +116,8 @@ export class World {
       },
       drivers: { macvlan, ipvlan },
       parents: {
-        facts: async (ref, memory) => {
-          const facts = this.#facts("name" in ref ? ref.name : (memory?.name ?? ref.how));
-          await this.onLook();
-          return facts;
-        },
+        facts: this.#look,
+        atOnce: async () => ({ facts: this.#look }),
         find: async (ref, memory) => this.parents.get("name" in ref ? ref.name : memory.name),
         bringUp: async (ifindex) => {
           if (this.bringUpFailure) throw this.bringUpFailure;
@@ -193,10 +192,16 @@ export class World {
     };
   }
 
+  #look: Parents["facts"] = async (ref, memory) => {
+    const facts = this.#facts("name" in ref ? ref.name : (memory?.name ?? ref.how));
+    this.looks.push(facts.asked);
+    return this.onLook().then(() => facts);
+  };
+
   #facts(asked: string): ParentFacts {
     const link = this.parents.get(asked);
-    const { children } = this;
-    return { asked, ...(link && { link }), candidates: [], children, routers: [], routesElsewhere: [] };
+    const none = { candidates: [], routers: [], routesElsewhere: [] };
+    return { asked, ...(link && { link }), ...none, children: this.children };
   }
 
   #linkAt(ifindex: number | undefined): LinkFacts | undefined {

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { CONDITIONS } from "../../conditions/registry.ts";
-import type { EndpointBody, NetworkBody } from "../../daemon/api.ts";
+import type { EndpointBody } from "../../daemon/api.ts";
 import type { Config } from "../../daemon/config.ts";
+import type { NetworkRow } from "../../daemon/network-json.ts";
 import { dockerdAt } from "../../docker/dockerd.ts";
 import { chosen } from "../../docker/migrate/plan.ts";
 import { asUnderlayError } from "../../lib/errors.ts";
@@ -24,7 +25,7 @@ const FIXED: Readonly<Record<string, () => readonly Candidate[]>> = {
 };
 
 const LIVE: Readonly<Record<string, (source: Source) => Promise<readonly Candidate[]>>> = {
-  NETWORK: async (source) => (await source.networks()).networks.map(networkName),
+  NETWORK: async (source) => (await source.networkRows()).networks.map(networkName),
   ENDPOINT: async (source) => (await source.endpoints()).endpoints.map(endpointName),
   LINK: async (source) =>
     (await source.status()).parents.map(({ name, networks }) => ({
@@ -33,7 +34,7 @@ const LIVE: Readonly<Record<string, (source: Source) => Promise<readonly Candida
     })),
 };
 
-function networkName({ id, kind, parent, subnets }: NetworkBody): Candidate {
+function networkName({ id, kind, parent, subnets }: NetworkRow): Candidate {
   const pools = subnets.map(({ pool }) => ` ${pool}`).join("");
   return { word: id.slice(0, SHORT_ID), help: `${kind} on ${parent}${pools}` };
 }

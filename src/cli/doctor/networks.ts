@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync } from "node:fs";
-import { type FindingBody, findingBody, type NetworkBody, networkBody } from "../../daemon/api.ts";
+import { type FindingBody, findingBody, type NetworkBody, networkRow } from "../../daemon/api.ts";
 import { findingsOfRecords, type Records } from "../../engine/look.ts";
 import type { EndpointRecord, NetworkRecord } from "../../engine/records.ts";
-import { networkView } from "../../engine/views.ts";
+import { networkRowView } from "../../engine/views.ts";
 import { asUnderlayError } from "../../lib/errors.ts";
 import type { Read } from "../../lib/host-facts.ts";
 import { silentLog } from "../../lib/log.ts";
@@ -92,9 +92,10 @@ async function ofRecords(
     : [];
   return {
     from: "records",
-    networks: records.networks.map((record) =>
-      networkBody(networkView(record, { endpoints: 0, healthy: true, findings: [] })),
-    ),
+    networks: records.networks.map((record) => ({
+      ...networkRow(networkRowView(record, { endpoints: 0, healthy: true })),
+      findings: [],
+    })),
     findings: found.map(findingBody),
   };
 }

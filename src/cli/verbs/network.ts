@@ -1,7 +1,18 @@
 import type { EndpointBody, FindingBody, NetworkBody } from "../../daemon/api.ts";
+import type { NetworkRow, NetworkRows } from "../../daemon/network-json.ts";
 import { formatAge } from "../../lib/duration.ts";
 import { EXIT } from "../exit.ts";
-import { formatOf, jsonOf, type Listing, listText, ONE_FORMATS, paintOf, shortId } from "../output.ts";
+import { LIST_FORMATS } from "../flags.ts";
+import {
+  type Format,
+  formatOf,
+  jsonOf,
+  type Listing,
+  listText,
+  ONE_FORMATS,
+  paintOf,
+  shortId,
+} from "../output.ts";
 import { type Cell, pairsOf } from "../table.ts";
 import type { Call, Verb } from "../verb.ts";
 import { findingLines } from "./findings.ts";
@@ -16,7 +27,7 @@ export const macOf = (mac: string | null): string => mac ?? "the parent's";
 
 export const ageOf = (createdAt: string, now: number): string => formatAge(now - Date.parse(createdAt));
 
-const NETWORKS: Listing<NetworkBody, ListContext> = {
+const NETWORKS: Listing<NetworkRow, ListContext> = {
   schema: "underlay.networks/v1",
   key: "networks",
   columns: ({ short, now }) => [
@@ -57,17 +68,23 @@ const NETWORKS: Listing<NetworkBody, ListContext> = {
 };
 
 /** `degraded` is what matters most; before that comes what the record says. */
-function stateWord({ state, healthy }: NetworkBody): string {
+function stateWord({ state, healthy }: NetworkRow): string {
   return healthy === false ? "degraded" : state;
 }
 
-function stateOf(network: NetworkBody): Cell {
+function stateOf(network: NetworkRow): Cell {
   const text = stateWord(network);
   return { text, style: text === "active" ? "green" : text === "degraded" ? "red" : "yellow" };
 }
 
+/** Formats of which people and scripts see the columns alone. */
+const WITHOUT_FINDINGS: readonly Format[] = ["table", "wide", "name"];
+
 async function list(call: Call): Promise<number> {
-  const { answer } = await call.ask((source) => source.networks());
+  const isTable = WITHOUT_FINDINGS.includes(formatOf(call.given, LIST_FORMATS));
+  const { answer } = await call.ask<NetworkRows>((source) =>
+    isTable ? source.networkRows() : source.networks(),
+  );
   call.io.stdout(listText(NETWORKS, answer.networks, { short: shortId(call.given), now: call.now }, call));
   return EXIT.done;
 }

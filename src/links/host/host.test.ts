@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Read } from "../../lib/host-facts.ts";
 import { bootFacts } from "./boot.ts";
 import { kernelFacts, machineFacts } from "./machine.ts";
-import { moduleState } from "./modules.ts";
+import { moduleState, modulesNow } from "./modules.ts";
 import { neighbourTables } from "./neighbours.ts";
 import { processFacts, profileOf } from "./process.ts";
 import { type Files, MACHINE_FILES } from "./read.ts";
@@ -32,6 +32,15 @@ describe("a module is", () => {
     ["021q", "missing", `${folder}/modules.dep`],
   ] as const)("%s: %s", (module, state, source) => {
     expect(moduleState(files, "6.1.0", module)).toEqual({ state, source });
+  });
+
+  test("here now when it is loaded or built in, and that is known of all or of none", () => {
+    expect(modulesNow(files, "6.1.0", ["macvlan", "macvtap", "8021q", "dummy", "021q"])).toEqual([
+      "macvlan",
+      "8021q",
+    ]);
+    expect(modulesNow(files, "6.1.9", ["macvlan"])).toBeUndefined();
+    expect(modulesNow(machine({}), "6.1.0", ["macvlan"])).toBeUndefined();
   });
 
   test("unknown without a folder of this kernel, unless it is loaded", () => {

@@ -19,3 +19,21 @@ export function moduleState(
   if (has(`${folder}/modules.dep`, file)) return { state: "loadable", source: `${folder}/modules.dep` };
   return { state: "missing", source: `${folder}/modules.dep` };
 }
+
+/**
+ * Of the modules those that the kernel has now. Undefined when it cannot be told which are built in: then it may have
+ * all of them.
+ */
+export function modulesNow<Module extends string>(
+  files: Files,
+  release: string,
+  modules: readonly Module[],
+): readonly Module[] | undefined {
+  const loaded = files.text("/proc/modules");
+  const builtIn = files.text(`/lib/modules/${release}/modules.builtin`);
+  if (loaded === undefined || builtIn === undefined) return undefined;
+  return modules.filter(
+    (module) =>
+      loaded.startsWith(`${module} `) || loaded.includes(`\n${module} `) || builtIn.includes(`/${module}.ko`),
+  );
+}

@@ -3,7 +3,7 @@ import { isHostLinkName, isOurLinkName, OUR_LINK_GROUP } from "../../lib/ifname.
 import type { Conversation } from "../../netlink/conversation.ts";
 import { ipvlanFlagName, ipvlanModeName } from "../../netlink/kinds/ipvlan.ts";
 import { macvlanModeName } from "../../netlink/kinds/macvlan.ts";
-import { type Link, listLinks, type PartOfLink } from "../../netlink/link.ts";
+import { listLinks, type PartOfLink } from "../../netlink/link.ts";
 import { isKnownKind, type LinkInfo } from "../../netlink/link-info.ts";
 import { netnsIdOf } from "../../netlink/nsid.ts";
 import { HOST_NETNS, openPlace, type Place, visitEveryNetns, type WalkContext } from "./netns-walk.ts";
@@ -18,26 +18,58 @@ export interface ParentPlace {
 
 const OF_CHILDREN = ["name", "link", "linkNetnsid", "info", "address", "mtu", "group"] as const;
 
+const CHILD_KINDS = ["macvlan", "macvtap", "ipvlan", "ipvtap"] as const;
+
 /** All children in all namespaces that can be reached. */
-export async function childrenOf(context: WalkContext, parent: ParentPlace): Promise<ChildFacts[]> {
-  using netns = openPlace(context, parent.netns);
-  const { results } = await visitEveryNetns(context, async (place) => {
-    const links = (await listLinks(place.conversation, { only: OF_CHILDREN })).filter(
-      ({ attrs }) => attrs.link === parent.ifindex,
+export async function childrenOf(
+  context: WalkContext,
+  { ifindex, netns }: ParentPlace,
+): Promise<ChildFacts[]> {
+  return (await childrenIn(context, netns, ifindex)).get(ifindex) ?? [];
+}
+
+/** The children of all parents in a namespace, or of the one with that index. */
+export async function childrenIn(
+  context: WalkContext,
+  parents: NetnsFacts,
+  ifindex?: number,
+): Promise<ReadonlyMap<number, ChildFacts[]>> {
+  using netns = openPlace(context, parents);
+  const found = new Map<number, ChildFacts[]>();
+  await visitEveryNetns(context, async (place) => {
+    const links = (await childLinks(context, place)).filter(
+      ({ attrs }) => attrs.link !== undefined && (ifindex === undefined || attrs.link === ifindex),
     );
-    if (links.length === 0) return [];
+    if (links.length === 0) return;
     // Only after the dump: it is what makes the kernel give the parent's namespace an id here.
-    const nsid = await parentNetnsId(place, parent, netns.fd);
-    return links.filter((link) => hangsIn(link, nsid)).flatMap((link) => childFacts(link, place.facts));
+    const nsid = await parentNetnsId(place, parents, netns.fd);
+    for (const link of links) {
+      if (!hangsIn(link, nsid)) continue;
+      const parent = link.attrs.link ?? 0;
+      found.set(parent, [...(found.get(parent) ?? []), ...childFacts(link, place.facts)]);
+    }
   });
-  return results.flat();
+  return found;
+}
+
+/** The home namespace may have thousands of VLANs; a container has a few links, which are read in one go. */
+async function childLinks(
+  { home, kindsNow }: WalkContext,
+  { facts, conversation }: Place,
+): Promise<PartOfLink<(typeof OF_CHILDREN)[number]>[]> {
+  const kinds = facts.inode === home.inode ? kindsNow?.(CHILD_KINDS) : undefined;
+  if (!kinds) return listLinks(conversation, { only: OF_CHILDREN });
+  const links = [];
+  for (const kind of kinds) links.push(...(await listLinks(conversation, { kind, only: OF_CHILDREN })));
+  // A kind that went meanwhile would have listed all, and those of the others twice.
+  return [...new Map(links.map((link) => [link.header.index, link])).values()];
 }
 
 /** The id by which this place knows the parent's namespace; `same` in that very namespace, where links carry no id. */
 type NetnsId = number | "same" | undefined;
 
-async function parentNetnsId(place: Place, parent: ParentPlace, parentNetnsFd: number): Promise<NetnsId> {
-  if (place.facts.inode === parent.netns.inode) return "same";
+async function parentNetnsId(place: Place, parents: NetnsFacts, parentNetnsFd: number): Promise<NetnsId> {
+  if (place.facts.inode === parents.inode) return "same";
   return netnsIdOf(place.conversation, parentNetnsFd);
 }
 
@@ -88,7 +120,7 @@ function modeOf(info: ChildInfo): Pick<ChildFacts, "mode" | "flag"> {
 export async function realParent(
   context: WalkContext,
   conversation: Conversation,
-  link: Link,
+  link: PartOfLink<"info" | "link" | "linkNetnsid">,
 ): Promise<ParentPlace | undefined> {
   const { info, link: lower, linkNetnsid } = link.attrs;
   const home = { inode: context.home.inode, path: HOST_NETNS };

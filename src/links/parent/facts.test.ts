@@ -3,7 +3,15 @@ import { formatCidr, formatIp, type Ip, parseIp } from "../../lib/ip.ts";
 import { type Mac, parseMac } from "../../lib/mac.ts";
 import type { Link, LinkAttrs } from "../../netlink/link.ts";
 import { type Route, RTN_UNICAST } from "../../netlink/route.ts";
-import { candidatesFor, defaultLink, linkFacts, routersThrough, routesElsewhere } from "./facts.ts";
+import {
+  candidatesFor,
+  defaultLink,
+  hopsOf,
+  linkFacts,
+  routersThrough,
+  routesElsewhere,
+  throughOthers,
+} from "./facts.ts";
 
 function link(index: number, attrs: LinkAttrs, flags = 1): Link {
   return { header: { family: 0, pad: 0, type: 1, index, flags, change: 0 }, attrs };
@@ -157,4 +165,21 @@ describe("a missing parent could be", () => {
     expect(candidatesFor(links, "eth0", undefined)).toEqual(["eth1"]);
     expect(candidatesFor(links, "wlan0", undefined)).toEqual([]);
   });
+});
+
+test("addresses of a link's own, of which every link with IPv6 has some, are no routes elsewhere", () => {
+  const to = (text: string, oif: number): Route => {
+    const { header, attrs } = route({ oif, prefix: 64 });
+    return { header, attrs: { ...attrs, destination: ip(text) } };
+  };
+  const routes = [
+    to("fe80::", 3),
+    to("febf::", 3),
+    to("fec0::", 4),
+    to("2001:db8::", 5),
+    to("2001:db8:1::", 2),
+  ];
+  const elsewhere = throughOthers([...routes, route({ oif: 6 })], 2);
+  expect(elsewhere.map(({ attrs }) => attrs.oif)).toEqual([4, 5]);
+  expect(hopsOf([...elsewhere, ...elsewhere])).toEqual([4, 5]);
 });

@@ -5,7 +5,7 @@ import type { Mac } from "../../lib/mac.ts";
 import { nearest } from "../../lib/nearest.ts";
 import { decodeAttrs } from "../../netlink/attribute.ts";
 import { BOND_MODE, bondModeName, bondTable } from "../../netlink/kinds/bond.ts";
-import { IFF, isUp, type Link, type PartOfLink } from "../../netlink/link.ts";
+import { IFF, isUp, type PartOfLink } from "../../netlink/link.ts";
 import type { LinkInfo } from "../../netlink/link-info.ts";
 import { nextHopsOf, type Route, RTN_UNICAST } from "../../netlink/route.ts";
 
@@ -23,8 +23,11 @@ export const OF_NEIGHBOURS = [
 ] as const;
 export type Neighbour = PartOfLink<(typeof OF_NEIGHBOURS)[number]>;
 
+/** What is looked at of the parent itself. */
+export type Looked = PartOfLink<(typeof OF_NEIGHBOURS)[number] | "carrier" | "mtu" | "master">;
+
 export function linkFacts(
-  link: Link,
+  link: Looked,
   links: readonly Neighbour[],
   addresses: readonly Cidr[],
   wireless: LinkFacts["wireless"],
@@ -53,7 +56,7 @@ export function linkFacts(
 }
 
 /** The owner's kind is its own, or what it calls its members when it has none (a hypervisor's failover pair). */
-function masterOf({ attrs }: Link, links: readonly Neighbour[]): LinkFacts["master"] {
+function masterOf({ attrs }: Looked, links: readonly Neighbour[]): LinkFacts["master"] {
   const ifindex = attrs.master;
   if (ifindex === undefined || ifindex === 0) return undefined;
   const owner = links.find(({ header }) => header.index === ifindex);
@@ -62,10 +65,10 @@ function masterOf({ attrs }: Link, links: readonly Neighbour[]): LinkFacts["mast
 }
 
 /** VLANs may be stacked; more than this is no VLAN stack. */
-const MOST_STACKED = 8;
+export const MOST_STACKED = 8;
 
 /** The bond that a link is, or hangs on through links of the same netns. */
-function bondBelow(link: Link, links: readonly Neighbour[]): BondFacts | undefined {
+function bondBelow(link: Looked, links: readonly Neighbour[]): BondFacts | undefined {
   let at: Neighbour | undefined = link;
   for (let depth = 0; at !== undefined && depth < MOST_STACKED; depth++) {
     const { name = "", info, link: lower, linkNetnsid }: Neighbour["attrs"] = at.attrs;
@@ -109,6 +112,30 @@ export function routersThrough(routes: readonly Route[], ifindex: number): Ip[] 
     .flatMap((hop) => (hop.ifindex === ifindex && hop.gateway !== undefined ? [hop.gateway] : []));
 }
 
+/**
+ * Unicast routes but the default ones that do not go through the link. Every link with IPv6 has one for addresses of
+ * its own, which says nothing of anybody else's: of thousands of VLANs there are thousands.
+ */
+export function throughOthers(routes: readonly Route[], ifindex: number): Route[] {
+  return routes.filter((route) => {
+    const { destination } = route.attrs;
+    const isOrdinary = route.header.type === RTN_UNICAST && destination !== undefined;
+    return (
+      isOrdinary && !isLinkLocal(destination) && !nextHopsOf(route).some((hop) => hop.ifindex === ifindex)
+    );
+  });
+}
+
+/** fe80::/10: RFC 4291 section 2.4. */
+function isLinkLocal({ family, bytes: [first = 0, second = 0] }: Ip): boolean {
+  return family === 6 && first === 0xfe && (second & 0xc0) === 0x80;
+}
+
+/** Indexes of the links that the routes go through. */
+export function hopsOf(routes: readonly Route[]): number[] {
+  return [...new Set(routes.flatMap(nextHopsOf).map((hop) => hop.ifindex))];
+}
+
 /** Where else the host sends packets: unicast routes but the default ones, through links that are not ours. */
 export function routesElsewhere(
   routes: readonly Route[],
@@ -116,11 +143,10 @@ export function routesElsewhere(
   ifindex: number,
 ): RouteFacts[] {
   const names = new Map(links.map(({ header, attrs }) => [header.index, attrs.name ?? ""]));
-  return routes.flatMap((route) => {
+  return throughOthers(routes, ifindex).flatMap((route) => {
     const { destination } = route.attrs;
-    if (route.header.type !== RTN_UNICAST || destination === undefined) return [];
-    const hops = nextHopsOf(route).map((hop) => hop.ifindex);
-    const [link] = hops.includes(ifindex) ? [] : hops.flatMap((hop) => names.get(hop) ?? []);
+    const [link] = nextHopsOf(route).flatMap((hop) => names.get(hop.ifindex) ?? []);
+    if (destination === undefined) return [];
     if (link === undefined || isOurLinkName(link) || isHostLinkName(link)) return [];
     return [{ destination: { ip: destination, prefix: route.header.dst_len }, link }];
   });

@@ -1,26 +1,25 @@
-import type { Conversation } from "../../netlink/conversation.ts";
-import { getLink, isUp, type Link } from "../../netlink/link.ts";
-import { listRoutes } from "../../netlink/route.ts";
+import { isUp, type LinkRef } from "../../netlink/link.ts";
 import { defaultLink } from "./facts.ts";
 import type { FoundParent, ParentMemory } from "./parents.ts";
+import type { ParentLink, Reading } from "./reading.ts";
 import { nameAsked, type ParentRef } from "./ref.ts";
 
 /** The link that a reference means now, or undefined. `auto` is the link of the best default route, IPv4 before IPv6. */
-export async function resolveParent(conversation: Conversation, ref: ParentRef): Promise<Link | undefined> {
+export async function resolveParent(reading: Reading, ref: ParentRef): Promise<ParentLink | undefined> {
   switch (ref.how) {
     case "dummy":
       return undefined;
     case "auto":
-      return defaultRouteLink(conversation);
+      return defaultRouteLink(reading);
     case "name":
     case "vlan":
-      return getLink(conversation, { name: ref.name });
+      return reading.link({ name: ref.name });
   }
 }
 
-async function defaultRouteLink(conversation: Conversation): Promise<Link | undefined> {
-  const ifindex = defaultLink(await listRoutes(conversation, 4), await listRoutes(conversation, 6));
-  return ifindex === undefined ? undefined : getLink(conversation, { ifindex });
+async function defaultRouteLink(reading: Reading): Promise<ParentLink | undefined> {
+  const ifindex = defaultLink(await reading.routes(4), await reading.routes(6));
+  return ifindex === undefined ? undefined : reading.link({ ifindex });
 }
 
 /**
@@ -28,22 +27,22 @@ async function defaultRouteLink(conversation: Conversation): Promise<Link | unde
  * is gone, the remembered index of the same boot still knows a link that was renamed.
  */
 export async function findParent(
-  conversation: Conversation,
+  linkOf: (ref: LinkRef) => Promise<ParentLink | undefined>,
   ref: ParentRef,
   memory: ParentMemory,
   bootId: string,
-): Promise<Link | undefined> {
+): Promise<ParentLink | undefined> {
   const name = nameAsked(ref) ?? memory.name;
-  const byName = await getLink(conversation, { name });
+  const byName = await linkOf({ name });
   if (byName || memory.bootId !== bootId) return byName;
-  const byIndex = await getLink(conversation, { ifindex: memory.ifindex });
+  const byIndex = await linkOf({ ifindex: memory.ifindex });
   return byIndex && sameMac(byIndex, memory) ? byIndex : undefined;
 }
 
-function sameMac({ attrs }: Link, { mac }: ParentMemory): boolean {
+function sameMac({ attrs }: ParentLink, { mac }: ParentMemory): boolean {
   return mac === undefined || mac === attrs.permAddress || mac === attrs.address;
 }
 
-export function foundParent(link: Link): FoundParent {
+export function foundParent(link: ParentLink): FoundParent {
   return { name: link.attrs.name ?? "", ifindex: link.header.index, up: isUp(link) };
 }

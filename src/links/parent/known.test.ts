@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { ParentFacts } from "../../lib/facts.ts";
 import type { LinkEvent, LinkListener } from "../watch.ts";
 import { knownParents } from "./known.ts";
 import type { FoundParent, ParentMemory, Parents } from "./parents.ts";
@@ -6,6 +7,13 @@ import { parseParent } from "./ref.ts";
 
 const MEMORY: ParentMemory = { name: "eth0", ifindex: 2, bootId: "boot" };
 const ETH0: FoundParent = { name: "eth0", ifindex: 2, up: true };
+const FACTS: ParentFacts = {
+  asked: "eth0",
+  candidates: [],
+  children: [],
+  routers: [],
+  routesElsewhere: [],
+};
 
 function world() {
   const links = new Map<string, FoundParent>([["eth0", ETH0]]);
@@ -16,7 +24,8 @@ function world() {
       looks++;
       return links.get("name" in ref ? ref.name : memory.name);
     },
-    facts: async () => ({ asked: "eth0", candidates: [], children: [], routers: [], routesElsewhere: [] }),
+    facts: async () => FACTS,
+    atOnce: async () => ({ facts: async () => FACTS }),
     bringUp: async () => undefined,
   };
   const parents = knownParents(kernel, {

@@ -38,9 +38,13 @@ export function knownParents(parents: Parents, watch: LinkWatch): Parents {
       if (found?.name === name && heard === events) known.set(name, found);
       return found;
     },
-    async facts(ref, memory) {
+    async facts(ref, memory, families) {
       known.clear();
-      return parents.facts(ref, memory);
+      return parents.facts(ref, memory, families);
+    },
+    async atOnce() {
+      known.clear();
+      return parents.atOnce();
     },
     async bringUp(ifindex) {
       known.clear();

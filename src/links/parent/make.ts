@@ -22,8 +22,8 @@ import { askedName, type ParentLayer, type VlanLayer } from "./plan.ts";
 export interface ParentLinks {
   /** The link of the layer's name or altname. */
   look(layer: ParentLayer): Promise<FoundLayer | undefined>;
-  /** Names and altnames of all links. */
-  names(): Promise<ReadonlySet<string>>;
+  /** Those of the names or altnames that links have. */
+  names(asked: readonly string[]): Promise<ReadonlySet<string>>;
   /**
    * Makes the link and brings it up, and the one below it where that is down. Its index; no link is left when it fails.
    * Throws `kernel`, `permission`, `not_found` without the link below, `conflict` when the VLAN exists under another name.
@@ -48,6 +48,9 @@ export interface FoundLayer {
   /** `802.1q`, when it is a VLAN. */
   readonly protocol?: string;
 }
+
+/** So many links are asked for one by one; for more all are listed, and there may be thousands. */
+const FEW = 8;
 
 /** The alias that tells a person what the link is for; it proves nothing. */
 const ALIAS = "underlay parent";
@@ -115,7 +118,12 @@ export function parentLinks(requests: Conversation, deletes: Conversation): Pare
       const link = await getLink(requests, { name: askedName(layer) });
       return link && foundLayer(link);
     },
-    async names() {
+    async names(asked) {
+      const wanted = [...new Set(asked)];
+      if (wanted.length <= FEW) {
+        const found = await Promise.all(wanted.map((name) => getLink(requests, { name })));
+        return new Set(wanted.filter((_, i) => found[i] !== undefined));
+      }
       const links = await listLinks(requests, { only: ["name", "altNames"] });
       return new Set(links.flatMap(({ attrs }) => [attrs.name ?? "", ...(attrs.altNames ?? [])]));
     },

@@ -103,6 +103,11 @@ export interface WalkContext {
   readonly home: Netns;
   /** A conversation in another namespace, in this thread or in another; closing it closes its socket. */
   converseIn(netns: Netns): Conversation;
+  /**
+   * Those of the link kinds that the kernel has now, as far as is known: undefined when it may have any. It lists the
+   * links of one kind without a look at the thousands of others, but for a kind that it does not have it lists all.
+   */
+  readonly kindsNow?: <Kind extends string>(kinds: readonly Kind[]) => readonly Kind[] | undefined;
   readonly log: Log;
   readonly roots?: NetnsRoots;
 }

@@ -14,8 +14,13 @@ export interface ParentMemory {
 
 /** Parents of links: how they are found, judged and used. Shared by all kinds that hang on one. */
 export interface Parents {
-  /** All that conditions want to know, children in every reachable netns included. Throws `kernel`. */
-  facts(ref: ParentRef, memory?: ParentMemory): Promise<ParentFacts>;
+  /**
+   * All that conditions want to know, children in every reachable netns included. `families`: of which routes are
+   * read; both when left out. Throws `kernel`.
+   */
+  facts(ref: ParentRef, memory?: ParentMemory, families?: readonly (4 | 6)[]): Promise<ParentFacts>;
+  /** The same for many parents as they are now: what they share is read once. */
+  atOnce(): Promise<Pick<Parents, "facts">>;
   /**
    * The parent as it is now, quickly: by the name asked for, else by the remembered index in the same boot
    * (it was renamed). Undefined when it is missing.
