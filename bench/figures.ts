@@ -3,7 +3,7 @@
 export interface Figure {
   readonly what: string;
   readonly ours: number;
-  readonly unit: "ms" | "MB" | "count";
+  readonly unit: "ms" | "MB" | "count" | "ratio";
   /** The peer or floor in the same run; absent for a figure that stands alone. */
   readonly peer?: { readonly name: string; readonly value: number };
   /** What it must not exceed: the ratio to the peer, or the figure itself where there is none. */
@@ -28,7 +28,8 @@ export async function milliseconds(work: () => Promise<unknown>): Promise<number
 
 export function line(figure: Figure): string {
   const { what, ours, unit, peer, limit } = figure;
-  const value = (number: number) => `${number.toFixed(unit === "count" ? 0 : 2)} ${unit}`;
+  const value = (number: number) =>
+    `${number.toFixed(unit === "count" ? 0 : 2)}${unit === "ratio" ? "" : ` ${unit}`}`;
   const judged = judge(figure);
   const verdict = limit === undefined ? "" : judged <= limit ? `  within ${limit}` : `  MISSED ${limit}`;
   const beside = peer ? `  ${peer.name} ${value(peer.value)}  ratio ${judged.toFixed(2)}` : "";
