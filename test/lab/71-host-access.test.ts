@@ -74,7 +74,16 @@ scenario("what ipvlan cannot do is refused by words at network create", async (l
     ip link set lan0 up
     ip -n router address add 10.60.0.1/16 dev lan1
     ip -n router address add fd60::1/64 dev lan1 nodad
-    ip -n router link set lan1 up`);
+    ip -n router link set lan1 up
+    ip netns add machine
+    ip link add behind0 type veth peer name behind1
+    ip link set behind1 netns machine
+    ip address add 10.99.5.1/24 dev behind0
+    ip link set behind0 up
+    ip -n machine address add 10.99.5.2/24 dev behind1
+    ip -n machine link set behind1 up
+    ip -n machine route add default via 10.99.5.1
+    echo 1 >/proc/sys/net/ipv4/ip_forward`);
   const refused = async (options: Readonly<Record<string, string>>) => {
     const [answer] = await lab.services.calls(IPVLAN, [
       createNetwork(NET, { host_access: "true", ...options }),
@@ -123,6 +132,14 @@ for (const { mode, options, address } of [
       ]);
       expect(await lab.guest.must("ip route get 10.60.0.1")).toContain("dev lan0 src 10.60.0.2");
       expect(await lab.guest.must("ip route get 10.60.0.7")).toContain(`dev ${LINK} src ${address.v4}`);
+      // A machine behind the host: answers come back by a route of the container's, in l3 only by masquerading.
+      const back = `ip -n two route add 10.99.5.0/24 via ${address.v4}`;
+      const nat = `iptables -t nat -A POSTROUTING -o ${LINK} -j MASQUERADE`;
+      await lab.guest.must(`
+      if ip netns exec machine busybox ping -c1 -W1 10.60.0.8; then exit 1; fi
+      ${mode === "l2" ? back : nat}
+      ${pingIn("machine", "10.60.0.8")}
+      iptables -t nat -F POSTROUTING`);
       await say(lab, IPVLAN, one.leave, one.remove);
       expect(await routes(lab)).not.toContain("10.60.0.7");
       await lab.guest.must(ping("10.60.0.8"));
@@ -212,7 +229,7 @@ for (const step of HOST_STEPS) {
   scenario(
     `a power cut at ${step}: after the boot the network is whole, and its link comes and goes`,
     async (lab) => {
-      if (step === HOST_STEPS[0]) await lab.guest.reboot();
+      if (step === HOST_STEPS[0]) await lab.guest.cut().then(() => lab.guest.boot());
       await dieAt(lab, step);
       await lab.guest.cut();
       await lab.guest.boot();
