@@ -155,6 +155,19 @@ describe.each([...AGES])("macvlan as Moby tests it, on the %s dockerd", (age) =>
     );
   });
 
+  test("TestPointToPoint: both addresses of a /31 are containers'; 20.10 makes none, for want of one for a gateway", async () => {
+    const p2p = ["--internal", "--subnet", "10.78.0.0/31", "p2p"];
+    if (isOld)
+      return expect(await refused("network", "create", "-d", DRIVER, "-o", "parent=lan0", ...p2p)).toContain(
+        "No available addresses on this pool",
+      );
+    await scene.network(...p2p);
+    await scene.container("web", "--network", "p2p");
+    await scene.container("db", "--network", "p2p");
+    expect(await scene.pings("web", "10.78.0.1")).toBe(true);
+    expect(await scene.pings("db", "10.78.0.0")).toBe(true);
+  });
+
   // We answer the name with Join; dockerds up to 28.5 do not read it from a plugin and number the prefix.
   test("TestEndpointWithCustomIfname: a name that is asked for is taken and not yet given, the link is eth0", async () => {
     await scene.network("--subnet", "10.77.0.0/24", "--gateway", ROUTER.v4, "lan");

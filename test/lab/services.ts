@@ -27,10 +27,10 @@ const CALL = `
 export interface Services {
   /** Starts `underlay daemon`, and waits until it is ready. `fault`: the step at which it kills itself. */
   underlay(fault?: string): Promise<GuestProcess>;
-  /** Starts dockerd, and waits until its API listens. */
-  dockerd(): Promise<GuestProcess>;
+  /** Starts dockerd, with more flags if told so, and waits until its API listens. */
+  dockerd(...flags: readonly string[]): Promise<GuestProcess>;
   /** Starts dockerd, which may wait for a plugin before its API listens. */
-  dockerdAlone(): Promise<GuestProcess>;
+  dockerdAlone(...flags: readonly string[]): Promise<GuestProcess>;
   /** Gives dockerd the busybox image; it stays on the disk. */
   image(): Promise<void>;
   /** Runs the command line client; the command has to succeed. Answers its standard output. */
@@ -62,9 +62,9 @@ export function servicesOf(guest: Guest): Services {
     const words = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
     return JSON.parse(await guest.must(`${words.join(" ")} ${PROGRAM} -e ${quoted(CALL)}`));
   };
-  const dockerdAlone = async () => {
+  const dockerdAlone: Services["dockerdAlone"] = async (...flags) => {
     await guest.must("echo '{}' >/run/docker-test.json");
-    return guest.start("dockerd", `exec ${DOCKERD.join(" ")}`);
+    return guest.start("dockerd", `exec ${[...DOCKERD, ...flags].join(" ")}`);
   };
   return {
     underlay: async (fault) => {
@@ -74,8 +74,8 @@ export function servicesOf(guest: Guest): Services {
       await daemon.said(/"message":"ready"/);
       return daemon;
     },
-    dockerd: async () => {
-      const dockerd = await dockerdAlone();
+    dockerd: async (...flags) => {
+      const dockerd = await dockerdAlone(...flags);
       await dockerd.said(/API listen on/);
       return dockerd;
     },
@@ -99,6 +99,6 @@ export function servicesOf(guest: Guest): Services {
 }
 
 /** For a shell. */
-function quoted(word: string): string {
+export function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
