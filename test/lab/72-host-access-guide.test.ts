@@ -53,7 +53,7 @@ scenario(
     expect(JSON.parse(await services.cli("network", "ls", "-o", "json")).networks).toEqual([]);
   },
   // The guide's own containers are not counted; they are started by the shell.
-  { timeoutMs: 240_000 },
+  { timeoutMs: 360_000 },
 );
 
 const bothWays = (lab: Lab) =>
