@@ -26,6 +26,7 @@ lan … underlay-macvlan
 services: {}
 \`\`\`
 \`\`\`sh fails
+# on beta
 false
 \`\`\`
 `;
@@ -51,7 +52,8 @@ test("commands keep the lines they have in the guide", () => {
       section: "Second",
       newest: false,
       fails: true,
-      commands: [{ line: 26, text: "false" }],
+      machine: "beta",
+      commands: [{ line: 27, text: "false" }],
     },
   ]);
 });

@@ -2,9 +2,10 @@
  * Reads a guide so that a test can do what it says. Of the fenced blocks
  *
  * - `sh` is run, each command on its own, where a line that ends in a backslash goes on. Words after `sh` are marks:
- *   `newest` for what the oldest dockerd cannot do, `fails` for a block whose last command has to fail;
+ *   `newest` for what the oldest dockerd cannot do, `fails` for a block whose last command has to fail. A first line
+ *   `# on NAME` is for the reader, too: on which of several machines the block is typed;
  * - `text` or `console` right after it is what the last command prints, where `…` stands for anything;
- * - `yaml NAME` is a file of that name in the reader's folder;
+ * - `yaml NAME` or `json NAME` is a file of that name in the reader's folder;
  * - one without a language is a picture.
  */
 
@@ -21,6 +22,8 @@ export interface CommandBlock {
   readonly section: string;
   readonly newest: boolean;
   readonly fails: boolean;
+  /** Where it is typed, when there are several machines. */
+  readonly machine?: string;
   readonly commands: readonly Command[];
   readonly prints?: { readonly line: number; readonly text: string };
 }
@@ -53,13 +56,18 @@ export function readGuide(text: string): GuideBlock[] {
       const unknown = marks.filter((mark) => mark !== "newest" && mark !== "fails");
       if (unknown.length > 0) throw new Error(`line ${line}: unknown mark ${unknown.join(" ")}`);
       const [newest, fails] = [marks.includes("newest"), marks.includes("fails")];
-      blocks.push({ kind: "commands", line, section, newest, fails, commands: commandsOf(lines, line + 1) });
+      const machine = /^# on (\S+)$/.exec(lines[0] ?? "")?.[1];
+      blocks.push({
+        ...{ kind: "commands", line, section, newest, fails },
+        ...(machine !== undefined && { machine }),
+        commands: commandsOf(lines, line + 1),
+      });
     } else if (language === "text" || language === "console") {
       const last = blocks.at(-1);
       if (last?.kind !== "commands" || last.prints !== undefined)
         throw new Error(`line ${line}: no command prints this`);
       blocks[blocks.length - 1] = { ...last, prints: { line, text: lines.join("\n") } };
-    } else if (language === "yaml" && marks.length === 1) {
+    } else if ((language === "yaml" || language === "json") && marks.length === 1) {
       blocks.push({ kind: "file", line, section, name: marks[0] ?? "", text: `${lines.join("\n")}\n` });
     } else throw new Error(`line ${line}: nobody tests a block of ${fence.words.join(" ")}`);
   }

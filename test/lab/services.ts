@@ -46,10 +46,19 @@ export interface Services {
   containersStarted(): number;
 }
 
-export function servicesOf(guest: Guest): Services {
+/** Another machine than the guest itself, inside it: namespaces of its own. */
+export interface Within {
+  readonly name: string;
+  /** What goes before a command that is run there. */
+  readonly enter: string;
+}
+
+export function servicesOf(guest: Guest, within?: Within): Services {
   let started = 0;
+  const enter = within === undefined ? "" : `${within.enter} `;
+  const nameOf = (service: string) => (within === undefined ? service : `${service} on ${within.name}`);
   const command = (args: readonly string[]) =>
-    ["docker", "--host=unix:///run/docker.sock", ...args].map(quoted).join(" ");
+    enter + ["docker", "--host=unix:///run/docker.sock", ...args].map(quoted).join(" ");
   const count = (args: readonly string[]) => {
     if (/^(run|start|restart)$/.test(args[0] ?? "")) started++;
   };
@@ -60,17 +69,17 @@ export function servicesOf(guest: Guest): Services {
       CALLS: JSON.stringify(list),
     };
     const words = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
-    return JSON.parse(await guest.must(`${words.join(" ")} ${PROGRAM} -e ${quoted(CALL)}`));
+    return JSON.parse(await guest.must(`${enter}env ${words.join(" ")} ${PROGRAM} -e ${quoted(CALL)}`));
   };
   const dockerdAlone: Services["dockerdAlone"] = async (...flags) => {
-    await guest.must("echo '{}' >/run/docker-test.json");
-    return guest.start("dockerd", `exec ${[...DOCKERD, ...flags].join(" ")}`);
+    await guest.must(`${enter}sh -c 'echo "{}" >/run/docker-test.json'`);
+    return guest.start(nameOf("dockerd"), `exec ${enter}${[...DOCKERD, ...flags].join(" ")}`);
   };
   return {
     underlay: async (fault) => {
       const env = fault === undefined ? [] : ["env", `UNDERLAY_FAULT=${fault}:kill`];
       const command = [...env, PROGRAM, "daemon", ...GUEST_FLAGS];
-      const daemon = await guest.start("underlay", `exec ${command.join(" ")}`);
+      const daemon = await guest.start(nameOf("underlay"), `exec ${enter}${command.join(" ")}`);
       await daemon.said(/"message":"ready"/);
       return daemon;
     },
@@ -81,7 +90,7 @@ export function servicesOf(guest: Guest): Services {
     },
     dockerdAlone,
     image: async () => {
-      await guest.must(`exec bash -euc ${quoted(IMPORT_BUSYBOX)} ${IMAGE}`);
+      await guest.must(`exec ${enter}bash -euc ${quoted(IMPORT_BUSYBOX)} ${IMAGE}`);
     },
     docker: (...args) => {
       count(args);
@@ -91,7 +100,7 @@ export function servicesOf(guest: Guest): Services {
       count(args);
       return guest.run(command(args));
     },
-    cli: (...args) => guest.must([PROGRAM, ...args].map(quoted).join(" ")),
+    cli: (...args) => guest.must(enter + [PROGRAM, ...args].map(quoted).join(" ")),
     call: async (...call) => (await calls(DRIVER, [call]))[0] ?? {},
     calls,
     containersStarted: () => started,
