@@ -1,4 +1,4 @@
-import type { Row, Table } from "../store/store.ts";
+import type { Durability, Row, Table } from "../store/store.ts";
 
 /** The keys besides its owner under which a record is found: of each kind none, one or several. */
 export type KeysOf<Body, Kind extends string> = (body: Body) => Readonly<Record<Kind, readonly string[]>>;
@@ -37,9 +37,9 @@ export class Cache<Body extends { readonly owner: string }, Kind extends string 
   }
 
   /** Makes or changes a record. Throws `state`, and `conflict` when another process changed it. */
-  async put(body: Body): Promise<void> {
+  async put(body: Body, durability?: Durability): Promise<void> {
     const version = this.#rows.get(body.owner)?.version ?? 0;
-    const row = await this.#table.put(body.owner, body, version);
+    const row = await this.#table.put(body.owner, body, version, durability);
     this.#forget(body.owner);
     this.#rows.set(body.owner, row);
     this.#note(row.body);

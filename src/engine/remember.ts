@@ -18,6 +18,7 @@ export async function remember(context: LookContext, owner: string, link: LinkFa
   await queues.run([networkKey(owner)], async () => {
     const record = networks.get(owner);
     if (record?.state !== "active" || isKnown()) return;
-    await networks.put({ ...record, parent: { ...now, name: record.parent.name } });
+    // An index is of one boot; after a reboot there may be thousands to write down before anything is served.
+    await networks.put({ ...record, parent: { ...now, name: record.parent.name } }, "normal");
   });
 }

@@ -182,9 +182,9 @@ function tableOn<Body>(
       throw stateError(thrown, path);
     }
   };
-  const write = (statement: () => void) =>
+  const write = (statement: () => void, durability = DURABILITY[name]) =>
     commit(path, () => {
-      setDurability(DURABILITY[name]);
+      setDurability(durability);
       statement();
     });
 
@@ -195,12 +195,12 @@ function tableOn<Body>(
         return row ? decode(row) : undefined;
       }),
     list: () => read(() => selectAll.all().map(decode)),
-    put: async (id, body, expected) => {
+    put: async (id, body, expected, durability) => {
       const text = JSON.stringify(body);
       await write(() => {
         const { changes } = expected === 0 ? insert.run(id, text) : update.run(text, id, expected);
         if (changes === 0) throw changedMeanwhile(name, id, expected, select.get(id)?.version);
-      });
+      }, durability);
       return { id, version: expected + 1, body: JSON.parse(text) };
     },
     delete: (id) => write(() => remove.run(id)),

@@ -18,9 +18,10 @@ export interface Table<Body> {
   list(): Row<Body>[];
   /**
    * Writes the body if the stored version is still `expected` (0 = must not exist yet).
+   * `durability`: less than the table's, for what a power cut makes worthless anyway.
    * Throws `conflict` when it is not, `state` when the database cannot be written (disk full, read-only, damaged).
    */
-  put(id: string, body: Body, expected: number): Promise<Row<Body>>;
+  put(id: string, body: Body, expected: number, durability?: Durability): Promise<Row<Body>>;
   /** Deleting what is not there is success. */
   delete(id: string): Promise<void>;
 }

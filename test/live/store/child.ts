@@ -93,12 +93,13 @@ const verbs: Readonly<Record<string, (dir: string, ...args: string[]) => Promise
   },
 
   /** Two commits of one table between marks on stderr; the first write of a new WAL syncs its header in any case. */
-  commits: async (dir, table = "") => {
+  commits: async (dir, table = "", durability = "") => {
+    const asked = durability === "normal" ? durability : undefined;
     const rows = openStore(dir).table<string>(table === "networks" ? "networks" : "endpoints");
     await rows.put("warm", "0", 0);
     writeSync(2, "MARK\n");
-    await rows.put("a", "1", 0);
-    await rows.put("b", "2", 0);
+    await rows.put("a", "1", 0, asked);
+    await rows.put("b", "2", 0, asked);
     writeSync(2, "MARK\n");
   },
 };
