@@ -32,17 +32,21 @@ const NOT_RUN = { passed: 0, failed: 0, skipped: 1, seconds: 0 } as const;
 
 const BUN = "node_modules/.bin/bun";
 
-/** Runs all jobs, as many at a time as there are cores, in the order given; tells each verdict as it comes. */
+/**
+ * Runs all jobs, as many at a time as there are cores, in the order given; tells each verdict as it comes. When it is
+ * given up, what runs is killed, and no other is begun.
+ */
 export async function runJobs(
   jobs: readonly Job[],
   env: Readonly<Record<string, string>>,
   tell: (verdict: Verdict) => void,
+  givenUp: AbortSignal = new AbortController().signal,
 ): Promise<Verdict[]> {
   const waiting = [...jobs];
   const verdicts: Verdict[] = [];
   const worker = async () => {
-    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
-      const verdict = await runJob(job, env);
+    for (let job = waiting.shift(); job !== undefined && !givenUp.aborted; job = waiting.shift()) {
+      const verdict = await runJob(job, env, givenUp);
       verdicts.push(verdict);
       tell(verdict);
     }
@@ -51,7 +55,11 @@ export async function runJobs(
   return verdicts;
 }
 
-async function runJob(job: Job, env: Readonly<Record<string, string>>): Promise<Verdict> {
+async function runJob(
+  job: Job,
+  env: Readonly<Record<string, string>>,
+  givenUp: AbortSignal,
+): Promise<Verdict> {
   if (job.needsRoot && process.getuid?.() !== 0)
     return { name: job.name, ...NOT_RUN, output: `${job.name}: not run, because it needs root` };
   const folder = mkdtempSync(join(tmpdir(), "underlay-junit-"));
@@ -63,6 +71,7 @@ async function runJob(job: Job, env: Readonly<Record<string, string>>): Promise<
       stdin: "ignore",
       timeout: MOST_MS,
       killSignal: "SIGKILL",
+      signal: givenUp,
       stdout: "pipe",
       stderr: "pipe",
     });

@@ -24,8 +24,11 @@ if (process.getuid?.() === 0) {
     say(`dockerd, ${age}: ${version} in ${root}\n`);
 }
 const jobs = [...testJobs(testFiles(), only), ...(only === undefined ? STATIC_JOBS : [])];
-const verdicts = await runJobs(jobs, { [RUN_VARIABLE]: run.id, TMPDIR: run.tmp }, (verdict) =>
-  say(describeVerdict(verdict)),
+const verdicts = await runJobs(
+  jobs,
+  { [RUN_VARIABLE]: run.id, TMPDIR: run.tmp },
+  (verdict) => say(describeVerdict(verdict)),
+  givenUp(),
 );
 const tidy = await tidiness();
 say(describeVerdict(tidy));
@@ -36,6 +39,13 @@ const good =
   failed === 0 && verdicts.some((verdict) => verdict.passed > 0) && !(skipped > 0 && process.env["CI"]);
 say(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
 process.exit(good ? 0 : 1);
+
+/** A test that is killed takes its hosts and guests with it; left alone it would go on without anybody to hear of it. */
+function givenUp(): AbortSignal {
+  const giving = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => giving.abort());
+  return giving.signal;
+}
 
 /** One more test: nothing of ours is left. */
 async function tidiness(): Promise<Verdict> {
