@@ -124,13 +124,13 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
 
   async function factsBelow(spec: LinkSpec, { lower }: VlanLayer): Promise<ParentFacts> {
     const ref = { how: "name", name: lower } as const;
-    const { link, candidates, ...facts } = await context.parents.facts(ref, undefined, []);
+    const limits = { families: [], children: false } as const;
+    const { link, candidates, ...facts } = await context.parents.facts(ref, undefined, limits);
     const vids = spec.parent.how === "vlan" ? spec.parent.vids : [];
     return {
       ...facts,
       ...(link && { link: withoutMaster(link) }),
       candidates: candidates.map((name) => [name, ...vids].join(".")),
-      children: [],
     };
   }
 
@@ -157,11 +157,8 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
     spec: LinkSpec,
     allow: readonly string[],
   ): Promise<{ record: NetworkRecord; facts: ParentFacts }> {
-    const facts = await context.parents.facts(
-      spec.parent,
-      await memoryOfDummy(request, spec),
-      familiesOf(request),
-    );
+    const limits = { families: familiesOf(request) };
+    const facts = await context.parents.facts(spec.parent, await memoryOfDummy(request, spec), limits);
     const record = recordOf(request, spec, allow, facts.link);
     if (!facts.link) throw missingParentError(spec.parent) ?? mustRefuse(record, refused(record, facts));
     const refusal = refused(record, facts);

@@ -69,14 +69,15 @@ export function ownParents(context: Context): OwnParents {
   async function makeLayer(layer: ParentLayer): Promise<void> {
     step("parent.make.before-record");
     const record = { owner: layer.name, layer, createdAt: new Date(context.clock()).toISOString() };
-    await records.put({ ...record, state: "making", bootId, ifindex: 0 });
+    // A power cut takes the link as well; and what follows with a network is on the disk with the network's record.
+    await records.put({ ...record, state: "making", bootId, ifindex: 0 }, "normal");
     step("parent.make.after-record");
     const ifindex = await links.make(layer).catch(async (thrown: unknown) => {
       if (!isUsed(layer.name)) await records.delete(layer.name);
       throw thrown;
     });
     step("parent.make.after-link");
-    await records.put({ ...record, state: "made", bootId, ifindex });
+    await records.put({ ...record, state: "made", bootId, ifindex }, "normal");
     step("parent.make.after-confirm");
     log("info", "a parent was made", { parent: askedName(layer), link: layer.name, kind: layer.kind });
   }

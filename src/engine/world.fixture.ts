@@ -192,10 +192,10 @@ export class World {
     };
   }
 
-  #look: Parents["facts"] = async (ref, memory) => {
+  #look: Parents["facts"] = async (ref, memory, limits) => {
     const facts = this.#facts("name" in ref ? ref.name : (memory?.name ?? ref.how));
     this.looks.push(facts.asked);
-    return this.onLook().then(() => facts);
+    return this.onLook().then(() => (limits?.children === false ? { ...facts, children: [] } : facts));
   };
 
   #facts(asked: string): ParentFacts {

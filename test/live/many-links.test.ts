@@ -58,10 +58,10 @@ describe("a parent among many links", () => {
     addLinks(1, 4);
     lan.ip("link add mv0 link eth0.1 type macvlan mode bridge");
     // A link's first dump of a namespace is one in which ids of other namespaces are given.
-    await parents.facts(named("eth0.1"), undefined, [4]);
-    const few = await costOf(() => parents.facts(named("eth0.1"), undefined, [4]));
+    await parents.facts(named("eth0.1"), undefined, { families: [4] });
+    const few = await costOf(() => parents.facts(named("eth0.1"), undefined, { families: [4] }));
     addLinks(4, 60);
-    const many = await costOf(() => parents.facts(named("eth0.1"), undefined, [4]));
+    const many = await costOf(() => parents.facts(named("eth0.1"), undefined, { families: [4] }));
     expect(many.messages).toBe(few.messages);
     expect(Math.abs(many.bytes - few.bytes)).toBeLessThan(200);
   });

@@ -18,7 +18,7 @@ import {
 } from "./facts.ts";
 import { findParent, foundParent, resolveParent } from "./find.ts";
 import type { WalkContext } from "./netns-walk.ts";
-import type { ParentMemory, Parents } from "./parents.ts";
+import type { Limits, ParentMemory, Parents } from "./parents.ts";
 import { type ParentLink, type Reading, readEach, readOnce } from "./reading.ts";
 import { nameAsked, type ParentRef } from "./ref.ts";
 
@@ -52,11 +52,11 @@ export function kernelParents(kernel: KernelAccess, bootId: string): Parents {
   const walk = walkOf(kernel);
 
   return {
-    facts: (ref, memory, families) => factsBy(readEach(requests, walk), ref, memory, families),
+    facts: (ref, memory, limits) => factsBy(readEach(requests, walk), ref, memory, limits),
 
     async atOnce() {
       const reading = readOnce(requests, walk);
-      return { facts: (ref, memory, families) => factsBy(reading, ref, memory, families) };
+      return { facts: (ref, memory, limits) => factsBy(reading, ref, memory, limits) };
     },
 
     async find(ref, memory) {
@@ -73,13 +73,13 @@ export function kernelParents(kernel: KernelAccess, bootId: string): Parents {
     reading: Reading,
     ref: ParentRef,
     memory?: ParentMemory,
-    families: readonly (4 | 6)[] = [4, 6],
+    limits: Limits = {},
   ): Promise<ParentFacts> {
     const link = memory
       ? await findParent((asked) => reading.link(asked), ref, memory, bootId)
       : await resolveParent(reading, ref);
     const asked = askedName(ref, memory, link);
-    if (link) return { asked, ...(await factsOf(reading, link, families)) };
+    if (link) return { asked, ...(await factsOf(reading, link, limits)) };
     // A VLAN has the MAC address of the link below it, which is there still.
     const candidates =
       memory && ref.how === "vlan" ? [] : candidatesFor(await reading.links(), asked, memory);
@@ -89,12 +89,12 @@ export function kernelParents(kernel: KernelAccess, bootId: string): Parents {
   async function factsOf(
     reading: Reading,
     link: ParentLink,
-    families: readonly (4 | 6)[],
+    { families = [4, 6], children = true }: { families?: Limits["families"]; children?: boolean },
   ): Promise<Omit<ParentFacts, "asked">> {
     const ifindex = link.header.index;
     const addresses = await reading.addresses(ifindex);
     const wireless = await wirelessOf(link);
-    const real = await realParent(walk, requests, link);
+    const real = children ? await realParent(walk, requests, link) : undefined;
     const routes = (await Promise.all(families.map((family) => reading.routes(family)))).flat();
     const elsewhere = throughOthers(routes, ifindex);
     const filteredBy = link.attrs.info?.kind === "bridge" ? bridgeFilters() : undefined;

@@ -38,9 +38,9 @@ export function knownParents(parents: Parents, watch: LinkWatch): Parents {
       if (found?.name === name && heard === events) known.set(name, found);
       return found;
     },
-    async facts(ref, memory, families) {
+    async facts(ref, memory, limits) {
       known.clear();
-      return parents.facts(ref, memory, families);
+      return parents.facts(ref, memory, limits);
     },
     async atOnce() {
       known.clear();

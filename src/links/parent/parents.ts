@@ -12,13 +12,18 @@ export interface ParentMemory {
   readonly bootId: string;
 }
 
+/** What of a parent is of no interest. */
+export interface Limits {
+  /** Of which routes are read; both when left out. */
+  readonly families?: readonly (4 | 6)[];
+  /** False: what hangs on it is not looked for, which takes a walk through all namespaces. */
+  readonly children?: false;
+}
+
 /** Parents of links: how they are found, judged and used. Shared by all kinds that hang on one. */
 export interface Parents {
-  /**
-   * All that conditions want to know, children in every reachable netns included. `families`: of which routes are
-   * read; both when left out. Throws `kernel`.
-   */
-  facts(ref: ParentRef, memory?: ParentMemory, families?: readonly (4 | 6)[]): Promise<ParentFacts>;
+  /** All that conditions want to know, children in every reachable netns included. Throws `kernel`. */
+  facts(ref: ParentRef, memory?: ParentMemory, limits?: Limits): Promise<ParentFacts>;
   /** The same for many parents as they are now: what they share is read once. */
   atOnce(): Promise<Pick<Parents, "facts">>;
   /**
