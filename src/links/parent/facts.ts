@@ -113,16 +113,18 @@ export function routersThrough(routes: readonly Route[], ifindex: number): Ip[] 
 }
 
 /**
- * Unicast routes but the default ones that do not go through the link. Every link with IPv6 has one for addresses of
- * its own, which says nothing of anybody else's: of thousands of VLANs there are thousands.
+ * All but those to link-local addresses. Every link with IPv6 has one, which says nothing of anybody else's: of thousands
+ * of VLANs there are thousands.
  */
+export function withoutLinkLocal(routes: readonly Route[]): Route[] {
+  return routes.filter(({ attrs }) => attrs.destination === undefined || !isLinkLocal(attrs.destination));
+}
+
+/** Unicast routes but the default ones that do not go through the link. */
 export function throughOthers(routes: readonly Route[], ifindex: number): Route[] {
   return routes.filter((route) => {
-    const { destination } = route.attrs;
-    const isOrdinary = route.header.type === RTN_UNICAST && destination !== undefined;
-    return (
-      isOrdinary && !isLinkLocal(destination) && !nextHopsOf(route).some((hop) => hop.ifindex === ifindex)
-    );
+    const isOrdinary = route.header.type === RTN_UNICAST && route.attrs.destination !== undefined;
+    return isOrdinary && !nextHopsOf(route).some((hop) => hop.ifindex === ifindex);
   });
 }
 

@@ -5,7 +5,7 @@ import type { Conversation } from "../../netlink/conversation.ts";
 import { getLink, type LinkRef, listLinks, type PartOfLink } from "../../netlink/link.ts";
 import { listRoutes, type Route } from "../../netlink/route.ts";
 import { childrenIn, childrenOf, type ParentPlace } from "./children.ts";
-import { OF_NEIGHBOURS } from "./facts.ts";
+import { OF_NEIGHBOURS, withoutLinkLocal } from "./facts.ts";
 import { HOST_NETNS, type WalkContext } from "./netns-walk.ts";
 
 /** What is looked at of a parent itself. */
@@ -17,6 +17,7 @@ export interface Reading {
   link(ref: LinkRef): Promise<ParentLink | undefined>;
   links(): Promise<readonly ParentLink[]>;
   addresses(ifindex: number): Promise<readonly Cidr[]>;
+  /** But those to link-local addresses. */
   routes(family: 4 | 6): Promise<readonly Route[]>;
   /** In whichever namespace they live. */
   children(parent: ParentPlace): Promise<readonly ChildFacts[]>;
@@ -31,7 +32,7 @@ export function readEach(requests: Conversation, walk: WalkContext): Reading {
       const found = await listAddresses(requests, ifindex);
       return found.filter((address) => address.ifindex === ifindex).map(({ cidr }) => cidr);
     },
-    routes: (family) => listRoutes(requests, family),
+    routes: async (family) => withoutLinkLocal(await listRoutes(requests, family)),
     children: (parent) => childrenOf(walk, parent),
   };
 }
