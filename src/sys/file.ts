@@ -1,0 +1,209 @@
+import { ptr } from "bun:ffi";
+import { errnoName } from "./errno.ts";
+import { checked, errnoError, type Libc } from "./libc.ts";
+
+/**
+ * Files by way of the C library, for programs that live some milliseconds: loading node:fs costs such a process 1.6 ms,
+ * a call here some microseconds. Long-lived programs use node:fs.
+ */
+
+/** `<fcntl.h>` and `<linux/stat.h>`, the same on x86-64 and arm64 but where it says otherwise. */
+export const O = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  TRUNC: 0o1000,
+  APPEND: 0o2000,
+  CLOEXEC: 0o2000000,
+} as const;
+
+const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_BASIC_STATS = 0x7ff;
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+const S_IFDIR = 0o040000;
+
+/** What a file is, by statx(2): its layout does not depend on the CPU. Times in nanoseconds since the epoch. */
+export interface FileStatus {
+  readonly isFile: boolean;
+  readonly isDirectory: boolean;
+  readonly ino: bigint;
+  /** `MAJOR:MINOR` of the device. */
+  readonly device: string;
+  readonly size: number;
+  readonly modified: bigint;
+  readonly changed: bigint;
+}
+
+export interface OpenFile {
+  readonly fd: number;
+  readonly path: string;
+  close(): void;
+}
+
+const text = new TextEncoder();
+
+/** A path as the kernel wants it. One with a NUL in it would name another file. */
+function cString(path: string): Uint8Array {
+  if (path.includes("\0")) throw errnoError(`open ${path.replaceAll("\0", "\\0")}`, EINVAL);
+  return text.encode(`${path}\0`);
+}
+const EINVAL = 22;
+
+function namedErrno(libc: Libc, names: readonly string[]): boolean {
+  return names.includes(errnoName(libc.errno()));
+}
+
+/** Throws `kernel` or `permission` with the errno; undefined instead when that is among `unless`. */
+export function openFile(
+  libc: Libc,
+  path: string,
+  flags: number,
+  { mode = 0o600, unless = [] }: { readonly mode?: number; readonly unless?: readonly string[] } = {},
+): OpenFile | undefined {
+  const fd = libc.call.open(ptr(cString(path)), flags | O.CLOEXEC, mode);
+  if (fd === -1 && namedErrno(libc, unless)) return undefined;
+  checked(libc, `open ${path}`, fd);
+  return { fd, path, close: () => void libc.call.close(fd) };
+}
+
+/** Of an open file, or of what a path leads to; undefined when nothing is there. */
+export function statusOf(libc: Libc, target: OpenFile | string): FileStatus | undefined {
+  const buffer = new Uint8Array(256);
+  const [at, path, flags] =
+    typeof target === "string" ? ([AT_FDCWD, target, 0] as const) : ([target.fd, "", AT_EMPTY_PATH] as const);
+  const result = libc.call.statx(at, ptr(cString(path)), flags, STATX_BASIC_STATS, ptr(buffer));
+  if (result === -1 && namedErrno(libc, ["ENOENT", "ENOTDIR"])) return undefined;
+  checked(libc, `look at ${typeof target === "string" ? target : target.path}`, result);
+  const view = new DataView(buffer.buffer);
+  const time = (offset: number) =>
+    view.getBigInt64(offset, true) * 1_000_000_000n + BigInt(view.getUint32(offset + 8, true));
+  const kind = view.getUint16(28, true) & S_IFMT;
+  return {
+    isFile: kind === S_IFREG,
+    isDirectory: kind === S_IFDIR,
+    ino: view.getBigUint64(32, true),
+    device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,
+    size: Number(view.getBigUint64(40, true)),
+    changed: time(96),
+    modified: time(112),
+  };
+}
+
+const CHUNK = 64 * 1024;
+
+/** All of it, or `limit` + 1 bytes of what is longer. Reads pipes too. */
+export function readAll(libc: Libc, fd: number, what: string, limit = Number.MAX_SAFE_INTEGER): Uint8Array {
+  let buffer = new Uint8Array(4096);
+  let length = 0;
+  while (length <= limit) {
+    if (length === buffer.length) {
+      const larger = new Uint8Array(Math.max(CHUNK, buffer.length * 2));
+      larger.set(buffer);
+      buffer = larger;
+    }
+    const got = Number(libc.call.read(fd, ptr(buffer, length), buffer.length - length));
+    if (got === -1 && namedErrno(libc, ["EINTR"])) continue;
+    if (checked(libc, `read ${what}`, got) === 0) break;
+    length += got;
+  }
+  return buffer.subarray(0, Math.min(length, limit + 1));
+}
+
+/** Undefined when there is no such file. */
+export function readFile(libc: Libc, path: string): Uint8Array | undefined {
+  const file = openFile(libc, path, O.RDONLY, { unless: ["ENOENT", "ENOTDIR"] });
+  if (!file) return undefined;
+  try {
+    return readAll(libc, file.fd, path);
+  } finally {
+    file.close();
+  }
+}
+
+/** Writes all of it at the file's position. */
+export function writeAll(libc: Libc, fd: number, bytes: Uint8Array, what: string): void {
+  let at = 0;
+  while (at < bytes.length) {
+    const wrote = Number(libc.call.write(fd, ptr(bytes, at), bytes.length - at));
+    if (wrote === -1 && namedErrno(libc, ["EINTR"])) continue;
+    at += checked(libc, `write ${what}`, wrote);
+  }
+}
+
+/** Names in a directory, without `.` and `..`, in no order. `struct linux_dirent64` of getdents64(2). */
+export function namesIn(libc: Libc, directory: OpenFile): string[] {
+  const buffer = new Uint8Array(CHUNK);
+  const view = new DataView(buffer.buffer);
+  const decoder = new TextDecoder();
+  const names: string[] = [];
+  for (;;) {
+    const got = checked(
+      libc,
+      `list ${directory.path}`,
+      libc.call.getdents64(directory.fd, ptr(buffer), buffer.length),
+    );
+    if (got === 0) return names;
+    for (let at = 0; at < got; ) {
+      const size = view.getUint16(at + 16, true);
+      const end = buffer.indexOf(0, at + 19);
+      const name = decoder.decode(buffer.subarray(at + 19, end));
+      if (name !== "." && name !== "..") names.push(name);
+      at += size;
+    }
+  }
+}
+
+/** Makes the directory and those above it; one that is there is success. */
+export function makeDirectories(libc: Libc, path: string, mode: number): void {
+  if (libc.call.mkdir(ptr(cString(path)), mode) === 0 || namedErrno(libc, ["EEXIST"])) return;
+  const errno = libc.errno();
+  const above = path.slice(0, path.lastIndexOf("/"));
+  if (errnoName(errno) !== "ENOENT" || above === "") throw errnoError(`make ${path}`, errno);
+  makeDirectories(libc, above, mode);
+  checked(libc, `make ${path}`, libc.call.mkdir(ptr(cString(path)), mode));
+}
+
+/** A second name for a file. False when the name is taken: of several that want it, one gets it. */
+export function linkFile(libc: Libc, from: string, to: string): boolean {
+  const result = libc.call.link(ptr(cString(from)), ptr(cString(to)));
+  if (result === -1 && namedErrno(libc, ["EEXIST"])) return false;
+  checked(libc, `make ${to}`, result);
+  return true;
+}
+
+/** Puts a file in another's place, at once. */
+export function renameFile(libc: Libc, from: string, to: string): void {
+  checked(libc, `replace ${to}`, libc.call.rename(ptr(cString(from)), ptr(cString(to))));
+}
+
+/** False when it was gone already. */
+export function unlinkFile(libc: Libc, path: string): boolean {
+  const result = libc.call.unlink(ptr(cString(path)));
+  if (result === -1 && namedErrno(libc, ["ENOENT"])) return false;
+  checked(libc, `remove ${path}`, result);
+  return true;
+}
+
+/** As many bytes as are there, from that place on. */
+export function readAt(libc: Libc, file: OpenFile, into: Uint8Array, at: number): number {
+  return checked(libc, `read ${file.path}`, libc.call.pread(file.fd, ptr(into), into.length, at));
+}
+
+export function writeAt(libc: Libc, file: OpenFile, bytes: Uint8Array, at: number): void {
+  checked(libc, `write ${file.path}`, libc.call.pwrite(file.fd, ptr(bytes), bytes.length, at));
+}
+
+export function truncateFile(libc: Libc, file: OpenFile, size: number): void {
+  checked(libc, `resize ${file.path}`, libc.call.ftruncate(file.fd, size));
+}
+
+/** Sets the time of the last change; the last access stays. Nanoseconds since the epoch. */
+export function setModified(libc: Libc, file: OpenFile, time: bigint): void {
+  const UTIME_OMIT = (1n << 30n) - 2n;
+  const times = BigInt64Array.of(0n, UTIME_OMIT, time / 1_000_000_000n, time % 1_000_000_000n);
+  checked(libc, `set the time of ${file.path}`, libc.call.futimens(file.fd, ptr(times)));
+}
