@@ -3,7 +3,8 @@ import { OUR_LINK_GROUP } from "../lib/ifname.ts";
 import type { Conversation } from "../netlink/conversation.ts";
 import { GONE, isErrno } from "../netlink/failure.ts";
 import { deleteLinkRequest, listLinks } from "../netlink/link.ts";
-import { type Netns, OWN_NETNS, openNetns } from "../sys/netns.ts";
+import { type Netns, OWN_NETNS } from "../sys/netns.ts";
+import { openNetns } from "../sys/netns-path.ts";
 import { aliasOf } from "./survey.ts";
 
 /** Links of ours where their containers have them, under a name that the runtime chose. */

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { openLibc } from "./libc.ts";
-import { openNetns, ownNetns, socketInNetns, withNetns } from "./netns.ts";
+import { findNetns, homeNetns, socketInNetns, withNetns } from "./netns.ts";
+import { openNetns, ownNetns } from "./netns-path.ts";
 
 const libc = openLibc();
 
@@ -20,4 +21,16 @@ test("what is no netns is refused by name, and this thread stays where it is", (
   const after = ownNetns();
   expect(after.inode).toBe(before.inode);
   for (const netns of [before, version, after]) netns.close();
+});
+
+test("a netns that is found is the one that node:fs opens", () => {
+  const [own, found, home] = [ownNetns(), findNetns(libc, `/proc/${process.pid}/ns/net`), homeNetns(libc)];
+  expect(found?.inode).toBe(own.inode);
+  expect(home.inode).toBe(own.inode);
+  for (const netns of [own, found, home]) netns?.close();
+});
+
+test("what is no netns is found to be none", () => {
+  for (const path of ["/proc/version", "/", "/dev/null", "/none", "/proc/version/net", `/${"x".repeat(300)}`])
+    expect(findNetns(libc, path)).toBeUndefined();
 });

@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { UnderlayError } from "../lib/errors.ts";
+import { O, type OpenFile, openFile, statusOf } from "./file.ts";
 import { checked, type Libc } from "./libc.ts";
 
 const CLONE_NEWNET = 0x40000000; // <linux/sched.h>
@@ -14,14 +15,33 @@ export interface Netns {
   close(): void;
 }
 
-/** Opens the netns at a path such as /run/netns/blue or /proc/4711/ns/net. Throws the file system's error. */
-export function openNetns(path: string): Netns {
-  const fd = openSync(path, "r");
-  return { fd, inode: fstatSync(fd).ino, path, close: () => closeSync(fd) };
+/**
+ * The netns at a path, or undefined when there is none: nothing is there, or a file that is no netns, such as a name
+ * whose mount is gone or hidden from us. Throws `permission`.
+ */
+export function findNetns(libc: Libc, path: string): Netns | undefined {
+  const file = openFile(libc, path, O.RDONLY, { unless: NOTHING_THERE });
+  if (!file) return undefined;
+  const [own, found] = [statusOf(libc, OWN_NETNS), statusOf(libc, file)];
+  if (own !== undefined && found?.device === own.device) return netnsOf(file, found.ino);
+  file.close();
+  return undefined;
 }
 
-export function ownNetns(): Netns {
-  return openNetns(OWN_NETNS);
+/** A device whose driver is gone, or a socket, cannot be opened; neither is a netns. */
+const NOTHING_THERE = ["ENOENT", "ENOTDIR", "ENXIO", "ENODEV", "ELOOP", "ENAMETOOLONG"];
+
+function netnsOf({ fd, path, close }: OpenFile, inode: bigint): Netns {
+  return { fd, inode: Number(inode), path, close };
+}
+
+/** The calling thread's own. */
+export function homeNetns(libc: Libc): Netns {
+  const file = openFile(libc, OWN_NETNS, O.RDONLY);
+  const status = file && statusOf(libc, file);
+  if (!file || !status)
+    throw new UnderlayError("unsupported", `${OWN_NETNS} is not there: is /proc mounted?`);
+  return netnsOf(file, status.ino);
 }
 
 type Synchronous<T> = T extends PromiseLike<unknown> ? never : T;
@@ -32,7 +52,7 @@ type Synchronous<T> = T extends PromiseLike<unknown> ? never : T;
  * nothing else; a socket has a function of its own.
  */
 export function withNetns<T>(libc: Libc, target: Netns, work: () => Synchronous<T>): Synchronous<T> {
-  const home = ownNetns();
+  const home = homeNetns(libc);
   try {
     checked(libc, `enter network namespace ${target.path}`, libc.call.setns(target.fd, CLONE_NEWNET));
     try {
@@ -61,7 +81,7 @@ export function socketInNetns(
   protocol: number,
 ): number {
   const { setns, socket } = libc.call;
-  const home = ownNetns();
+  const home = homeNetns(libc);
   const entered = setns(target.fd, CLONE_NEWNET);
   const fd = entered === 0 ? socket(domain, type, protocol) : -1;
   const left = entered === 0 ? setns(home.fd, CLONE_NEWNET) : 0;
@@ -77,11 +97,11 @@ export function socketInNetns(
 
 /** A new, empty netns without a name: it goes when it is closed. */
 export function makeScratchNetns(libc: Libc): Netns {
-  const home = ownNetns();
+  const home = homeNetns(libc);
   try {
     checked(libc, "make a network namespace", libc.call.unshare(CLONE_NEWNET));
     try {
-      return { ...ownNetns(), path: "scratch" };
+      return { ...homeNetns(libc), path: "scratch" };
     } finally {
       checked(libc, "leave a network namespace", libc.call.setns(home.fd, CLONE_NEWNET));
     }

@@ -63,7 +63,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     may: ["lib", "engine"],
     why: "an adapter translates one protocol and is handed its engine, so that no protocol leaks into another",
   },
-  cni: { may: ["lib", "engine"], why: "as docker", planned: true },
+  cni: { may: ["lib", "engine"], why: "as docker" },
   netavark: { may: ["lib", "engine"], why: "as docker", planned: true },
   install: {
     may: ["lib"],

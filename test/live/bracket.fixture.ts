@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { NETLINK_ROUTE, openRequestSocket } from "../../src/netlink/open.ts";
 import { openLibc } from "../../src/sys/libc.ts";
-import { makeScratchNetns, ownNetns } from "../../src/sys/netns.ts";
+import { makeScratchNetns } from "../../src/sys/netns.ts";
+import { ownNetns } from "../../src/sys/netns-path.ts";
 
 /** A process that opens sockets elsewhere before its threads are there, and tells where its threads are then. */
 

@@ -3,7 +3,8 @@ import type { Scratch } from "../../src/links/parent/trial.ts";
 import { Conversation } from "../../src/netlink/conversation.ts";
 import { NETLINK_GENERIC, NETLINK_ROUTE, openRequestSocket } from "../../src/netlink/open.ts";
 import { inlineTransport } from "../../src/netlink/transport.ts";
-import { type Netns, openNetns } from "../../src/sys/netns.ts";
+import type { Netns } from "../../src/sys/netns.ts";
+import { openNetns } from "../../src/sys/netns-path.ts";
 import { openTestNetns } from "../ground/netns.ts";
 
 /**

@@ -23,7 +23,8 @@ import {
 import { listenInThread, startNetlinkThread } from "../../src/netlink/thread.ts";
 import { inlineTransport } from "../../src/netlink/transport.ts";
 import { openLibc } from "../../src/sys/libc.ts";
-import { type Netns, openNetns, ownNetns, withNetns } from "../../src/sys/netns.ts";
+import { type Netns, withNetns } from "../../src/sys/netns.ts";
+import { openNetns, ownNetns } from "../../src/sys/netns-path.ts";
 import { openNetlinkSocket } from "../../src/sys/socket.ts";
 import { until } from "../ground/until.ts";
 import { withParent } from "./netns.ts";

@@ -15,7 +15,8 @@ import { Conversation } from "../../netlink/conversation.ts";
 import { NETLINK_GENERIC, NETLINK_ROUTE, openRequestSocket } from "../../netlink/open.ts";
 import { inlineTransport } from "../../netlink/transport.ts";
 import { type Libc, openLibc } from "../../sys/libc.ts";
-import { makeScratchNetns, type Netns, ownNetns } from "../../sys/netns.ts";
+import { makeScratchNetns, type Netns } from "../../sys/netns.ts";
+import { ownNetns } from "../../sys/netns-path.ts";
 
 /** The kernel as one look needs it, in this thread: nobody else waits for it. */
 export interface DoctorKernel extends Disposable {

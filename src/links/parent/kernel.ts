@@ -3,7 +3,8 @@ import type { Log } from "../../lib/log.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { getLink, setLinkRequest } from "../../netlink/link.ts";
 import { wirelessLink } from "../../netlink/nl80211.ts";
-import { type Netns, ownNetns } from "../../sys/netns.ts";
+import type { Netns } from "../../sys/netns.ts";
+import { ownNetns } from "../../sys/netns-path.ts";
 import { bridgeFilters } from "./bridge-filter.ts";
 import { realParent } from "./children.ts";
 import {

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UnderlayError } from "../../lib/errors.ts";
 import { Conversation } from "../../netlink/conversation.ts";
-import { type Netns, ownNetns } from "../../sys/netns.ts";
+import type { Netns } from "../../sys/netns.ts";
+import { ownNetns } from "../../sys/netns-path.ts";
 import {
   HOST_NETNS,
   type NetnsRoots,

@@ -3,7 +3,8 @@ import { asUnderlayError } from "../../lib/errors.ts";
 import type { NetnsFacts } from "../../lib/facts.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
-import { type Netns, openNetns } from "../../sys/netns.ts";
+import type { Netns } from "../../sys/netns.ts";
+import { openNetns } from "../../sys/netns-path.ts";
 
 /**
  * Every network namespace that can be reached, each once: a link's children may live in any of them, and no dump of
