@@ -1,6 +1,6 @@
 import { type Problem, problemsError, UnderlayError } from "../lib/errors.ts";
 import { quote } from "../lib/quote.ts";
-import { flag, list, mapOf, openStruct, type Shape, struct, text, whole } from "./shape.ts";
+import { flag, list, mapOf, openStruct, type Shape, struct, text, whole } from "../lib/shape.ts";
 
 /**
  * The requests of libnetwork's remote driver as they come over the wire, field names as in

@@ -3,6 +3,7 @@ import { UnderlayError } from "../lib/errors.ts";
 import { type Family, formatCidr, formatIp } from "../lib/ip.ts";
 import type { LogFields } from "../lib/log.ts";
 import type { Attachment, LinkKind } from "../lib/request.ts";
+import type { Shape } from "../lib/shape.ts";
 import { endpointRequest } from "./endpoint.ts";
 import {
   type AnyMessage,
@@ -18,7 +19,6 @@ import {
 } from "./messages.ts";
 import { networkRequest } from "./network.ts";
 import { endpointOwner, networkOwner } from "./owners.ts";
-import type { Shape } from "./shape.ts";
 
 /**
  * The protocol as a table: every method that a dockerd may call on a network plugin, what it needs and what is done.

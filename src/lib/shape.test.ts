@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Problem } from "../lib/errors.ts";
+import type { Problem } from "./errors.ts";
 import { flag, list, mapOf, openStruct, type Shape, struct, text, whole } from "./shape.ts";
 
 const shape = struct({

@@ -1,5 +1,5 @@
-import type { Problem } from "../lib/errors.ts";
-import { word } from "../lib/quote.ts";
+import type { Problem } from "./errors.ts";
+import { word } from "./quote.ts";
 
 /**
  * What a JSON value must look like, by the rules of Go's encoding/json, which wrote it: keys match whatever their
