@@ -1,6 +1,6 @@
 import type { Cidr, Ip } from "../lib/ip.ts";
 import { addressFamily } from "./address.ts";
-import { align4, attr, decodeAttrs } from "./attribute.ts";
+import { align4, attr, decodeAttrs, nested } from "./attribute.ts";
 import { binary, i32, ipAddress, malformed, struct, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { isErrno, type Request } from "./failure.ts";
@@ -11,8 +11,11 @@ import { type Body, decodeBody, encodeBody, type Message, NLM_F } from "./messag
 export const RTM_ROUTE = { RTM_NEWROUTE: 24, RTM_DELROUTE: 25, RTM_GETROUTE: 26 } as const;
 
 export const RT_TABLE_MAIN = 254;
+const RT_TABLE_UNSPEC = 0;
+/** What the header's byte holds; a larger table is named by RTA_TABLE. */
+const MOST_IN_HEADER = 255;
 export const RTPROT_STATIC = 4;
-export const RT_SCOPE = { RT_SCOPE_UNIVERSE: 0, RT_SCOPE_LINK: 253 } as const;
+export const RT_SCOPE = { RT_SCOPE_UNIVERSE: 0, RT_SCOPE_LINK: 253, RT_SCOPE_HOST: 254 } as const;
 export const RTN_UNICAST = 1;
 
 export const rtmsg = struct({
@@ -27,13 +30,19 @@ export const rtmsg = struct({
   flags: u32,
 });
 
+/** `RTAX_*`: what a route says of the connections over it. */
+export const metricsTable = {
+  mtu: attr(2, "RTAX_MTU", u32),
+  advmss: attr(8, "RTAX_ADVMSS", u32),
+} as const;
+
 export const routeTable = {
   destination: attr(1, "RTA_DST", ipAddress),
   oif: attr(4, "RTA_OIF", u32),
   gateway: attr(5, "RTA_GATEWAY", ipAddress),
   priority: attr(6, "RTA_PRIORITY", u32),
   prefsrc: attr(7, "RTA_PREFSRC", ipAddress),
-  metrics: attr(8, "RTA_METRICS", binary),
+  metrics: attr(8, "RTA_METRICS", nested(metricsTable)),
   multipath: attr(9, "RTA_MULTIPATH", binary),
   table: attr(15, "RTA_TABLE", u32),
 } as const;
@@ -60,24 +69,36 @@ export interface NewRoute {
   readonly source?: Ip;
   /** The metric; lower wins. */
   readonly priority?: number;
+  /** Absent: the main one. */
+  readonly table?: number;
+  /** `RT_SCOPE`; absent: universe through a gateway, else link. */
+  readonly scope?: number;
+  /** Bytes. */
+  readonly mtu?: number;
+  /** Bytes. */
+  readonly advmss?: number;
 }
 
 export function addRouteRequest(route: NewRoute): Request {
   const { ip, prefix } = route.destination;
+  const { table = RT_TABLE_MAIN, mtu, advmss } = route;
   const header = {
     family: addressFamily(ip.family),
     dst_len: prefix,
-    table: RT_TABLE_MAIN,
+    table: table > MOST_IN_HEADER ? RT_TABLE_UNSPEC : table,
     protocol: RTPROT_STATIC,
-    scope: route.gateway ? RT_SCOPE.RT_SCOPE_UNIVERSE : RT_SCOPE.RT_SCOPE_LINK,
+    scope: route.scope ?? (route.gateway ? RT_SCOPE.RT_SCOPE_UNIVERSE : RT_SCOPE.RT_SCOPE_LINK),
     type: RTN_UNICAST,
   };
+  const metrics = { ...(mtu !== undefined && { mtu }), ...(advmss !== undefined && { advmss }) };
   const body = encodeBody(routeFormat, header, {
     ...(prefix > 0 && { destination: ip }),
     ...(route.source && { prefsrc: route.source }),
     oif: route.ifindex,
     ...(route.gateway && { gateway: route.gateway }),
     ...(route.priority !== undefined && { priority: route.priority }),
+    ...(Object.keys(metrics).length > 0 && { metrics }),
+    ...(table > MOST_IN_HEADER && { table }),
   });
   return {
     what: "add a route",

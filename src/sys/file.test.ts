@@ -40,7 +40,7 @@ test("what was written is read, whatever its length", () => {
   for (const size of [0, 1, 4095, 4096, 4097, 300_000]) {
     const path = join(folder, `size-${size}`);
     const bytes = Uint8Array.from({ length: size }, (_, i) => i);
-    const file = must(openFile(libc, path, O.WRONLY | O.CREAT | O.EXCL));
+    const file = must(openFile(libc, path, O.O_WRONLY | O.O_CREAT | O.O_EXCL));
     writeAll(libc, file.fd, bytes, path);
     file.close();
     expect(new Uint8Array(readFileSync(path))).toEqual(bytes);
@@ -52,17 +52,17 @@ test("what was written is read, whatever its length", () => {
 test("more than the limit is told by one byte more", () => {
   const path = join(folder, "long");
   writeFileSync(path, "x".repeat(200_000));
-  const file = must(openFile(libc, path, O.RDONLY));
+  const file = must(openFile(libc, path, O.O_RDONLY));
   expect(readAll(libc, file.fd, path, 100_000).length).toBe(100_001);
   file.close();
 });
 
 test("a new file has the mode that was asked for, and an existing one is not made again", () => {
   const path = join(folder, "mode");
-  must(openFile(libc, path, O.WRONLY | O.CREAT | O.EXCL, { mode: 0o640 })).close();
+  must(openFile(libc, path, O.O_WRONLY | O.O_CREAT | O.O_EXCL, { mode: 0o640 })).close();
   expect(statSync(path).mode & 0o777).toBe(0o640);
-  expect(openFile(libc, path, O.WRONLY | O.CREAT | O.EXCL, { unless: ["EEXIST"] })).toBeUndefined();
-  expect(() => openFile(libc, path, O.WRONLY | O.CREAT | O.EXCL)).toThrow("EEXIST");
+  expect(openFile(libc, path, O.O_WRONLY | O.O_CREAT | O.O_EXCL, { unless: ["EEXIST"] })).toBeUndefined();
+  expect(() => openFile(libc, path, O.O_WRONLY | O.O_CREAT | O.O_EXCL)).toThrow("EEXIST");
 });
 
 test("status is that of node:fs", () => {
@@ -77,7 +77,7 @@ test("status is that of node:fs", () => {
   }
   expect(statusOf(libc, join(folder, "none"))).toBeUndefined();
   expect(statusOf(libc, join(folder, "mode", "below"))).toBeUndefined();
-  const open = must(openFile(libc, folder, O.RDONLY));
+  const open = must(openFile(libc, folder, O.O_RDONLY));
   expect(statusOf(libc, open)).toEqual(must(statusOf(libc, folder)));
   open.close();
 });
@@ -87,7 +87,7 @@ test("all names of a large directory", () => {
   makeDirectories(libc, large, 0o755);
   for (let i = 0; i < 5000; i++) writeFileSync(join(large, `10.0.${i >> 8}.${i & 255}`), "");
   writeFileSync(join(large, "fd00::ä"), "");
-  const open = must(openFile(libc, large, O.RDONLY));
+  const open = must(openFile(libc, large, O.O_RDONLY));
   expect(namesIn(libc, open).sort()).toEqual(readdirSync(large).sort());
   open.close();
 });
@@ -113,7 +113,7 @@ describe("names", () => {
   });
 
   test("a NUL names no file", () => {
-    expect(() => readFile(libc, `${folder}/mode\0`)).toThrow("EINVAL");
+    expect(() => readFile(libc, `${folder}/mode\0`)).toThrow("is no path");
   });
 });
 
@@ -127,7 +127,7 @@ test("directories are made with those above them, and twice", () => {
 
 test("bytes in the middle, and the end", () => {
   const path = join(folder, "middle");
-  const file = must(openFile(libc, path, O.RDWR | O.CREAT));
+  const file = must(openFile(libc, path, O.O_RDWR | O.O_CREAT));
   truncateFile(libc, file, 100);
   writeAt(libc, file, Uint8Array.of(1, 2, 3), 50);
   const back = new Uint8Array(60);
@@ -137,7 +137,7 @@ test("bytes in the middle, and the end", () => {
 });
 
 test("a time that is set is there to the nanosecond", () => {
-  const file = must(openFile(libc, folder, O.RDONLY));
+  const file = must(openFile(libc, folder, O.O_RDONLY));
   const before = statSync(folder, { bigint: true }).atimeNs;
   setModified(libc, file, 1_700_000_000_123_456_789n);
   const after = statSync(folder, { bigint: true });

@@ -1,4 +1,6 @@
 import { ptr } from "bun:ffi";
+import { UnderlayError } from "../lib/errors.ts";
+import { quote } from "../lib/quote.ts";
 import { errnoName } from "./errno.ts";
 import { checked, errnoError, type Libc } from "./libc.ts";
 
@@ -9,14 +11,14 @@ import { checked, errnoError, type Libc } from "./libc.ts";
 
 /** `<fcntl.h>` and `<linux/stat.h>`, the same on x86-64 and arm64 but where it says otherwise. */
 export const O = {
-  RDONLY: 0,
-  WRONLY: 1,
-  RDWR: 2,
-  CREAT: 0o100,
-  EXCL: 0o200,
-  TRUNC: 0o1000,
-  APPEND: 0o2000,
-  CLOEXEC: 0o2000000,
+  O_RDONLY: 0,
+  O_WRONLY: 1,
+  O_RDWR: 2,
+  O_CREAT: 0o100,
+  O_EXCL: 0o200,
+  O_TRUNC: 0o1000,
+  O_APPEND: 0o2000,
+  O_CLOEXEC: 0o2000000,
 } as const;
 
 const AT_FDCWD = -100;
@@ -48,10 +50,10 @@ const text = new TextEncoder();
 
 /** A path as the kernel wants it. One with a NUL in it would name another file. */
 function cString(path: string): Uint8Array {
-  if (path.includes("\0")) throw errnoError(`open ${path.replaceAll("\0", "\\0")}`, EINVAL);
+  if (path.includes("\0"))
+    throw new UnderlayError("kernel", `${quote(path)} is no path`, { errno: "EINVAL" });
   return text.encode(`${path}\0`);
 }
-const EINVAL = 22;
 
 function namedErrno(libc: Libc, names: readonly string[]): boolean {
   return names.includes(errnoName(libc.errno()));
@@ -64,7 +66,7 @@ export function openFile(
   flags: number,
   { mode = 0o600, unless = [] }: { readonly mode?: number; readonly unless?: readonly string[] } = {},
 ): OpenFile | undefined {
-  const fd = libc.call.open(ptr(cString(path)), flags | O.CLOEXEC, mode);
+  const fd = libc.call.open(ptr(cString(path)), flags | O.O_CLOEXEC, mode);
   if (fd === -1 && namedErrno(libc, unless)) return undefined;
   checked(libc, `open ${path}`, fd);
   return { fd, path, close: () => void libc.call.close(fd) };
@@ -93,7 +95,8 @@ export function statusOf(libc: Libc, target: OpenFile | string): FileStatus | un
   };
 }
 
-const CHUNK = 64 * 1024;
+/** Of a read, or a piece of a directory. */
+const CHUNK_BYTES = 64 * 1024;
 
 /** All of it, or `limit` + 1 bytes of what is longer. Reads pipes too. */
 export function readAll(libc: Libc, fd: number, what: string, limit = Number.MAX_SAFE_INTEGER): Uint8Array {
@@ -101,7 +104,7 @@ export function readAll(libc: Libc, fd: number, what: string, limit = Number.MAX
   let length = 0;
   while (length <= limit) {
     if (length === buffer.length) {
-      const larger = new Uint8Array(Math.max(CHUNK, buffer.length * 2));
+      const larger = new Uint8Array(Math.max(CHUNK_BYTES, buffer.length * 2));
       larger.set(buffer);
       buffer = larger;
     }
@@ -115,7 +118,7 @@ export function readAll(libc: Libc, fd: number, what: string, limit = Number.MAX
 
 /** Undefined when there is no such file. */
 export function readFile(libc: Libc, path: string): Uint8Array | undefined {
-  const file = openFile(libc, path, O.RDONLY, { unless: ["ENOENT", "ENOTDIR"] });
+  const file = openFile(libc, path, O.O_RDONLY, { unless: ["ENOENT", "ENOTDIR"] });
   if (!file) return undefined;
   try {
     return readAll(libc, file.fd, path);
@@ -136,7 +139,7 @@ export function writeAll(libc: Libc, fd: number, bytes: Uint8Array, what: string
 
 /** Names in a directory, without `.` and `..`, in no order. `struct linux_dirent64` of getdents64(2). */
 export function namesIn(libc: Libc, directory: OpenFile): string[] {
-  const buffer = new Uint8Array(CHUNK);
+  const buffer = new Uint8Array(CHUNK_BYTES);
   const view = new DataView(buffer.buffer);
   const decoder = new TextDecoder();
   const names: string[] = [];

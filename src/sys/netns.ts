@@ -20,7 +20,7 @@ export interface Netns {
  * whose mount is gone or hidden from us. Throws `permission`.
  */
 export function findNetns(libc: Libc, path: string): Netns | undefined {
-  const file = openFile(libc, path, O.RDONLY, { unless: NOTHING_THERE });
+  const file = openFile(libc, path, O.O_RDONLY, { unless: NOTHING_THERE });
   if (!file) return undefined;
   const [own, found] = [statusOf(libc, OWN_NETNS), statusOf(libc, file)];
   if (own !== undefined && found?.device === own.device) return netnsOf(file, found.ino);
@@ -37,7 +37,7 @@ function netnsOf({ fd, path, close }: OpenFile, inode: bigint): Netns {
 
 /** The calling thread's own. */
 export function homeNetns(libc: Libc): Netns {
-  const file = openFile(libc, OWN_NETNS, O.RDONLY);
+  const file = openFile(libc, OWN_NETNS, O.O_RDONLY);
   const status = file && statusOf(libc, file);
   if (!file || !status)
     throw new UnderlayError("unsupported", `${OWN_NETNS} is not there: is /proc mounted?`);

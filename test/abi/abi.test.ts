@@ -42,6 +42,8 @@ const OURS = [
   "POLLFD_SIZE",
   "FRAME_BYTES",
   "SUN_PATH_SIZE",
+  "MOST_IN_HEADER",
+  "CHUNK_BYTES",
 ];
 
 const by = (expression: string, value: number, where: string): Declared => ({ expression, value, where });

@@ -31,6 +31,7 @@ const HEADERS = [
   "linux/nsfs.h",
   "linux/rtnetlink.h",
   "linux/veth.h",
+  "sys/stat.h",
 ];
 
 const PROLOGUE = `#define _GNU_SOURCE\n${HEADERS.map((header) => `#include <${header}>\n`).join("")}`;

@@ -53,7 +53,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   sandbox: {
     may: kernelRooms,
     why: "what is done inside a container's netns is the same for every link kind",
-    planned: true,
   },
   engine: {
     may: ["lib", "ipam", "links", "sandbox", "conditions", "store"],

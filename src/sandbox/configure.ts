@@ -1,0 +1,101 @@
+import type { Cidr, Family, Ip } from "../lib/ip.ts";
+import { addAddressRequest, IFA_F } from "../netlink/address.ts";
+import type { Outcome } from "../netlink/conversation.ts";
+import type { Request } from "../netlink/failure.ts";
+import { setLinkRequest } from "../netlink/link.ts";
+import { NLM_F } from "../netlink/message.ts";
+import { addRouteRequest } from "../netlink/route.ts";
+import type { Sandbox, Sysctl } from "./sandbox.ts";
+
+/** What a link in a container gets. */
+export interface Configuration {
+  readonly addresses: readonly WantedAddress[];
+  readonly routes: readonly WantedRoute[];
+  /** Ask whether somebody has the IPv6 addresses already; costs seconds in which they cannot be used. */
+  readonly detectDuplicates?: boolean;
+}
+
+export interface WantedAddress {
+  /** Host bits are the address, the prefix the subnet's. */
+  readonly address: Cidr;
+  readonly gateway?: Ip;
+}
+
+/** `scope` and `table`: numbers of `<linux/rtnetlink.h>`; `mtu` and `advmss`: bytes. */
+export interface WantedRoute {
+  readonly to: Cidr;
+  /** Absent: the first gateway of its family. */
+  readonly via?: Ip;
+  readonly mtu?: number;
+  readonly advmss?: number;
+  readonly priority?: number;
+  readonly table?: number;
+  readonly scope?: number;
+}
+
+export interface Target {
+  readonly ifindex: number;
+  readonly ifname: string;
+}
+
+/**
+ * Settings, addresses, up, routes, in this order and in one send: a link that comes up announces the addresses that it
+ * has by then, and routes want it up. Throws what the kernel says against the first that fails.
+ */
+export async function configure(sandbox: Sandbox, target: Target, wanted: Configuration): Promise<void> {
+  sandbox.set(settingsFor(target.ifname, wanted));
+  const outcomes = await sandbox.kernel.settle([
+    ...wanted.addresses.map((each) => addressRequest(target, each, wanted)),
+    setLinkRequest({ ifindex: target.ifindex }, { up: true }),
+    ...wanted.routes.map((route) => routeRequest(target, route, wanted.addresses)),
+  ]);
+  throwFirst(outcomes);
+}
+
+function throwFirst(outcomes: readonly Outcome[]): void {
+  const failed = outcomes.find((outcome) => !outcome.ok);
+  if (failed && !failed.ok) throw failed.error;
+}
+
+/**
+ * Announcements are the kernel's when the link comes up, so they are asked for before. IPv6 is switched on for a
+ * container that gets an address of it: runtimes switch it off where nobody asked.
+ */
+function settingsFor(name: string, { addresses }: Configuration): readonly Sysctl[] {
+  const announce: Sysctl[] = [
+    { path: `ipv4/conf/${name}/arp_notify`, value: "1", optional: true },
+    { path: `ipv6/conf/${name}/ndisc_notify`, value: "1", optional: true },
+  ];
+  if (addresses.length === 0) return [];
+  if (!addresses.some(({ address }) => address.ip.family === 6)) return announce;
+  return [
+    { path: "ipv6/conf/lo/disable_ipv6", value: "0" },
+    { path: `ipv6/conf/${name}/disable_ipv6`, value: "0" },
+    { path: `ipv6/conf/${name}/keep_addr_on_down`, value: "1" },
+    ...announce,
+  ];
+}
+
+function addressRequest(
+  { ifindex }: Target,
+  { address }: WantedAddress,
+  { detectDuplicates = false }: Configuration,
+): Request {
+  const isDetected = address.ip.family === 4 || detectDuplicates;
+  return addAddressRequest(ifindex, address, isDetected ? 0 : IFA_F.IFA_F_NODAD);
+}
+
+/** Without NLM_F_EXCL: several default routes are several ways, which a container may have. */
+function routeRequest(
+  { ifindex }: Target,
+  { to, via, ...rest }: WantedRoute,
+  addresses: readonly WantedAddress[],
+): Request {
+  const gateway = via ?? firstGateway(addresses, to.ip.family);
+  const request = addRouteRequest({ destination: to, ifindex, ...(gateway && { gateway }), ...rest });
+  return { ...request, flags: NLM_F.NLM_F_CREATE };
+}
+
+function firstGateway(addresses: readonly WantedAddress[], family: Family): Ip | undefined {
+  return addresses.find(({ gateway }) => gateway?.family === family)?.gateway;
+}
