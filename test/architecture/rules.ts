@@ -40,7 +40,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   ipam: {
     may: ["lib"],
     why: "allocation is a pure function of pool and taken addresses; storage is dumb",
-    planned: true,
   },
   conditions: {
     may: [...kernelRooms, ...wireRooms],
