@@ -1,7 +1,18 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Problem } from "./errors.ts";
-import { flag, list, mapOf, openStruct, type Shape, struct, text, whole } from "./shape.ts";
+import {
+  flag,
+  integer,
+  list,
+  mapOf,
+  openStruct,
+  optional,
+  type Shape,
+  struct,
+  text,
+  whole,
+} from "./shape.ts";
 
 const shape = struct({
   Name: text,
@@ -81,4 +92,14 @@ test("no JSON value makes it throw, and what it answers has the promised types",
       },
     ),
   );
+});
+
+test("a pointer tells 0 from absence; an int has a sign and no fraction", () => {
+  const by = struct({ Index: optional(integer), Mtu: integer });
+  expect(read(by, { Index: 0, Mtu: -100 })).toEqual({ value: { Index: 0, Mtu: -100 }, problems: [] });
+  expect(read(by, { Index: null })).toEqual({ value: { Index: undefined, Mtu: 0 }, problems: [] });
+  expect(read(by, { Index: "0", Mtu: 1500.5 }).problems).toEqual([
+    "Index must be a whole number, not a string",
+    "Mtu must be a whole number, not 1500.5",
+  ]);
 });

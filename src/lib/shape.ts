@@ -31,6 +31,18 @@ export function whole(max: number): Shape<number> {
   };
 }
 
+/** int of Go, as far as JavaScript counts exactly. */
+export const integer: Shape<number> = (value, path, problems) => {
+  if (absent(value)) return 0;
+  const fits = typeof value === "number" && Number.isSafeInteger(value);
+  return fits ? value : wrong("a whole number", value, path, problems, 0);
+};
+
+/** A pointer of Go: absence differs from the zero value. */
+export function optional<T>(shape: Shape<T>): Shape<T | undefined> {
+  return (value, path, problems) => (absent(value) ? undefined : shape(value, path, problems));
+}
+
 export function list<T>(item: Shape<T>): Shape<readonly T[]> {
   return (value, path, problems) => {
     if (absent(value)) return [];
