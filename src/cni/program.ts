@@ -141,7 +141,7 @@ function ownNetns(): CniError {
 }
 
 function loaded({ name, loaders }: PluginProgram, delegate: Delegate): Promise<Plugin> {
-  const load = loaders[name];
+  const load = Object.hasOwn(loaders, name) ? loaders[name] : undefined;
   if (!load) throw new CniError(CNI_CODE.other, `no CNI plugin ${JSON.stringify(name)} in this program`);
   return load({ delegate });
 }
