@@ -46,7 +46,16 @@ export const HOST_STEPS = [
   "host.drop.after-link",
 ] as const;
 
-export const ALL_STEPS = [...STEPS, ...PARENT_STEPS, ...HOST_STEPS] as const;
+/** The same for attachments that are made in one go. */
+export const ATTACH_STEPS = [
+  "attach.before-link",
+  "attach.after-link",
+  "attach.after-addresses",
+  "attach.after-configure",
+  "detach.after-link",
+] as const;
+
+export const ALL_STEPS = [...STEPS, ...PARENT_STEPS, ...HOST_STEPS, ...ATTACH_STEPS] as const;
 
 export type StepName = (typeof ALL_STEPS)[number];
 

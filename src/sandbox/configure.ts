@@ -1,4 +1,5 @@
-import type { Cidr, Family, Ip } from "../lib/ip.ts";
+import type { Assigned, AssignedAddress, AssignedRoute } from "../lib/attach.ts";
+import type { Family, Ip } from "../lib/ip.ts";
 import { addAddressRequest, IFA_F } from "../netlink/address.ts";
 import type { Outcome } from "../netlink/conversation.ts";
 import type { Request } from "../netlink/failure.ts";
@@ -7,30 +8,9 @@ import { NLM_F } from "../netlink/message.ts";
 import { addRouteRequest } from "../netlink/route.ts";
 import type { Sandbox, Sysctl } from "./sandbox.ts";
 
-/** What a link in a container gets. */
-export interface Configuration {
-  readonly addresses: readonly WantedAddress[];
-  readonly routes: readonly WantedRoute[];
+export interface Configuration extends Assigned {
   /** Ask whether somebody has the IPv6 addresses already; costs seconds in which they cannot be used. */
   readonly detectDuplicates?: boolean;
-}
-
-export interface WantedAddress {
-  /** Host bits are the address, the prefix the subnet's. */
-  readonly address: Cidr;
-  readonly gateway?: Ip;
-}
-
-/** `scope` and `table`: numbers of `<linux/rtnetlink.h>`; `mtu` and `advmss`: bytes. */
-export interface WantedRoute {
-  readonly to: Cidr;
-  /** Absent: the first gateway of its family. */
-  readonly via?: Ip;
-  readonly mtu?: number;
-  readonly advmss?: number;
-  readonly priority?: number;
-  readonly table?: number;
-  readonly scope?: number;
 }
 
 export interface Target {
@@ -78,7 +58,7 @@ function settingsFor(name: string, { addresses }: Configuration): readonly Sysct
 
 function addressRequest(
   { ifindex }: Target,
-  { address }: WantedAddress,
+  { address }: AssignedAddress,
   { detectDuplicates = false }: Configuration,
 ): Request {
   const isDetected = address.ip.family === 4 || detectDuplicates;
@@ -88,14 +68,14 @@ function addressRequest(
 /** Without NLM_F_EXCL: several default routes are several ways, which a container may have. */
 function routeRequest(
   { ifindex }: Target,
-  { to, via, ...rest }: WantedRoute,
-  addresses: readonly WantedAddress[],
+  { to, via, ...rest }: AssignedRoute,
+  addresses: readonly AssignedAddress[],
 ): Request {
   const gateway = via ?? firstGateway(addresses, to.ip.family);
   const request = addRouteRequest({ destination: to, ifindex, ...(gateway && { gateway }), ...rest });
   return { ...request, flags: NLM_F.NLM_F_CREATE };
 }
 
-function firstGateway(addresses: readonly WantedAddress[], family: Family): Ip | undefined {
+function firstGateway(addresses: readonly AssignedAddress[], family: Family): Ip | undefined {
   return addresses.find(({ gateway }) => gateway?.family === family)?.gateway;
 }

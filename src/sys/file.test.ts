@@ -85,7 +85,7 @@ test("status is that of node:fs", () => {
 test("all names of a large directory", () => {
   const large = join(folder, "large");
   makeDirectories(libc, large, 0o755);
-  for (let i = 0; i < 5000; i++) writeFileSync(join(large, `10.0.${i >> 8}.${i & 255}`), "");
+  for (let i = 0; i < 500; i++) writeFileSync(join(large, `${i}${"x".repeat(200)}`), "");
   writeFileSync(join(large, "fd00::ä"), "");
   const open = must(openFile(libc, large, O.O_RDONLY));
   expect(namesIn(libc, open).sort()).toEqual(readdirSync(large).sort());

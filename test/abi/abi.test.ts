@@ -44,6 +44,7 @@ const OURS = [
   "SUN_PATH_SIZE",
   "MOST_IN_HEADER",
   "CHUNK_BYTES",
+  "OPAQUE_BYTES",
 ];
 
 const by = (expression: string, value: number, where: string): Declared => ({ expression, value, where });

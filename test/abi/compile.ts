@@ -31,6 +31,7 @@ const HEADERS = [
   "linux/nsfs.h",
   "linux/rtnetlink.h",
   "linux/veth.h",
+  "spawn.h",
   "sys/stat.h",
 ];
 

@@ -18,7 +18,7 @@ const src = join(import.meta.dir, "../../src");
 
 /** Families of names that belong to C headers. A constant of sys or netlink that is in none of them is ours and listed below. */
 const KERNEL_NAME =
-  /^(AF|SOCK|SOL|SO|MSG|EFD|LOCK|CLONE|NLM_F|NLMSG|NLA|NETLINK|RTM|RTMGRP|RTNLGRP|RT|RTN|RTPROT|RTA|IFF|IFA|IFLA|NUD|NTF|NDA|NETNSA|ARPHRD|NS|SIOC|CTRL|GENL|NL80211|BPF|MADV|STATX|S|O|RTAX)_|^AT_(FDCWD|EMPTY_PATH)$|^POLL(IN|OUT|ERR|HUP)$/;
+  /^(AF|SOCK|SOL|SO|MSG|EFD|LOCK|CLONE|NLM_F|NLMSG|NLA|NETLINK|RTM|RTMGRP|RTNLGRP|RT|RTN|RTPROT|RTA|IFF|IFA|IFLA|NUD|NTF|NDA|NETNSA|ARPHRD|NS|SIOC|CTRL|GENL|NL80211|BPF|MADV|STATX|S|O|RTAX|POSIX_SPAWN)_|^AT_(FDCWD|EMPTY_PATH)$|^POLL(IN|OUT|ERR|HUP)$/;
 
 /** `const AF_NETLINK = 16`, `RTM_NEWLINK: 16` in a table, `{ option: 10, name: "NETLINK_CAP_ACK" }`. */
 const NUMBER = "(-?(?:0x[0-9a-fA-F]+|0o[0-7]+|\\d[\\d_]*))";

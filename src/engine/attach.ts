@@ -1,0 +1,97 @@
+import type { Attached, AttachRequest, ParentWish } from "../lib/attach.ts";
+import { UnderlayError } from "../lib/errors.ts";
+import { settleAll } from "../lib/settle.ts";
+import type { ContainerLinks, ParentLink } from "../links/container-links.ts";
+import type { Going } from "../links/gone-inside.ts";
+import { configure } from "../sandbox/configure.ts";
+import type { Sandbox, Sandboxes } from "../sandbox/sandbox.ts";
+import type { StepReached } from "./steps.ts";
+
+/** Attachments that are made in one go, in the container's own netns: the link itself is their record. */
+export interface Attachments {
+  /**
+   * Makes the link, gets its addresses, and brings it up. What an earlier try left is replaced; what this one does is
+   * undone when it fails. Throws `not_found` (netns, parent), `invalid_option`, `conflict`, `kernel`.
+   */
+  attach(request: AttachRequest): Promise<Attached>;
+  /**
+   * Deletes the link and gives back its addresses, both whatever becomes of the other. What is gone already is
+   * success: the netns, the link, the parent.
+   */
+  detach(request: DetachRequest): Promise<void>;
+}
+
+export interface DetachRequest {
+  /** Empty when the runtime does not know it any more. */
+  readonly netns: string;
+  readonly ifname: string;
+  readonly giveBack?: () => Promise<void>;
+}
+
+export interface AttachContext {
+  readonly sandboxes: Sandboxes;
+  readonly links: ContainerLinks;
+  readonly step: StepReached;
+}
+
+export function attachments({ sandboxes, links, step }: AttachContext): Attachments {
+  async function attach(request: AttachRequest): Promise<Attached> {
+    using sandbox = openSandbox(request.netns);
+    await using undo = new AsyncDisposableStack();
+    const parent = await parentOf(request.parent, sandbox);
+    requireMtu(request.mtu, parent);
+
+    step("attach.before-link");
+    const link = await links.make(sandbox, { ...request, parent });
+    undo.defer(async () => (await links.remove(sandbox, request.ifname))?.awaitGone());
+    step("attach.after-link");
+    const { addresses, giveBack } = request;
+    // It may fail with some of the addresses given.
+    if (addresses && giveBack) undo.defer(giveBack);
+    const assigned = addresses ? await addresses() : NOTHING;
+    step("attach.after-addresses");
+    await configure(sandbox, { ifindex: link.ifindex, ifname: request.ifname }, assigned);
+    step("attach.after-configure");
+
+    undo.move();
+    return { ...link, assigned };
+  }
+
+  function openSandbox(path: string): Sandbox {
+    const sandbox = sandboxes(path);
+    if (sandbox) return sandbox;
+    throw new UnderlayError("not_found", `no network namespace at ${path}`, { inputs: { netns: path } });
+  }
+
+  async function parentOf(wish: ParentWish, sandbox: Sandbox): Promise<ParentLink> {
+    const parent = await links.parent(wish, sandbox);
+    if (parent) return parent;
+    throw wish.name === undefined
+      ? new UnderlayError("not_found", "no default route interface found")
+      : new UnderlayError("not_found", `no link is called ${wish.name}`, { inputs: { parent: wish.name } });
+  }
+
+  /** The addresses are given back while the link goes: nothing keeps it from going any more. */
+  async function detach({ netns, ifname, giveBack }: DetachRequest): Promise<void> {
+    using sandbox = netns === "" ? undefined : sandboxes(netns);
+    let going: Going | undefined;
+    await settleAll([
+      async () => {
+        going = sandbox && (await links.remove(sandbox, ifname));
+        step("detach.after-link");
+      },
+      () => giveBack?.(),
+      () => going?.awaitGone(),
+    ]);
+  }
+
+  return { attach, detach };
+}
+
+const NOTHING = { addresses: [], routes: [] } as const;
+
+function requireMtu(mtu: number | undefined, parent: ParentLink): void {
+  if (mtu === undefined || (mtu >= 0 && mtu <= parent.mtu)) return;
+  const message = `invalid MTU ${mtu}, must be [0, master MTU(${parent.mtu})]`;
+  throw new UnderlayError("invalid_option", message, { problems: [{ subject: "mtu", message }] });
+}

@@ -1,0 +1,77 @@
+import type { Cidr, Ip } from "./ip.ts";
+import type { Mac } from "./mac.ts";
+
+/**
+ * What somebody asks to be made inside a container, at once and whole, in no protocol's words. Adapters make these, the
+ * engine carries them out.
+ */
+
+/** A link that hangs on a parent, and what it is born with. */
+export type ChildWish =
+  | {
+      readonly kind: "macvlan";
+      readonly mode: "bridge" | "private" | "vepa" | "passthru";
+      readonly mac?: Mac;
+      /** Broadcasts that may wait on the parent; absent = the kernel's 1000. */
+      readonly queue?: number;
+    }
+  | {
+      readonly kind: "ipvlan";
+      readonly mode: "l2" | "l3" | "l3s";
+      readonly flag: "bridge" | "private" | "vepa";
+    }
+  | { readonly kind: "vlan"; readonly vid: number };
+
+export interface ParentWish {
+  /** Name or altname, or `LINK.VID`; absent: the link of the default route. */
+  readonly name?: string;
+  /** It is looked for in the container, not on the host. */
+  readonly inside: boolean;
+}
+
+export interface AttachRequest {
+  /** Opaque key of who owns the link: `cni:NETWORK/CONTAINER/IFNAME`. */
+  readonly owner: string;
+  /** Path of the container's netns. */
+  readonly netns: string;
+  readonly ifname: string;
+  readonly parent: ParentWish;
+  readonly link: ChildWish;
+  /** Bytes; absent: the parent's. */
+  readonly mtu?: number;
+  /** Whence its addresses come; absent: it has none. */
+  readonly addresses?: () => Promise<Assigned>;
+  /** Gives back what `addresses` gave. */
+  readonly giveBack?: () => Promise<void>;
+}
+
+/** Addresses and routes of one attachment, whoever chose them. */
+export interface Assigned {
+  readonly addresses: readonly AssignedAddress[];
+  readonly routes: readonly AssignedRoute[];
+}
+
+export interface AssignedAddress {
+  /** Host bits are the address, the prefix the subnet's. */
+  readonly address: Cidr;
+  readonly gateway?: Ip;
+}
+
+/** `scope` and `table`: numbers of `<linux/rtnetlink.h>`; `mtu` and `advmss`: bytes. */
+export interface AssignedRoute {
+  readonly to: Cidr;
+  /** Absent: the first gateway of its family. */
+  readonly via?: Ip;
+  readonly mtu?: number;
+  readonly advmss?: number;
+  readonly priority?: number;
+  readonly table?: number;
+  readonly scope?: number;
+}
+
+/** What was made. */
+export interface Attached {
+  readonly mac?: Mac;
+  readonly mtu: number;
+  readonly assigned: Assigned;
+}
