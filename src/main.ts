@@ -1,25 +1,29 @@
-import { basename } from "node:path";
-import { asUnderlayError } from "./lib/errors.ts";
+import type { PluginName } from "./cni/plugins.ts";
 import type { LinkKind } from "./lib/request.ts";
-import { openLibc } from "./sys/libc.ts";
 
-/** Which program am I? Imports the one that was asked for, and nothing of the others. */
+/**
+ * Which program am I? Imports the one that was asked for, and nothing of the others: what a CNI process loads before its
+ * first line is most of its time.
+ */
 
 type Program = (args: readonly string[]) => Promise<number>;
 
-/** CNI plugin names and netavark driver names: this version knows them and is none of them yet. */
+const PLUGINS: Readonly<Record<string, PluginName>> = {
+  macvlan: "macvlan",
+  ipvlan: "ipvlan",
+  vlan: "vlan",
+  bridge: "bridge",
+  ptp: "ptp",
+  "host-local": "host-local",
+  static: "static",
+  flannel: "flannel",
+  dummy: "dummy",
+  loopback: "loopback",
+};
+
+/** This version knows these names and is none of them yet. */
 const LATER: Readonly<Record<string, string>> = {
-  macvlan: "CNI plugins",
-  ipvlan: "CNI plugins",
-  vlan: "CNI plugins",
-  bridge: "CNI plugins",
-  ptp: "CNI plugins",
-  "host-local": "CNI plugins",
-  static: "CNI plugins",
-  flannel: "CNI plugins",
-  dummy: "CNI plugins",
-  loopback: "CNI plugins",
-  ovs: "CNI plugins",
+  ovs: "CNI plugins for Open vSwitch",
   "underlay-macvlan": "netavark drivers",
   "underlay-ipvlan": "netavark drivers",
   "underlay-bridge": "netavark drivers",
@@ -32,12 +36,14 @@ const OLD_PLUGINS: Readonly<Record<string, LinkKind>> = {
 };
 
 function programOf(calledAs: string, args: readonly string[]): Program {
+  const plugin = PLUGINS[calledAs];
+  if (plugin !== undefined) return () => cni(plugin);
   const later = LATER[calledAs];
   if (later !== undefined) return notYet(`${calledAs}: ${later} come with a later version of Underlay`);
   const oldKind = OLD_PLUGINS[calledAs];
   if (oldKind !== undefined) return (more) => oldPlugin(oldKind, more);
   if (args.length === 0 && process.env["CNI_COMMAND"] !== undefined) {
-    return notYet("CNI comes with a later version of Underlay");
+    return notYet("CNI without a plugin's name comes with a later version of Underlay");
   }
   return cli;
 }
@@ -51,25 +57,54 @@ function notYet(text: string): Program {
   };
 }
 
+async function cni(plugin: PluginName): Promise<number> {
+  const { runPlugin } = await import("./wiring/cni.ts");
+  return runPlugin(plugin, process.env);
+}
+
 async function cli(args: readonly string[]): Promise<number> {
   const [{ runCli }, { processIo }] = await Promise.all([import("./cli/main.ts"), import("./cli/io.ts")]);
+  // The doctor says what is wrong with a libc that cannot be called, and all else that it can find out.
+  if (args[0] !== "doctor") (await import("./sys/libc.ts")).openLibc();
   return runCli(args, process.env, processIo());
 }
 
 async function oldPlugin(kind: LinkKind, args: readonly string[]): Promise<number> {
-  const [{ runOldPlugin }, { processIo }] = await Promise.all([
+  const [{ runOldPlugin }, { processIo }, { openLibc }] = await Promise.all([
     import("./cli/main.ts"),
     import("./cli/io.ts"),
+    import("./sys/libc.ts"),
   ]);
+  openLibc();
   return runOldPlugin(kind, args, process.env, processIo());
 }
 
+/** A copy of a CNI process that bears the kernel's wait after a delete; its stdin is the socket. */
+async function deleteLink(ifindex: string): Promise<number> {
+  const [{ sendDelete }, { openLibc }] = await Promise.all([
+    import("./links/gone-inside.ts"),
+    import("./sys/libc.ts"),
+  ]);
+  sendDelete(openLibc(), 0, Number(ifindex));
+  return 0;
+}
+
+/** Called by ourselves alone. */
+const DELETE_LINK = "--delete-link";
+
+function basename(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
 try {
-  const args = process.argv.slice(2);
-  // The doctor says what is wrong with a libc that cannot be called, and all else that it can find out.
-  if (args[0] !== "doctor") openLibc();
-  process.exitCode = await programOf(basename(process.argv0), args)(args);
+  const [first, second, ...rest] = process.argv.slice(2);
+  const args = [first, second, ...rest].filter((arg) => arg !== undefined);
+  process.exitCode =
+    first === DELETE_LINK && second !== undefined
+      ? await deleteLink(second)
+      : await programOf(basename(process.argv0), args)(args);
 } catch (thrown) {
+  const { asUnderlayError } = await import("./lib/errors.ts");
   const { message, code } = asUnderlayError(thrown);
   process.stderr.write(`underlay: ${message}\n`);
   process.exitCode = code === "permission" ? 6 : 1;

@@ -1,12 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createEngine, type WatchfulEngine } from "./engine/create.ts";
-import { ALL_STEPS, type StepReached } from "./engine/steps.ts";
 import { asUnderlayError, UnderlayError } from "./lib/errors.ts";
 import type { KindFacts } from "./lib/host-facts.ts";
 import { OUR_LINK_NAME_BYTES } from "./lib/ifname.ts";
 import type { Log } from "./lib/log.ts";
-import { didYouMean } from "./lib/nearest.ts";
 import { announceOn } from "./links/announce.ts";
 import { kindFacts } from "./links/host/kinds.ts";
 import { modulesNow } from "./links/host/modules.ts";
@@ -32,6 +30,7 @@ import type { Store } from "./store/store.ts";
 import type { Libc } from "./sys/libc.ts";
 import { type Lock, tryLock } from "./sys/lock.ts";
 import { makeScratchNetns, type Netns, withNetns } from "./sys/netns.ts";
+import { faultPoints } from "./wiring/faults.ts";
 
 /** Puts the rooms together into the engine that a program runs on. No decision about networks is made here. */
 
@@ -210,21 +209,4 @@ const writeSysctl: WriteSysctl = (path, value) => {
 function tracing(env: Env): FrameTrace | undefined {
   const wanted = env["UNDERLAY_DEBUG"]?.split(",") ?? [];
   return wanted.includes("netlink") ? frameTrace((text) => process.stderr.write(text)) : undefined;
-}
-
-/** `UNDERLAY_FAULT=STEP:kill` ends this process at a step as kill -9 would. Unset, steps are no-ops. */
-export function faultPoints(env: Env): StepReached {
-  const wanted = env["UNDERLAY_FAULT"];
-  if (!wanted) return () => undefined;
-  const name = ALL_STEPS.find((known) => wanted === `${known}:kill`);
-  if (name === undefined) {
-    const choices = ALL_STEPS.map((known) => `${known}:kill`);
-    throw new UnderlayError(
-      "invalid_option",
-      `UNDERLAY_FAULT: no step ${wanted}${didYouMean(wanted, choices)}`,
-    );
-  }
-  return (reached) => {
-    if (reached === name) process.kill(process.pid, "SIGKILL");
-  };
 }

@@ -14,7 +14,7 @@ esac
 runtime=$(tools/runtime.sh "$arch")
 
 mkdir -p "$(dirname "$out")"
-node_modules/.bin/bun build --compile --minify --bytecode --format=esm \
+node_modules/.bin/bun build --compile --minify --bytecode --format=esm --splitting \
   --no-compile-autoload-dotenv --no-compile-autoload-bunfig \
   --target="bun-linux-$arch" --compile-executable-path "$runtime" \
   src/main.ts src/netlink/worker.ts --outfile "$out"

@@ -1,10 +1,11 @@
-import type { Attached, AttachRequest, ParentWish } from "../lib/attach.ts";
+import type { Assigned, Attached, AttachRequest, ParentWish } from "../lib/attach.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { ContainerLinks, ParentLink } from "../links/container-links.ts";
 import type { Going } from "../links/gone-inside.ts";
 import { configure } from "../sandbox/configure.ts";
 import type { Sandbox, Sandboxes } from "../sandbox/sandbox.ts";
+import { verifyConfiguration } from "../sandbox/verify.ts";
 import type { StepReached } from "./steps.ts";
 
 /** Attachments that are made in one go, in the container's own netns: the link itself is their record. */
@@ -19,6 +20,17 @@ export interface Attachments {
    * success: the netns, the link, the parent.
    */
   detach(request: DetachRequest): Promise<void>;
+  /** Throws `conflict` when what is in the container is not what was made there. */
+  verify(request: VerifyRequest): Promise<void>;
+  /** Throws `not_found` or `invalid_option` when no such attachment could be made now. */
+  requireReady(request: Pick<AttachRequest, "parent" | "mtu">): Promise<void>;
+}
+
+export interface VerifyRequest extends Pick<AttachRequest, "netns" | "ifname" | "parent" | "link" | "mtu"> {
+  /** The netns, as it was told when the link was made. */
+  readonly toldNetns: string;
+  readonly toldMac?: string;
+  readonly assigned: Assigned;
 }
 
 export interface DetachRequest {
@@ -63,7 +75,7 @@ export function attachments({ sandboxes, links, step }: AttachContext): Attachme
     throw new UnderlayError("not_found", `no network namespace at ${path}`, { inputs: { netns: path } });
   }
 
-  async function parentOf(wish: ParentWish, sandbox: Sandbox): Promise<ParentLink> {
+  async function parentOf(wish: ParentWish, sandbox: Sandbox | undefined): Promise<ParentLink> {
     const parent = await links.parent(wish, sandbox);
     if (parent) return parent;
     throw wish.name === undefined
@@ -85,7 +97,32 @@ export function attachments({ sandboxes, links, step }: AttachContext): Attachme
     ]);
   }
 
-  return { attach, detach };
+  async function verify(request: VerifyRequest): Promise<void> {
+    using sandbox = openSandbox(request.netns);
+    requireSameNetns(request, sandbox);
+    const parent = await parentOf(request.parent, sandbox);
+    const { toldMac, ...wanted } = request;
+    await links.verify(sandbox, { ...wanted, parent, ...(toldMac !== undefined && { mac: toldMac }) });
+    await verifyConfiguration(sandbox, request.ifname, request.assigned);
+  }
+
+  /** By inode: the same netns has several paths. */
+  function requireSameNetns({ netns, toldNetns }: VerifyRequest, sandbox: Sandbox): void {
+    if (toldNetns === netns) return;
+    using told = sandboxes(toldNetns);
+    if (told?.netns.inode === sandbox.netns.inode) return;
+    throw new UnderlayError(
+      "conflict",
+      `Sandbox in prevResult ${toldNetns} doesn't match configured netns: ${netns}`,
+    );
+  }
+
+  async function requireReady({ parent: wish, mtu }: Pick<AttachRequest, "parent" | "mtu">): Promise<void> {
+    // A parent in the container is the container's affair: there is none yet.
+    if (!wish.inside) requireMtu(mtu, await parentOf(wish, undefined));
+  }
+
+  return { attach, detach, verify, requireReady };
 }
 
 const NOTHING = { addresses: [], routes: [] } as const;

@@ -62,11 +62,11 @@ export interface AssignedRoute {
   readonly to: Cidr;
   /** Absent: the first gateway of its family. */
   readonly via?: Ip;
-  readonly mtu?: number;
-  readonly advmss?: number;
-  readonly priority?: number;
-  readonly table?: number;
-  readonly scope?: number;
+  readonly mtu?: number | undefined;
+  readonly advmss?: number | undefined;
+  readonly priority?: number | undefined;
+  readonly table?: number | undefined;
+  readonly scope?: number | undefined;
 }
 
 /** What was made. */

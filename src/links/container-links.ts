@@ -4,6 +4,7 @@ import type { Conversation } from "../netlink/conversation.ts";
 import { IPVLAN_FLAG, IPVLAN_MODE } from "../netlink/kinds/ipvlan.ts";
 import { MACVLAN_MODE } from "../netlink/kinds/macvlan.ts";
 import { VLAN_PROTOCOL } from "../netlink/kinds/vlan.ts";
+import { getLink, type Link } from "../netlink/link.ts";
 import type { LinkInfo } from "../netlink/link-info.ts";
 import type { Libc } from "../sys/libc.ts";
 import { bornInside, type Inside, type LinkInside } from "./born-inside.ts";
@@ -14,9 +15,11 @@ import { type ParentRef, parseParent } from "./parent/ref.ts";
 /** Links that hang on a parent and live in a container from birth to death. */
 export interface ContainerLinks {
   /** The link that a wish means now; undefined when there is none. Throws `invalid_option` for what is no name. */
-  parent(wish: ParentWish, inside: Inside): Promise<ParentLink | undefined>;
+  parent(wish: ParentWish, inside: Inside | undefined): Promise<ParentLink | undefined>;
   /** Makes it, down. Throws as `bornInside` does. */
   make(inside: Inside, wanted: WantedLink): Promise<LinkInside>;
+  /** Throws `conflict` for a link that is not there, or that is another. */
+  verify(inside: Inside, wanted: Omit<WantedLink, "owner"> & { readonly mac?: string }): Promise<void>;
   /** Begins to delete it; undefined when there is none. */
   remove(inside: Inside, ifname: string): Promise<Going | undefined>;
 }
@@ -43,7 +46,7 @@ export function containerLinks(
   home: Conversation,
   deleteElsewhere: DeleteElsewhere,
 ): ContainerLinks {
-  const at = (isInside: boolean, inside: Inside) => (isInside ? inside.kernel : home);
+  const at = (isInside: boolean, inside: Inside | undefined) => (isInside && inside ? inside.kernel : home);
   return {
     async parent(wish, inside) {
       const link = await resolveParent(at(wish.inside, inside), refOf(wish.name));
@@ -59,6 +62,22 @@ export function containerLinks(
         ...(mtu !== undefined && mtu > 0 && { mtu }),
         ...(link.kind === "macvlan" && link.mac !== undefined && { mac: link.mac }),
         info: infoOf(link),
+      });
+    },
+    async verify(inside, wanted) {
+      const { ifname, parent, mtu, mac } = wanted;
+      const found = await getLink(inside.kernel, { name: ifname });
+      const differs = found
+        ? differences(found, {
+            parent,
+            info: infoOf(wanted.link),
+            ...(mtu !== undefined && { mtu }),
+            ...(mac !== undefined && { mac }),
+          })
+        : ["it is not there"];
+      if (differs.length === 0) return;
+      throw new UnderlayError("conflict", `link ${ifname} of the container: ${differs.join("; ")}`, {
+        inputs: { link: ifname },
       });
     },
     remove: (inside, ifname) => goInside(libc, inside, ifname, deleteElsewhere),
@@ -84,4 +103,28 @@ function infoOf(link: ChildWish): LinkInfo {
     case "vlan":
       return { kind: "vlan", data: { protocol: VLAN_PROTOCOL["802.1q"], id: link.vid } };
   }
+}
+
+interface Expected {
+  readonly parent: ParentLink;
+  readonly info: LinkInfo;
+  readonly mtu?: number;
+  readonly mac?: string;
+}
+
+/** A parent is known by its index, which says nothing across namespaces unless the kernel says that it is in another. */
+function differences({ attrs }: Link, { parent, info, mtu, mac }: Expected): string[] {
+  const [found, wanted] = [dataOf(attrs.info), dataOf(info)];
+  const rows: readonly (readonly [string, unknown, unknown])[] = [
+    ["kind", attrs.info?.kind, info.kind],
+    ["parent", attrs.link, parent.ifindex],
+    ...(mtu === undefined || mtu === 0 ? [] : [["mtu", attrs.mtu, mtu] as const]),
+    ...(mac === undefined ? [] : [["mac", attrs.address, mac] as const]),
+    ...Object.entries(wanted).map(([key, value]) => [key, found[key], value] as const),
+  ];
+  return rows.flatMap(([what, is, should]) => (is === should ? [] : [`its ${what} is ${is}, not ${should}`]));
+}
+
+function dataOf(info: LinkInfo | undefined): Readonly<Record<string, unknown>> {
+  return info !== undefined && "data" in info ? { ...info.data } : {};
 }

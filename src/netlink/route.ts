@@ -68,15 +68,15 @@ export interface NewRoute {
   /** The address that packets are from when nothing else says. It has to be one of the host's. */
   readonly source?: Ip;
   /** The metric; lower wins. */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
   /** Absent: the main one. */
-  readonly table?: number;
+  readonly table?: number | undefined;
   /** `RT_SCOPE`; absent: universe through a gateway, else link. */
-  readonly scope?: number;
+  readonly scope?: number | undefined;
   /** Bytes. */
-  readonly mtu?: number;
+  readonly mtu?: number | undefined;
   /** Bytes. */
-  readonly advmss?: number;
+  readonly advmss?: number | undefined;
 }
 
 export function addRouteRequest(route: NewRoute): Request {

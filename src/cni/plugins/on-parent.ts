@@ -1,0 +1,149 @@
+import type { Attachments } from "../../engine/attach.ts";
+import type { ChildWish, ParentWish } from "../../lib/attach.ts";
+import { settleAll } from "../../lib/settle.ts";
+import { flag, integer, type Shape, struct, text } from "../../lib/shape.ts";
+import { loadConf, requirePrevResult } from "../conf.ts";
+import { CNI_CODE, CniError } from "../errors.ts";
+import type { Call, Delegate, Plugin } from "../plugin.ts";
+import { dnsFrom, dnsShape, type Result } from "../result.ts";
+import { addressesFrom, assigned, ipamShape } from "./ipam.ts";
+
+/** Plugins whose link hangs on a parent and lives in the container: macvlan, ipvlan, vlan. */
+
+/** The keys that all of them know. `parse` reads those of one kind and answers what link is wanted. */
+export interface OnParentKind<Own> {
+  readonly shape: Shape<Own>;
+  /** Throws code 7 for what is none. */
+  readonly wish: (own: Own, call: Call) => ChildWish;
+  /** What a configuration without IPAM means. */
+  readonly withoutIpam: "no addresses" | "those of prevResult" | "an error";
+  /** The parent when none is named; throws when it must be. */
+  readonly parent?: (call: Call) => string | undefined;
+}
+
+const commonShape = struct({
+  master: text,
+  mtu: integer,
+  linkInContainer: flag,
+  ipam: ipamShape,
+  dns: dnsShape,
+});
+
+export function onParent<Own>(
+  kind: OnParentKind<Own>,
+  delegate: Delegate,
+  attachments: () => Attachments,
+): Plugin {
+  const load = (call: Call) => {
+    const { master, linkInContainer, ...common } = loadConf(call.conf, commonShape);
+    const own = loadConf(call.conf, kind.shape);
+    const name = master || kind.parent?.(call);
+    const parent: ParentWish = {
+      inside: linkInContainer === true,
+      ...(name !== undefined && { name }),
+    };
+    return { ...common, parent, link: () => kind.wish(own, call) };
+  };
+
+  return {
+    async add(call) {
+      const { ipam, dns, mtu, parent, link } = load(call);
+      const { netns, ifname } = call.env;
+      let given: Result | undefined;
+      const source = async () => {
+        given = await addressesOf(kind, delegate, ipam.type, call);
+        return given ? assigned(given) : { addresses: [], routes: [] };
+      };
+      const engine = attachments();
+      const made = await engine.attach({
+        owner: ownerOf(call),
+        netns,
+        ifname,
+        parent,
+        link: link(),
+        ...(mtu !== 0 && { mtu }),
+        addresses: source,
+        ...(ipam.type !== "" && { giveBack: () => delegate.del(ipam.type, call) }),
+      });
+      const { mac, mtu: bytes } = made;
+      return {
+        interfaces: [{ name: ifname, ...(mac && { mac }), mtu: bytes, sandbox: netns }],
+        ips: (given?.ips ?? []).map((each) => ({ ...each, interface: 0 })),
+        routes: given?.routes ?? [],
+        dns: dnsFrom(dns),
+      };
+    },
+
+    async del(call) {
+      const type = ipamTypeOf(call);
+      const { netns, ifname } = call.env;
+      const giveBack = () => (type === "" ? Promise.resolve() : delegate.del(type, call));
+      const engine = attachments();
+      await engine.detach({ netns, ifname, giveBack });
+    },
+
+    async check(call) {
+      const { ipam, mtu, parent, link } = load(call);
+      if (ipam.type !== "") await delegate.check(ipam.type, call);
+      const { ips, routes, interfaces } = requirePrevResult(call.prevResult);
+      const { netns, ifname } = call.env;
+      const told = interfaces.find(({ name, sandbox }) => name === ifname && sandbox !== undefined);
+      if (told === undefined) throw new CniError(CNI_CODE.other, `prevResult has no interface ${ifname}`);
+      const engine = attachments();
+      await engine.verify({
+        netns,
+        ifname,
+        parent,
+        link: link(),
+        ...(mtu !== 0 && { mtu }),
+        toldNetns: told.sandbox ?? "",
+        ...(told.mac !== undefined && { toldMac: told.mac }),
+        assigned: assigned({ interfaces, ips, routes, dns: {} }),
+      });
+    },
+
+    async gc(call) {
+      const type = ipamTypeOf(call);
+      if (type !== "") await delegate.gc(type, call);
+    },
+
+    async status(call) {
+      const { ipam, parent, mtu } = load(call);
+      const engine = attachments();
+      await settleAll([
+        () => engine.requireReady({ parent, ...(mtu !== 0 && { mtu }) }),
+        () => (ipam.type === "" ? undefined : delegate.status(ipam.type, call)),
+      ]).catch((thrown: unknown) => {
+        throw notAvailable(thrown);
+      });
+    },
+  };
+}
+
+/** Whatever keeps an ADD from being served is told by one code, and by why. */
+function notAvailable(thrown: unknown): CniError {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new CniError(CNI_CODE.notAvailable, message, "", thrown);
+}
+
+/** A DEL needs nothing but this of a configuration, however wrong the rest has become. */
+function ipamTypeOf(call: Call): string {
+  return loadConf(call.conf, struct({ ipam: ipamShape })).ipam.type;
+}
+
+function ownerOf({ name, env }: Call): string {
+  return `cni:${name}/${env.containerId}/${env.ifname}`;
+}
+
+async function addressesOf(
+  { withoutIpam }: Pick<OnParentKind<never>, "withoutIpam">,
+  delegate: Delegate,
+  type: string,
+  call: Call,
+): Promise<Result | undefined> {
+  if (type !== "") return addressesFrom(delegate, type, call);
+  if (withoutIpam === "no addresses") return undefined;
+  const given = call.prevResult?.ips ?? [];
+  if (withoutIpam === "those of prevResult" && call.prevResult && given.length > 0) return call.prevResult;
+  throw new CniError(CNI_CODE.config, "no plugin name provided");
+}

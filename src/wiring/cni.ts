@@ -1,0 +1,94 @@
+import { VERSION } from "../cli/version.ts";
+import type { Env } from "../cni/env.ts";
+import type { Io, Loaders, Tools } from "../cni/plugin.ts";
+import type { PluginName } from "../cni/plugins.ts";
+import { runCni } from "../cni/program.ts";
+import { type Attachments, attachments } from "../engine/attach.ts";
+import { containerLinks } from "../links/container-links.ts";
+import { Conversation } from "../netlink/conversation.ts";
+import { NETLINK_ROUTE, openRequestSocket } from "../netlink/open.ts";
+import { inlineTransport } from "../netlink/transport.ts";
+import { sandboxes } from "../sandbox/sandbox.ts";
+import { readAll, statusOf, writeAll } from "../sys/file.ts";
+import { type Libc, openLibc } from "../sys/libc.ts";
+import { findNetns, homeNetns, type Netns } from "../sys/netns.ts";
+import { spawnDetached } from "../sys/spawn.ts";
+import { faultPoints } from "./faults.ts";
+
+/** The CNI process: it lives some milliseconds, blocks where it waits, and loads what one plugin needs. */
+
+/** Answers the exit status. */
+export async function runPlugin(name: PluginName, env: Env): Promise<number> {
+  const libc = openLibc();
+  const engine = () => attachmentsOf(libc, env);
+  const status = await runCni({ name, version: VERSION, loaders: loadersOf(engine) }, env, processIo(libc));
+  // What a process otherwise does at its end takes longer than some calls.
+  libc.call._exit(status);
+  return status;
+}
+
+function loadersOf(engine: () => Attachments): Loaders {
+  return {
+    macvlan: async ({ delegate }) => {
+      const [{ onParent }, { macvlan }] = await Promise.all([
+        import("../cni/plugins/on-parent.ts"),
+        import("../cni/plugins/macvlan.ts"),
+      ]);
+      return onParent(macvlan, delegate, engine);
+    },
+    ipvlan: async ({ delegate }) => {
+      const [{ onParent }, { ipvlan }] = await Promise.all([
+        import("../cni/plugins/on-parent.ts"),
+        import("../cni/plugins/ipvlan.ts"),
+      ]);
+      return onParent(ipvlan, delegate, engine);
+    },
+    vlan: async ({ delegate }: Tools) => {
+      const [{ onParent }, { vlan }] = await Promise.all([
+        import("../cni/plugins/on-parent.ts"),
+        import("../cni/plugins/vlan.ts"),
+      ]);
+      return onParent(vlan, delegate, engine);
+    },
+  };
+}
+
+function attachmentsOf(libc: Libc, env: Env): Attachments {
+  const converse = (netns?: Netns) =>
+    new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_ROUTE, netns)));
+  const deleteElsewhere = (socketFd: number, ifindex: number) =>
+    spawnDetached(libc, [OWN_EXECUTABLE, DELETE_LINK, `${ifindex}`], socketFd);
+  return attachments({
+    sandboxes: sandboxes(libc, converse),
+    links: containerLinks(libc, converse(), deleteElsewhere),
+    step: faultPoints(env),
+  });
+}
+
+/** Leads to this program even when its file was replaced. */
+const OWN_EXECUTABLE = "/proc/self/exe";
+
+/** Understood by main alone: the process that it starts sends a delete over its stdin. */
+const DELETE_LINK = "--delete-link";
+
+function processIo(libc: Libc): Io {
+  const encoder = new TextEncoder();
+  return {
+    readStdin: (limit) => readAll(libc, 0, "stdin", limit),
+    writeStdout: (text) => writeAll(libc, 1, encoder.encode(text), "stdout"),
+    writeStderr: (text) => writeAll(libc, 2, encoder.encode(text), "stderr"),
+    isOwnNetns(path) {
+      const found = findNetns(libc, path);
+      if (!found) return false;
+      const home = homeNetns(libc);
+      const isOwn = home.inode === found.inode;
+      for (const netns of [found, home]) netns.close();
+      return isOwn;
+    },
+    isFile: (path) => statusOf(libc, path)?.isFile === true,
+    isOwnExecutable(path) {
+      const [own, other] = [statusOf(libc, OWN_EXECUTABLE), statusOf(libc, path)];
+      return own !== undefined && own.ino === other?.ino && own.device === other.device;
+    },
+  };
+}
