@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { CODES, UnderlayError } from "../lib/errors.ts";
+import { type Step, settleAll } from "../lib/settle.ts";
 import { asCniError, CniError, errorText } from "./errors.ts";
 
 test("every code of ours has one of the spec's ranges", () => {
@@ -35,6 +36,18 @@ test("several errors: the first one's code, all texts, none twice", () => {
     code: 50,
     message: "one; two",
     details: "why",
+  });
+});
+
+test("an error of ours that went through the engine's teardown is still ours", async () => {
+  const full = new CniError(11, "pool full", "of 254");
+  const failing = (thrown: unknown) => () => Promise.reject(thrown);
+  const told = (steps: Step[]) => settleAll(steps).then(undefined, asCniError);
+  expect(await told([failing(full)])).toBe(full);
+  expect(await told([failing(new UnderlayError("kernel", "no")), failing(full)])).toMatchObject({
+    code: 103,
+    message: "no; pool full",
+    details: "of 254",
   });
 });
 

@@ -59,11 +59,16 @@ export class CniError extends Error {
   }
 }
 
-/** Any thrown value as what a runtime is told. Several errors keep the code of the first and all texts. */
+/**
+ * Any thrown value as what a runtime is told. Several errors keep the code of the first and all texts. The engine hands
+ * on what a callback of ours threw as the cause of an error of its own.
+ */
 export function asCniError(thrown: unknown): CniError {
   if (thrown instanceof CniError) return thrown;
   if (thrown instanceof AggregateError && thrown.errors.length > 0) return joined(thrown.errors);
   const error = asUnderlayError(thrown);
+  if (error.cause instanceof CniError || error.cause instanceof AggregateError)
+    return asCniError(error.cause);
   return new CniError(CODE_OF[error.code], error.message, detailsOf(error), thrown);
 }
 
