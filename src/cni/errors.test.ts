@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { CODES, UnderlayError } from "../lib/errors.ts";
 import { type Step, settleAll } from "../lib/settle.ts";
-import { asCniError, CniError, errorText } from "./errors.ts";
+import { asCniError, asStatusError, CniError, errorText } from "./errors.ts";
 
 test("every code of ours has one of the spec's ranges", () => {
   for (const code of CODES) {
@@ -48,6 +48,20 @@ test("an error of ours that went through the engine's teardown is still ours", a
     code: 103,
     message: "no; pool full",
     details: "of 254",
+  });
+});
+
+test("STATUS has two codes; what has another is told as not available", () => {
+  const limited = new CniError(51, "half");
+  expect(asStatusError(limited)).toBe(limited);
+  expect(asStatusError(new CniError(11, "full", "why"))).toMatchObject({
+    code: 50,
+    message: "full",
+    details: "why",
+  });
+  expect(asStatusError(new UnderlayError("not_found", "no parent"))).toMatchObject({
+    code: 50,
+    message: "no parent",
   });
 });
 

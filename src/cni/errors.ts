@@ -72,6 +72,14 @@ export function asCniError(thrown: unknown): CniError {
   return new CniError(CODE_OF[error.code], error.message, detailsOf(error), thrown);
 }
 
+/** The same for STATUS: whatever keeps an ADD from being served is told by one code, and by why. */
+export function asStatusError(thrown: unknown): CniError {
+  const error = asCniError(thrown);
+  const { code, message, details } = error;
+  const isStatus = code === CNI_CODE.notAvailable || code === CNI_CODE.limited;
+  return isStatus ? error : new CniError(CNI_CODE.notAvailable, message, details, thrown);
+}
+
 function joined(thrown: readonly unknown[]): CniError {
   const errors = thrown.map(asCniError);
   const messages = [...new Set(errors.map((error) => error.message))].join("; ");

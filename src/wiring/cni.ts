@@ -1,6 +1,6 @@
 import { VERSION } from "../cli/version.ts";
 import type { Env } from "../cni/env.ts";
-import type { Io, Loaders, Tools } from "../cni/plugin.ts";
+import type { Io, Loaders, Plugin, Tools } from "../cni/plugin.ts";
 import type { PluginName } from "../cni/plugins.ts";
 import { runCni } from "../cni/program.ts";
 import { type Attachments, attachments } from "../engine/attach.ts";
@@ -21,7 +21,8 @@ import { faultPoints } from "./faults.ts";
 export async function runPlugin(name: PluginName, env: Env): Promise<number> {
   const libc = openLibc();
   const engine = () => attachmentsOf(libc, env);
-  const status = await runCni({ name, version: VERSION, loaders: loadersOf(engine) }, env, processIo(libc));
+  const loaders = { ...loadersOf(engine), loopback: () => loopbackOf(libc) };
+  const status = await runCni({ name, version: VERSION, loaders }, env, processIo(libc));
   // What a process otherwise does at its end takes longer than some calls.
   libc.call._exit(status);
   return status;
@@ -53,9 +54,20 @@ function loadersOf(engine: () => Attachments): Loaders {
   };
 }
 
+async function loopbackOf(libc: Libc): Promise<Plugin> {
+  const [{ loopback }, { loopbacks }] = await Promise.all([
+    import("../cni/plugins/loopback.ts"),
+    import("../engine/loopback.ts"),
+  ]);
+  return loopback(() => loopbacks(sandboxes(libc, conversing(libc))));
+}
+
+function conversing(libc: Libc) {
+  return (netns?: Netns) => new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_ROUTE, netns)));
+}
+
 function attachmentsOf(libc: Libc, env: Env): Attachments {
-  const converse = (netns?: Netns) =>
-    new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_ROUTE, netns)));
+  const converse = conversing(libc);
   const deleteElsewhere = (socketFd: number, ifindex: number) =>
     spawnDetached(libc, [OWN_EXECUTABLE, DELETE_LINK, `${ifindex}`], socketFd);
   return attachments({

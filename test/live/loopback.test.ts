@@ -18,7 +18,7 @@ beforeEach(() => {
 afterEach(() => ground[Symbol.dispose]());
 
 const plugin = () =>
-  loopback(async () =>
+  loopback(() =>
     loopbacks(
       sandboxes(
         ground.libc,

@@ -11,20 +11,17 @@ const LO = "lo";
  * `lo` up, as the reference's plugin has it: what a plugin before it said is passed on; without one the result is `lo`
  * with its first address of each family.
  */
-export function loopback(loopbacks: () => Promise<Loopbacks>): Plugin {
+export function loopback(loopbacks: () => Loopbacks): Plugin {
   return {
     async add({ env, prevResult }) {
-      const engine = await loopbacks();
-      const addresses = await engine.raise(env.netns);
+      const addresses = await loopbacks().raise(env.netns);
       return prevResult ?? resultOf(env.netns, addresses);
     },
     async del({ env }) {
-      const engine = await loopbacks();
-      await engine.lower(env.netns);
+      await loopbacks().lower(env.netns);
     },
     async check({ env }) {
-      const engine = await loopbacks();
-      await engine.verify(env.netns);
+      await loopbacks().verify(env.netns);
     },
     // It keeps nothing that could be left over, and needs nothing of the host.
     gc: async () => undefined,

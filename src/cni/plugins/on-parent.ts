@@ -3,7 +3,7 @@ import type { ChildWish, ParentWish } from "../../lib/attach.ts";
 import { settleAll } from "../../lib/settle.ts";
 import { flag, integer, type Shape, struct, text } from "../../lib/shape.ts";
 import { loadConf, requirePrevResult } from "../conf.ts";
-import { CNI_CODE, CniError } from "../errors.ts";
+import { asStatusError, CNI_CODE, CniError } from "../errors.ts";
 import type { Call, Delegate, Plugin } from "../plugin.ts";
 import { dnsFrom, dnsShape, type Result } from "../result.ts";
 import { addressesFrom, assigned, ipamShape } from "./ipam.ts";
@@ -114,16 +114,10 @@ export function onParent<Own>(
         () => engine.requireReady({ parent, ...(mtu !== 0 && { mtu }) }),
         () => (ipam.type === "" ? undefined : delegate.status(ipam.type, call)),
       ]).catch((thrown: unknown) => {
-        throw notAvailable(thrown);
+        throw asStatusError(thrown);
       });
     },
   };
-}
-
-/** Whatever keeps an ADD from being served is told by one code, and by why. */
-function notAvailable(thrown: unknown): CniError {
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new CniError(CNI_CODE.notAvailable, message, "", thrown);
 }
 
 /** A DEL needs nothing but this of a configuration, however wrong the rest has become. */
