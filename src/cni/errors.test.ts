@@ -51,6 +51,16 @@ test("an error of ours that went through the engine's teardown is still ours", a
   });
 });
 
+test("when undoing fails too, why it was undone comes first", async () => {
+  const failing = async () => {
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => Promise.reject(new UnderlayError("kernel", "cannot undo")));
+    throw new CniError(7, "no such plugin");
+  };
+  const told = await failing().then(undefined, asCniError);
+  expect(told).toMatchObject({ code: 7, message: "no such plugin; cannot undo" });
+});
+
 test("STATUS has two codes; what has another is told as not available", () => {
   const limited = new CniError(51, "half");
   expect(asStatusError(limited)).toBe(limited);

@@ -66,6 +66,8 @@ export class CniError extends Error {
 export function asCniError(thrown: unknown): CniError {
   if (thrown instanceof CniError) return thrown;
   if (thrown instanceof AggregateError && thrown.errors.length > 0) return joined(thrown.errors);
+  // What undid the work failed too; why it had to be undone comes first.
+  if (thrown instanceof SuppressedError) return joined([thrown.suppressed, thrown.error]);
   const error = asUnderlayError(thrown);
   if (error.cause instanceof CniError || error.cause instanceof AggregateError)
     return asCniError(error.cause);
