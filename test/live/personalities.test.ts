@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PLUGIN_NAMES } from "../../src/cni/plugins.ts";
 import { until } from "../ground/until.ts";
 
 /**
@@ -56,21 +57,8 @@ function run(argv: readonly string[], env: Readonly<Record<string, string>> = {}
   return { code: child.exitCode, stdout: child.stdout.toString(), stderr: child.stderr.toString() };
 }
 
-const CNI = [
-  "macvlan",
-  "ipvlan",
-  "vlan",
-  "bridge",
-  "ptp",
-  "host-local",
-  "static",
-  "flannel",
-  "dummy",
-  "loopback",
-  "ovs",
-];
 const NETAVARK = ["underlay-macvlan", "underlay-ipvlan", "underlay-bridge"];
-const OLD_AND_LATER = ["docker-ovs-plugin"];
+const LATER = ["ovs", "docker-ovs-plugin"];
 
 describe("in a folder with .env and bunfig.toml of somebody else", () => {
   test("the trap works: a Bun compiled without our flags obeys both", () => {
@@ -84,7 +72,19 @@ describe("in a folder with .env and bunfig.toml of somebody else", () => {
     rmSync(traceOf(folder));
   });
 
-  for (const name of [...CNI, ...NETAVARK, ...OLD_AND_LATER]) {
+  for (const name of PLUGIN_NAMES) {
+    test(`as ${name}: a CNI plugin, and CNI_COMMAND of .env is not the runtime's`, () => {
+      const { code, stdout, stderr } = runAs(name);
+      expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+      expect(stderr).toStartWith(`CNI ${name} plugin v`);
+      expect(JSON.parse(runAs(name, [], { CNI_COMMAND: "VERSION" }).stdout)).toHaveProperty(
+        "supportedVersions",
+      );
+      expect(existsSync(traceOf(folder))).toBe(false);
+    });
+  }
+
+  for (const name of [...NETAVARK, ...LATER]) {
     test(`as ${name}: says that it comes later`, () => {
       const { code, stdout, stderr } = runAs(
         name,
@@ -178,7 +178,7 @@ const MDWE =
 
 describe("where a policy forbids the JIT", () => {
   const cause = /needs a JIT compiler.*MemoryDenyWriteExecute=.*LimitAS=.*BUN_JSC_useJIT/;
-  for (const name of ["underlay", "macvlan-docker-plugin", ...CNI.slice(0, 2), ...NETAVARK.slice(0, 1)]) {
+  for (const name of ["underlay", "macvlan-docker-plugin", ...PLUGIN_NAMES.slice(0, 2)]) {
     test(`${name} exits and names the cause: BUN_JSC_useJIT=0`, () => {
       const { code, stdout, stderr } = runAs(name, ["version"], { BUN_JSC_useJIT: "0" });
       expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
