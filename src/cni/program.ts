@@ -11,7 +11,7 @@ import { type CniEnv, type Env, mayBeOwnNetns, readEnv, type Verb } from "./env.
 import { asCniError, CNI_CODE, CniError, errorText } from "./errors.ts";
 import type { Call, Delegate, Io, Loaders, Plugin } from "./plugin.ts";
 import { printResult, type Result } from "./result.ts";
-import { isAtLeast, isVersion, LATEST, VERSIONS, type Version } from "./versions.ts";
+import { isAtLeast, isVersion, LATEST, VERSIONS, type Version, versionText } from "./versions.ts";
 
 /**
  * One call of a CNI plugin, from the environment to the one document on stdout. What is on stdout tells the runtime
@@ -76,7 +76,7 @@ async function answer(program: PluginProgram, env: Env, io: Io): Promise<Answer>
   let version = LATEST;
   try {
     const { verb, ...checked } = readEnv(env);
-    if (verb === "VERSION") return { text: versionText(), status: 0 };
+    if (verb === "VERSION") return { text: `${versionText()}\n`, status: 0 };
     const document = readConfDocument(io.readStdin(MAX_CONF_BYTES));
     if (isVersion(document.cniVersion)) version = document.cniVersion;
     const call = callOf({ verb, ...checked }, document, io);
@@ -84,10 +84,6 @@ async function answer(program: PluginProgram, env: Env, io: Io): Promise<Answer>
   } catch (thrown) {
     return { text: errorText(asCniError(thrown), version), status: 1 };
   }
-}
-
-function versionText(): string {
-  return `${JSON.stringify({ cniVersion: LATEST, supportedVersions: VERSIONS })}\n`;
 }
 
 /** A call whose verb the configuration's version allows. */

@@ -12,3 +12,8 @@ export function isVersion(text: string): text is Version {
 export function isAtLeast(version: Version, least: Version): boolean {
   return VERSIONS.indexOf(version) >= VERSIONS.indexOf(least);
 }
+
+/** What VERSION answers, in one line without its end. */
+export function versionText(): string {
+  return JSON.stringify({ cniVersion: LATEST, supportedVersions: VERSIONS });
+}

@@ -92,13 +92,15 @@ export function eachAttr(bytes: Uint8Array): Placed[] {
 /** What becomes of attributes that a table does not know: `kept` in `other`, or `dropped` where a dump is only searched. */
 export type Unknown = "kept" | "dropped";
 
-/** A decoder for a table that is used often: the table is indexed once. */
+/** A decoder for a table that is used often: the table is indexed once, when it is first needed. */
 export function attrReader<T extends AttrTable>(
   table: T,
   unknown: Unknown = "kept",
 ): (bytes: Uint8Array) => Attrs<T> {
-  const byType = new Map(Object.entries(table).map(([name, { type, codec }]) => [type, { name, codec }]));
+  let index: ReadonlyMap<number, NamedCodec> | undefined;
   return (bytes) => {
+    index ??= indexOf(table);
+    const byType = index;
     const values: Record<string, unknown> = {};
     const other: RawAttr[] = [];
     walkAttrs(bytes, (at, length, type) => {
@@ -111,6 +113,15 @@ export function attrReader<T extends AttrTable>(
     if (other.length > 0) values["other"] = other;
     return values as Attrs<T>;
   };
+}
+
+interface NamedCodec {
+  readonly name: string;
+  readonly codec: Codec<unknown>;
+}
+
+function indexOf(table: AttrTable): ReadonlyMap<number, NamedCodec> {
+  return new Map(Object.entries(table).map(([name, { type, codec }]) => [type, { name, codec }]));
 }
 
 export function decodeAttrs<T extends AttrTable>(table: T, bytes: Uint8Array): Attrs<T> {
