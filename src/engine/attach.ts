@@ -50,11 +50,11 @@ export function attachments({ sandboxes, links, step }: AttachContext): Attachme
   async function attach(request: AttachRequest): Promise<Attached> {
     using sandbox = openSandbox(request.netns);
     await using undo = new AsyncDisposableStack();
-    const parent = await parentOf(request.parent, sandbox);
-    requireMtu(request.mtu, parent);
+    const parent = request.parent && (await parentOf(request.parent, sandbox));
+    if (parent) requireMtu(request.mtu, parent);
 
     step("attach.before-link");
-    const link = await links.make(sandbox, { ...request, parent });
+    const link = await links.make(sandbox, wantedOf(request, parent));
     undo.defer(async () => (await links.remove(sandbox, request.ifname))?.awaitGone());
     step("attach.after-link");
     const { addresses, giveBack } = request;
@@ -100,9 +100,10 @@ export function attachments({ sandboxes, links, step }: AttachContext): Attachme
   async function verify(request: VerifyRequest): Promise<void> {
     using sandbox = openSandbox(request.netns);
     requireSameNetns(request, sandbox);
-    const parent = await parentOf(request.parent, sandbox);
-    const { toldMac, ...wanted } = request;
-    await links.verify(sandbox, { ...wanted, parent, ...(toldMac !== undefined && { mac: toldMac }) });
+    const parent = request.parent && (await parentOf(request.parent, sandbox));
+    const { toldMac } = request;
+    const wanted = wantedOf(request, parent);
+    await links.verify(sandbox, { ...wanted, ...(toldMac !== undefined && { mac: toldMac }) });
     await verifyConfiguration(sandbox, request.ifname, request.assigned);
   }
 
@@ -119,10 +120,16 @@ export function attachments({ sandboxes, links, step }: AttachContext): Attachme
 
   async function requireReady({ parent: wish, mtu }: Pick<AttachRequest, "parent" | "mtu">): Promise<void> {
     // A parent in the container is the container's affair: there is none yet.
-    if (!wish.inside) requireMtu(mtu, await parentOf(wish, undefined));
+    if (wish && !wish.inside) requireMtu(mtu, await parentOf(wish, undefined));
   }
 
   return { attach, detach, verify, requireReady };
+}
+
+/** The parent as it was found in place of the one that was wished for. */
+function wantedOf<R extends { readonly parent?: ParentWish }>(request: R, parent: ParentLink | undefined) {
+  const { parent: _, ...rest } = request;
+  return { ...rest, ...(parent && { parent }) };
 }
 
 const NOTHING = { addresses: [], routes: [] } as const;

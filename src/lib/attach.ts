@@ -6,7 +6,7 @@ import type { Mac } from "./mac.ts";
  * engine carries them out.
  */
 
-/** A link that hangs on a parent, and what it is born with. */
+/** A link, and what it is born with. All but a dummy hang on a parent. */
 export type ChildWish =
   | {
       readonly kind: "macvlan";
@@ -20,7 +20,8 @@ export type ChildWish =
       readonly mode: "l2" | "l3" | "l3s";
       readonly flag: "bridge" | "private" | "vepa";
     }
-  | { readonly kind: "vlan"; readonly vid: number };
+  | { readonly kind: "vlan"; readonly vid: number }
+  | { readonly kind: "dummy" };
 
 export interface ParentWish {
   /** Name or altname, or `LINK.VID`; absent: the link of the default route. */
@@ -35,7 +36,8 @@ export interface AttachRequest {
   /** Path of the container's netns. */
   readonly netns: string;
   readonly ifname: string;
-  readonly parent: ParentWish;
+  /** Absent for kinds that hang on none. */
+  readonly parent?: ParentWish;
   readonly link: ChildWish;
   /** Bytes; absent: the parent's. */
   readonly mtu?: number;

@@ -4,7 +4,7 @@ import type { Conversation } from "../netlink/conversation.ts";
 import { IPVLAN_FLAG, IPVLAN_MODE } from "../netlink/kinds/ipvlan.ts";
 import { MACVLAN_MODE } from "../netlink/kinds/macvlan.ts";
 import { VLAN_PROTOCOL } from "../netlink/kinds/vlan.ts";
-import { getLink, type Link } from "../netlink/link.ts";
+import { getLink, IFF, type Link } from "../netlink/link.ts";
 import type { LinkInfo } from "../netlink/link-info.ts";
 import type { Libc } from "../sys/libc.ts";
 import { bornInside, type Inside, type LinkInside } from "./born-inside.ts";
@@ -12,7 +12,7 @@ import { type DeleteElsewhere, type Going, goInside } from "./gone-inside.ts";
 import { resolveParent } from "./parent/find.ts";
 import { type ParentRef, parseParent } from "./parent/ref.ts";
 
-/** Links that hang on a parent and live in a container from birth to death. */
+/** Links that live in a container from birth to death, most of them on a parent. */
 export interface ContainerLinks {
   /** The link that a wish means now; undefined when there is none. Throws `invalid_option` for what is no name. */
   parent(wish: ParentWish, inside: Inside | undefined): Promise<ParentLink | undefined>;
@@ -35,7 +35,7 @@ export interface ParentLink {
 export interface WantedLink {
   readonly owner: string;
   readonly ifname: string;
-  readonly parent: ParentLink;
+  readonly parent?: ParentLink;
   readonly link: ChildWish;
   readonly mtu?: number;
 }
@@ -55,10 +55,10 @@ export function containerLinks(
       return { name, mtu, ifindex: link.header.index, inside: wish.inside };
     },
     make(inside, { owner, ifname, parent, link, mtu }) {
-      return bornInside(at(parent.inside, inside), inside, {
+      return bornInside(parent && !parent.inside ? home : inside.kernel, inside, {
         owner,
         ifname,
-        parent: parent.ifindex,
+        ...(parent && { parent: parent.ifindex }),
         ...(mtu !== undefined && mtu > 0 && { mtu }),
         ...(link.kind === "macvlan" && link.mac !== undefined && { mac: link.mac }),
         info: infoOf(link),
@@ -69,7 +69,7 @@ export function containerLinks(
       const found = await getLink(inside.kernel, { name: ifname });
       const differs = found
         ? differences(found, {
-            parent,
+            ...(parent && { parent }),
             info: infoOf(wanted.link),
             ...(mtu !== undefined && { mtu }),
             ...(mac !== undefined && { mac }),
@@ -102,27 +102,35 @@ function infoOf(link: ChildWish): LinkInfo {
       return { kind: "ipvlan", data: { mode: IPVLAN_MODE[link.mode], flags: IPVLAN_FLAG[link.flag] } };
     case "vlan":
       return { kind: "vlan", data: { protocol: VLAN_PROTOCOL["802.1q"], id: link.vid } };
+    case "dummy":
+      return { kind: "dummy" };
   }
 }
 
 interface Expected {
-  readonly parent: ParentLink;
+  readonly parent?: ParentLink;
   readonly info: LinkInfo;
   readonly mtu?: number;
   readonly mac?: string;
 }
 
 /** A parent is known by its index, which says nothing across namespaces unless the kernel says that it is in another. */
-function differences({ attrs }: Link, { parent, info, mtu, mac }: Expected): string[] {
+function differences({ header, attrs }: Link, { parent, info, mtu, mac }: Expected): string[] {
   const [found, wanted] = [dataOf(attrs.info), dataOf(info)];
   const rows: readonly (readonly [string, unknown, unknown])[] = [
     ["kind", attrs.info?.kind, info.kind],
-    ["parent", attrs.link, parent.ifindex],
+    ...(parent ? [["parent", attrs.link, parent.ifindex] as const] : []),
+    // The reference asks it of no other kind: a container may take its links down.
+    ...(info.kind === "dummy" ? [["state", isUp(header.flags), "up"] as const] : []),
     ...(mtu === undefined || mtu === 0 ? [] : [["mtu", attrs.mtu, mtu] as const]),
     ...(mac === undefined ? [] : [["mac", attrs.address, mac] as const]),
     ...Object.entries(wanted).map(([key, value]) => [key, found[key], value] as const),
   ];
   return rows.flatMap(([what, is, should]) => (is === should ? [] : [`its ${what} is ${is}, not ${should}`]));
+}
+
+function isUp(flags: number): string {
+  return (flags & IFF.IFF_UP) === 0 ? "down" : "up";
 }
 
 function dataOf(info: LinkInfo | undefined): Readonly<Record<string, unknown>> {

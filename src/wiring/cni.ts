@@ -51,6 +51,13 @@ function loadersOf(engine: () => Attachments): Loaders {
       ]);
       return onParent(vlan, delegate, engine);
     },
+    dummy: async ({ delegate }: Tools) => {
+      const [{ onParent }, { dummy }] = await Promise.all([
+        import("../cni/plugins/on-parent.ts"),
+        import("../cni/plugins/dummy.ts"),
+      ]);
+      return onParent(dummy, delegate, engine);
+    },
   };
 }
 

@@ -8,7 +8,7 @@ import type { Call, Delegate, Plugin } from "../plugin.ts";
 import { dnsFrom, dnsShape, type Result } from "../result.ts";
 import { addressesFrom, assigned, ipamShape } from "./ipam.ts";
 
-/** Plugins whose link hangs on a parent and lives in the container: macvlan, ipvlan, vlan. */
+/** Plugins whose link lives in the container, all but dummy on a parent: macvlan, ipvlan, vlan, dummy. */
 
 /** The keys that all of them know. `parse` reads those of one kind and answers what link is wanted. */
 export interface OnParentKind<Own> {
@@ -19,6 +19,8 @@ export interface OnParentKind<Own> {
   readonly withoutIpam: "no addresses" | "those of prevResult" | "an error";
   /** The parent when none is named; throws when it must be. */
   readonly parent?: (call: Call) => string | undefined;
+  /** It hangs on none, and `master` is a key like those that nobody knows. */
+  readonly isParentless?: true;
 }
 
 const commonShape = struct({
@@ -37,17 +39,19 @@ export function onParent<Own>(
   const load = (call: Call) => {
     const { master, linkInContainer, ...common } = loadConf(call.conf, commonShape);
     const own = loadConf(call.conf, kind.shape);
+    const link = () => kind.wish(own, call);
+    if (kind.isParentless) return { ...common, on: {}, link };
     const name = master || kind.parent?.(call);
     const parent: ParentWish = {
       inside: linkInContainer === true,
       ...(name !== undefined && { name }),
     };
-    return { ...common, parent, link: () => kind.wish(own, call) };
+    return { ...common, on: { parent }, link };
   };
 
   return {
     async add(call) {
-      const { ipam, dns, mtu, parent, link } = load(call);
+      const { ipam, dns, mtu, on, link } = load(call);
       const { netns, ifname } = call.env;
       let given: Result | undefined;
       const source = async () => {
@@ -59,7 +63,7 @@ export function onParent<Own>(
         owner: ownerOf(call),
         netns,
         ifname,
-        parent,
+        ...on,
         link: link(),
         ...(mtu !== 0 && { mtu }),
         addresses: source,
@@ -83,7 +87,7 @@ export function onParent<Own>(
     },
 
     async check(call) {
-      const { ipam, mtu, parent, link } = load(call);
+      const { ipam, mtu, on, link } = load(call);
       if (ipam.type !== "") await delegate.check(ipam.type, call);
       const { ips, routes, interfaces } = requirePrevResult(call.prevResult);
       const { netns, ifname } = call.env;
@@ -93,7 +97,7 @@ export function onParent<Own>(
       await engine.verify({
         netns,
         ifname,
-        parent,
+        ...on,
         link: link(),
         ...(mtu !== 0 && { mtu }),
         toldNetns: told.sandbox ?? "",
@@ -108,10 +112,10 @@ export function onParent<Own>(
     },
 
     async status(call) {
-      const { ipam, parent, mtu } = load(call);
+      const { ipam, on, mtu } = load(call);
       const engine = attachments();
       await settleAll([
-        () => engine.requireReady({ parent, ...(mtu !== 0 && { mtu }) }),
+        () => engine.requireReady({ ...on, ...(mtu !== 0 && { mtu }) }),
         () => (ipam.type === "" ? undefined : delegate.status(ipam.type, call)),
       ]).catch((thrown: unknown) => {
         throw asStatusError(thrown);
