@@ -40,7 +40,7 @@ import { neighbourFormat } from "./neighbour.ts";
 import { nl80211Format } from "./nl80211.ts";
 import { nsidFormat } from "./nsid.ts";
 import { routeGolden } from "./route.golden.ts";
-import { nextHopsOf, routeFormat } from "./route.ts";
+import { metricsTable, nextHopsOf, routeFormat, routeTable } from "./route.ts";
 
 /** What holds for any bytes and for any values. */
 
@@ -230,9 +230,10 @@ const infoValues = fc.oneof(
 
 const ROUND_TRIPS: readonly [name: string, table: AttrTable, values: fc.Arbitrary<object>][] = [
   ...Object.entries(FORMATS)
-    .filter(([name]) => name !== "link")
+    .filter(([name]) => name !== "link" && name !== "route")
     .map(([name, { table }]) => [name, table, optional(table)] as [string, AttrTable, fc.Arbitrary<object>]),
   ["link", linkTable, optional(linkTable, { info: infoValues, altNames: fc.array(words, { maxLength: 4 }) })],
+  ["route", routeTable, optional(routeTable, { metrics: optional(metricsTable) })],
   ["macvlan", macvlanTable, macvlanValues],
   ["ipvlan", ipvlanTable, optional(ipvlanTable)],
   ["vlan", vlanTable, vlanValues],
