@@ -42,9 +42,8 @@ function programOf(calledAs: string, args: readonly string[]): Program {
   if (later !== undefined) return notYet(`${calledAs}: ${later} come with a later version of Underlay`);
   const oldKind = OLD_PLUGINS[calledAs];
   if (oldKind !== undefined) return (more) => oldPlugin(oldKind, more);
-  if (args.length === 0 && process.env["CNI_COMMAND"] !== undefined) {
-    return notYet("CNI without a plugin's name comes with a later version of Underlay");
-  }
+  // An exported CNI_COMMAND must not hijack the command line.
+  if (args.length === 0 && process.env["CNI_COMMAND"]) return () => cni();
   return cli;
 }
 
@@ -57,7 +56,8 @@ function notYet(text: string): Program {
   };
 }
 
-async function cni(plugin: PluginName): Promise<number> {
+/** Without a name the configuration's `kind` says which. */
+async function cni(plugin?: PluginName): Promise<number> {
   // Podman asks each plugin of each network whenever it starts: nothing is opened for that, not even the C library.
   if (process.env["CNI_COMMAND"] === "VERSION") {
     const { versionText } = await import("./cni/versions.ts");

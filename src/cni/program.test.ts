@@ -259,3 +259,33 @@ test("a name that no plugin of ours has is an error, whatever the prototype of a
   expect(await runCni(program, { ...ENV, CNI_COMMAND: "ADD" }, fake.io)).toBe(1);
   expect(JSON.parse(fake.written.stdout.join(""))).toMatchObject({ code: 999 });
 });
+
+test("a program without a plugin's name is the plugin that the configuration's kind says", async () => {
+  const called: string[] = [];
+  const plugin = (name: string): Plugin => ({
+    add: async () => parseResult(ONE_ADDRESS, "1.0.0"),
+    del: async () => void called.push(name),
+    check: async () => undefined,
+    gc: async () => undefined,
+    status: async () => undefined,
+  });
+  const loaders = { macvlan: async () => plugin("macvlan"), ipvlan: async () => plugin("ipvlan") };
+  const del = async (more: object) => {
+    const fake = fakeProcess({ stdin: conf("1.0.0", more) });
+    await runCni({ version: "1", loaders }, { ...ENV, CNI_COMMAND: "DEL" }, fake.io);
+    return fake.written.stdout.join("");
+  };
+  expect(await del({ kind: "ipvlan" })).toBe("");
+  expect(await del({ KIND: "macvlan" })).toBe("");
+  expect(called).toEqual(["ipvlan", "macvlan"]);
+  expect(JSON.parse(await del({}))).toMatchObject({
+    code: 7,
+    msg: 'missing "kind": type underlay is one of macvlan, ipvlan',
+  });
+  expect(JSON.parse(await del({ kind: "mcvlan" }))).toMatchObject({
+    code: 7,
+    msg: "unknown kind mcvlan, did you mean macvlan?",
+  });
+  expect(JSON.parse(await del({ kind: 7 }))).toMatchObject({ code: 7 });
+  expect(JSON.parse(await del({ kind: "constructor" }))).toMatchObject({ code: 7 });
+});

@@ -1,5 +1,9 @@
+import { didYouMean } from "../lib/nearest.ts";
+import { word } from "../lib/quote.ts";
+import { struct, text } from "../lib/shape.ts";
 import {
   type ConfDocument,
+  loadConf,
   MAX_CONF_BYTES,
   negotiate,
   prevResultOf,
@@ -9,7 +13,7 @@ import {
 import { delegates } from "./delegate.ts";
 import { type CniEnv, type Env, mayBeOwnNetns, readEnv, type Verb } from "./env.ts";
 import { asCniError, CNI_CODE, CniError, errorText } from "./errors.ts";
-import type { Call, Delegate, Io, Loaders, Plugin } from "./plugin.ts";
+import type { Call, Conf, Delegate, Io, Loaders, Plugin } from "./plugin.ts";
 import { printResult, type Result } from "./result.ts";
 import { isAtLeast, isVersion, LATEST, VERSIONS, type Version, versionText } from "./versions.ts";
 
@@ -44,8 +48,8 @@ const RULES: Readonly<Record<ServedVerb, VerbRule>> = {
 };
 
 export interface PluginProgram {
-  /** The plugin's type, one of the loaders' names. */
-  readonly name: string;
+  /** The plugin's type, one of the loaders' names; absent: the configuration's `kind` says which. */
+  readonly name?: string | undefined;
   /** Of this product. */
   readonly version: string;
   readonly loaders: Loaders;
@@ -58,12 +62,15 @@ export async function runCni(program: PluginProgram, env: Env, io: Io): Promise<
     io.writeStderr(aboutText(program));
     return 0;
   }
-  const { text, status } = await answer(program, env, io);
-  if (text !== "") io.writeStdout(text);
-  return status;
+  const told = await answer(program, env, io);
+  if (told.text !== "") io.writeStdout(told.text);
+  return told.status;
 }
 
-function aboutText({ name, version }: PluginProgram): string {
+/** The name under which it is called when it is none of the plugins. */
+const ANY = "underlay";
+
+function aboutText({ name = ANY, version }: PluginProgram): string {
   return `CNI ${name} plugin v${version}\nCNI protocol versions supported: ${VERSIONS.join(", ")}\n`;
 }
 
@@ -126,18 +133,29 @@ async function serve(program: PluginProgram, env: Env, io: Io, call: ServedCall)
   const own =
     (verb === "ADD" || verb === "DEL") && netns !== "" && !mayBeOwnNetns(env) && io.isOwnNetns(netns);
   if (own && verb === "ADD") throw ownNetns();
-  const plugin = await loaded(program, delegates(env, io, program.loaders));
-  const text = await RULES[verb].run(plugin, own ? { ...call, env: { ...call.env, netns: "" } } : call);
+  const plugin = await loaded(program, call.conf, delegates(env, io, program.loaders));
+  const said = await RULES[verb].run(plugin, own ? { ...call, env: { ...call.env, netns: "" } } : call);
   if (own) throw ownNetns();
-  return text;
+  return said;
 }
 
 function ownNetns(): CniError {
   return new CniError(CNI_CODE.netns, "plugin's netns and netns from CNI_NETNS should not be the same");
 }
 
-function loaded({ name, loaders }: PluginProgram, delegate: Delegate): Promise<Plugin> {
-  const load = Object.hasOwn(loaders, name) ? loaders[name] : undefined;
-  if (!load) throw new CniError(CNI_CODE.other, `no CNI plugin ${JSON.stringify(name)} in this program`);
-  return load({ delegate });
+function loaded({ name, loaders }: PluginProgram, conf: Conf, delegate: Delegate): Promise<Plugin> {
+  const kind = name ?? loadConf(conf, kindShape).kind;
+  const load = Object.hasOwn(loaders, kind) ? loaders[kind] : undefined;
+  if (load) return load({ delegate });
+  const kinds = Object.keys(loaders);
+  throw name === undefined
+    ? new CniError(
+        CNI_CODE.config,
+        kind === ""
+          ? `missing "kind": type ${ANY} is one of ${kinds.join(", ")}`
+          : `unknown kind ${word(kind)}${didYouMean(kind, kinds)}`,
+      )
+    : new CniError(CNI_CODE.other, `no CNI plugin ${word(name)} in this program`);
 }
+
+const kindShape = struct({ kind: text });

@@ -18,7 +18,7 @@ import { faultPoints } from "./faults.ts";
 /** The CNI process: it lives some milliseconds, blocks where it waits, and loads what one plugin needs. */
 
 /** Answers the exit status. */
-export async function runPlugin(name: PluginName, env: Env): Promise<number> {
+export async function runPlugin(name: PluginName | undefined, env: Env): Promise<number> {
   const libc = openLibc();
   const engine = () => attachmentsOf(libc, env);
   const loaders = { ...loadersOf(engine), loopback: () => loopbackOf(libc) };

@@ -231,3 +231,16 @@ test("a list of loopback and macvlan goes through a runtime: ADD, CHECK, STATUS,
   await runtime.del(list, rt);
   await expect(runtime.check(list, rt)).rejects.toBeInstanceOf(CniFailure);
 });
+
+test("one program for all: type underlay, and the kind in the configuration", async () => {
+  addParent(host, "p0");
+  linkPlugins(join(folder, "one"), ["underlay"]);
+  const one = cniHost({ folders: [join(folder, "one")], netns: host.path });
+  const conf = { type: "underlay", kind: "macvlan", name: "n", cniVersion: "1.0.0", master: "p0", ipam: {} };
+  expect(await one.version("underlay")).toEqual([...VERSIONS]);
+  await one.add(conf, at());
+  expect(linkNames(container)).toEqual(["lo", "eth0"]);
+  await one.del(conf, at());
+  expect(linkNames(container)).toEqual(["lo"]);
+  await expect(one.add({ ...conf, kind: undefined }, at())).rejects.toThrow('missing "kind"');
+});

@@ -103,11 +103,16 @@ describe("in a folder with .env and bunfig.toml of somebody else", () => {
     });
   }
 
-  test("as underlay with CNI_COMMAND of the runtime: the same; with that of .env: the command line", () => {
+  test("as underlay with CNI_COMMAND of the runtime: CNI; with that of .env, or arguments: the command line", () => {
     expect(runAs("underlay", [], { CNI_COMMAND: "ADD" })).toMatchObject({
       code: 1,
-      stdout: expect.stringContaining("later"),
+      stdout: expect.stringContaining("required env variables"),
     });
+    for (const [args, env] of [
+      [["--help"], { CNI_COMMAND: "ADD" }],
+      [[], { CNI_COMMAND: "" }],
+    ] as const)
+      expect(runAs("underlay", args, env).stdout).toStartWith("Usage: underlay");
     expect(runAs("underlay").stdout).toStartWith("Usage: underlay");
     expect(existsSync(traceOf(folder))).toBe(false);
   });
