@@ -6,10 +6,11 @@ import { MACVLAN_MODE } from "../netlink/kinds/macvlan.ts";
 import { VLAN_PROTOCOL } from "../netlink/kinds/vlan.ts";
 import { getLink, IFF, type Link } from "../netlink/link.ts";
 import type { LinkInfo } from "../netlink/link-info.ts";
+import { listRoutes } from "../netlink/route.ts";
 import type { Libc } from "../sys/libc.ts";
 import { bornInside, type Inside, type LinkInside } from "./born-inside.ts";
 import { type DeleteElsewhere, type Going, goInside } from "./gone-inside.ts";
-import { resolveParent } from "./parent/find.ts";
+import { type Lookup, resolveParent } from "./parent/find.ts";
 import { type ParentRef, parseParent } from "./parent/ref.ts";
 
 /** Links that live in a container from birth to death, most of them on a parent. */
@@ -49,7 +50,7 @@ export function containerLinks(
   const at = (isInside: boolean, inside: Inside | undefined) => (isInside && inside ? inside.kernel : home);
   return {
     async parent(wish, inside) {
-      const link = await resolveParent(at(wish.inside, inside), refOf(wish.name));
+      const link = await resolveParent(lookupIn(at(wish.inside, inside)), refOf(wish.name));
       if (!link) return undefined;
       const { name = "", mtu = 0 } = link.attrs;
       return { name, mtu, ifindex: link.header.index, inside: wish.inside };
@@ -81,6 +82,13 @@ export function containerLinks(
       });
     },
     remove: (inside, ifname) => goInside(libc, inside, ifname, deleteElsewhere),
+  };
+}
+
+function lookupIn(conversation: Conversation): Lookup {
+  return {
+    link: (ref) => getLink(conversation, ref),
+    routes: (family) => listRoutes(conversation, family),
   };
 }
 

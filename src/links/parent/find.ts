@@ -4,8 +4,11 @@ import type { FoundParent, ParentMemory } from "./parents.ts";
 import type { ParentLink, Reading } from "./reading.ts";
 import { nameAsked, type ParentRef } from "./ref.ts";
 
+/** As much of the home namespace as a reference is resolved with. */
+export type Lookup = Pick<Reading, "link" | "routes">;
+
 /** The link that a reference means now, or undefined. `auto` is the link of the best default route, IPv4 before IPv6. */
-export async function resolveParent(reading: Reading, ref: ParentRef): Promise<ParentLink | undefined> {
+export async function resolveParent(reading: Lookup, ref: ParentRef): Promise<ParentLink | undefined> {
   switch (ref.how) {
     case "dummy":
       return undefined;
@@ -17,7 +20,7 @@ export async function resolveParent(reading: Reading, ref: ParentRef): Promise<P
   }
 }
 
-async function defaultRouteLink(reading: Reading): Promise<ParentLink | undefined> {
+async function defaultRouteLink(reading: Lookup): Promise<ParentLink | undefined> {
   const ifindex = defaultLink(await reading.routes(4), await reading.routes(6));
   return ifindex === undefined ? undefined : reading.link({ ifindex });
 }
