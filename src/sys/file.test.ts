@@ -4,11 +4,15 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  entriesIn,
   linkFile,
+  lockOpen,
   makeDirectories,
+  nameFile,
   namesIn,
   O,
   openFile,
+  openUnnamed,
   readAll,
   readAt,
   readFile,
@@ -153,4 +157,40 @@ test("a pipe is read to its end", () => {
     console.log(readAll(openLibc(), 0, "stdin").length);`;
   const text = execFileSync(process.execPath, ["-e", script], { input: "x".repeat(1_000_000) });
   expect(String(text)).toBe("1000000\n");
+});
+
+test("a file without a name gets one at once, and only one that is free", () => {
+  const to = join(folder, "named-late");
+  const file = must(openUnnamed(libc, folder, 0o600));
+  writeAll(libc, file.fd, Buffer.from("whole"), "the file");
+  expect(existsSync(to)).toBe(false);
+  expect(nameFile(libc, file, to)).toBe(true);
+  expect(readFileSync(to, "utf8")).toBe("whole");
+  expect(statSync(to).mode & 0o777).toBe(0o600);
+  expect(nameFile(libc, file, to)).toBe(false);
+  file.close();
+  const before = readdirSync(folder).length;
+  must(openUnnamed(libc, folder, 0o600)).close();
+  expect(readdirSync(folder).length).toBe(before);
+});
+
+test("a file system that keeps no files without names says so", () => {
+  expect(openUnnamed(libc, "/proc", 0o600)).toBeUndefined();
+});
+
+test("names come with their inodes", () => {
+  const directory = must(openFile(libc, folder, O.O_RDONLY));
+  const found = entriesIn(libc, directory);
+  directory.close();
+  expect(found.length).toBeGreaterThan(0);
+  for (const { name, ino } of found) expect(ino).toBe(statSync(join(folder, name)).ino);
+});
+
+test("a lock is had by one at a time, until the file is closed", () => {
+  const open = () => must(openFile(libc, join(folder, "lock"), O.O_RDWR | O.O_CREAT));
+  const [one, two] = [open(), open()];
+  expect([lockOpen(libc, one), lockOpen(libc, two)]).toEqual([true, false]);
+  one.close();
+  expect(lockOpen(libc, two)).toBe(true);
+  two.close();
 });

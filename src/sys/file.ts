@@ -23,6 +23,9 @@ export const O = {
 
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
+const AT_SYMLINK_FOLLOW = 0x400;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const STATX_BASIC_STATS = 0x7ff;
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
@@ -137,27 +140,38 @@ export function writeAll(libc: Libc, fd: number, bytes: Uint8Array, what: string
   }
 }
 
-/** Names in a directory, without `.` and `..`, in no order. `struct linux_dirent64` of getdents64(2). */
-export function namesIn(libc: Libc, directory: OpenFile): string[] {
+export interface Entry {
+  readonly name: string;
+  /** As near as a number comes to it; not the mounted directory's, where something is mounted on it. */
+  readonly ino: number;
+}
+
+/** What is in a directory, without `.` and `..`, in no order. `struct linux_dirent64` of getdents64(2). */
+export function entriesIn(libc: Libc, directory: OpenFile): Entry[] {
   const buffer = new Uint8Array(CHUNK_BYTES);
   const view = new DataView(buffer.buffer);
   const decoder = new TextDecoder();
-  const names: string[] = [];
+  const entries: Entry[] = [];
   for (;;) {
     const got = checked(
       libc,
       `list ${directory.path}`,
       libc.call.getdents64(directory.fd, ptr(buffer), buffer.length),
     );
-    if (got === 0) return names;
+    if (got === 0) return entries;
     for (let at = 0; at < got; ) {
-      const size = view.getUint16(at + 16, true);
       const end = buffer.indexOf(0, at + 19);
       const name = decoder.decode(buffer.subarray(at + 19, end));
-      if (name !== "." && name !== "..") names.push(name);
-      at += size;
+      const ino = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+      if (name !== "." && name !== "..") entries.push({ name, ino });
+      at += view.getUint16(at + 16, true);
     }
   }
+}
+
+/** Names in a directory, without `.` and `..`, in no order. */
+export function namesIn(libc: Libc, directory: OpenFile): string[] {
+  return entriesIn(libc, directory).map(({ name }) => name);
 }
 
 /** Makes the directory and those above it; one that is there is success. */
@@ -175,6 +189,30 @@ export function linkFile(libc: Libc, from: string, to: string): boolean {
   const result = libc.call.link(ptr(cString(from)), ptr(cString(to)));
   if (result === -1 && namedErrno(libc, ["EEXIST"])) return false;
   checked(libc, `make ${to}`, result);
+  return true;
+}
+
+/** A file of a directory's file system that has no name and vanishes with its last user; undefined where there is none such. */
+export function openUnnamed(libc: Libc, directory: string, mode: number): OpenFile | undefined {
+  const O_TMPFILE = process.arch === "arm64" ? 0o20040000 : 0o20200000;
+  // EISDIR: a kernel that does not know the flag. EOPNOTSUPP: a file system that has none.
+  return openFile(libc, directory, O.O_WRONLY | O_TMPFILE, { mode, unless: ["EISDIR", "EOPNOTSUPP"] });
+}
+
+/** Gives it one, at once. False when the name is taken. Needs /proc. */
+export function nameFile(libc: Libc, file: OpenFile, to: string): boolean {
+  const from = cString(`/proc/self/fd/${file.fd}`);
+  const result = libc.call.linkat(AT_FDCWD, ptr(from), AT_FDCWD, ptr(cString(to)), AT_SYMLINK_FOLLOW);
+  if (result === -1 && namedErrno(libc, ["EEXIST"])) return false;
+  checked(libc, `make ${to}`, result);
+  return true;
+}
+
+/** An exclusive flock(2), held until the file is closed; false when another process has it. */
+export function lockOpen(libc: Libc, file: OpenFile): boolean {
+  const result = libc.call.flock(file.fd, LOCK_EX | LOCK_NB);
+  if (result === -1 && namedErrno(libc, ["EAGAIN"])) return false;
+  checked(libc, `lock ${file.path}`, result);
   return true;
 }
 

@@ -33,6 +33,7 @@ const SIGNATURES = {
   getdents64: { args: [i32, ptr, u64], returns: i64 },
   mkdir: { args: [ptr, u32], returns: i32 },
   link: { args: [ptr, ptr], returns: i32 },
+  linkat: { args: [i32, ptr, i32, ptr, i32], returns: i32 },
   rename: { args: [ptr, ptr], returns: i32 },
   unlink: { args: [ptr], returns: i32 },
   ftruncate: { args: [i32, i64], returns: i32 },
