@@ -1,3 +1,5 @@
+import { HOST_LOCAL_STEPS } from "../store/host-local/steps.ts";
+
 /**
  * The engine's steps, by name: each is a place at which the process can die. Tests walk this table with
  * `UNDERLAY_FAULT=STEP:kill`; in production they are no-ops.
@@ -55,7 +57,13 @@ export const ATTACH_STEPS = [
   "detach.after-link",
 ] as const;
 
-export const ALL_STEPS = [...STEPS, ...PARENT_STEPS, ...HOST_STEPS, ...ATTACH_STEPS] as const;
+export const ALL_STEPS = [
+  ...STEPS,
+  ...PARENT_STEPS,
+  ...HOST_STEPS,
+  ...ATTACH_STEPS,
+  ...HOST_LOCAL_STEPS,
+] as const;
 
 export type StepName = (typeof ALL_STEPS)[number];
 

@@ -39,7 +39,7 @@ export interface HostLocalParts {
 }
 
 /** After so long somebody hangs who has it, and a runtime had better come again. */
-const LOCK_WAIT_MS = 30_000;
+const LONGEST_WAIT_MS = 30_000;
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [1, 20];
 
 /**
@@ -104,7 +104,7 @@ export class HostLocalDirectory {
     const { libc, clock, pause } = this.#parts;
     const start = clock();
     for (let wait = FIRST_PAUSE_MS; !lockOpen(libc, lock); wait = Math.min(wait * 1.5, LONGEST_PAUSE_MS)) {
-      if (clock() - start > LOCK_WAIT_MS)
+      if (clock() - start > LONGEST_WAIT_MS)
         throw new UnderlayError("timeout", `another program has held ${lock.path} for more than 30 s`);
       await pause(wait);
     }
