@@ -1,6 +1,6 @@
 import { VERSION } from "../cli/version.ts";
 import type { Env } from "../cni/env.ts";
-import type { Io, Loaders, Plugin, Tools } from "../cni/plugin.ts";
+import type { Delegate, Io, Loaders, Plugin, Tools } from "../cni/plugin.ts";
 import type { PluginName } from "../cni/plugins.ts";
 import { runCni } from "../cni/program.ts";
 import { type Attachments, attachments } from "../engine/attach.ts";
@@ -21,7 +21,11 @@ import { faultPoints } from "./faults.ts";
 export async function runPlugin(name: PluginName | undefined, env: Env): Promise<number> {
   const libc = openLibc();
   const engine = () => attachmentsOf(libc, env);
-  const loaders = { ...loadersOf(engine), loopback: () => loopbackOf(libc) };
+  const loaders: Loaders = {
+    ...loadersOf(engine),
+    loopback: () => loopbackOf(libc),
+    flannel: ({ delegate }) => flannelOf(libc, delegate),
+  };
   const status = await runCni({ name, version: VERSION, loaders }, env, processIo(libc));
   // What a process otherwise does at its end takes longer than some calls.
   libc.call._exit(status);
@@ -59,6 +63,14 @@ function loadersOf(engine: () => Attachments): Loaders {
       return onParent(dummy, delegate, engine);
     },
   };
+}
+
+async function flannelOf(libc: Libc, delegate: Delegate): Promise<Plugin> {
+  const [{ flannel }, { flannelFiles }] = await Promise.all([
+    import("../cni/plugins/flannel.ts"),
+    import("./flannel.ts"),
+  ]);
+  return flannel(delegate, flannelFiles(libc));
 }
 
 async function loopbackOf(libc: Libc): Promise<Plugin> {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PLUGIN_NAMES } from "../../src/cni/plugins.ts";
@@ -243,4 +243,52 @@ test("one program for all: type underlay, and the kind in the configuration", as
   await one.del(conf, at());
   expect(linkNames(container)).toEqual(["lo"]);
   await expect(one.add({ ...conf, kind: undefined }, at())).rejects.toThrow('missing "kind"');
+});
+
+test("flannel hands over to macvlan in its own process, and both to an IPAM plugin that is somebody else's", async () => {
+  addParent(host, "p0");
+  const [subnetFile, dataDir, log] = ["subnet.env", "flannel", "log"].map((name) => join(folder, name));
+  writeFileSync(
+    String(subnetFile),
+    "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\nFLANNEL_MTU=1400\nFLANNEL_IPMASQ=true\n",
+  );
+  const ipam = join(folder, "bin/strange-ipam");
+  const answer =
+    '{"cniVersion":"1.0.0","ips":[{"address":"10.244.3.7/24"}],"routes":[{"dst":"10.244.0.0/16","gw":"10.244.3.1"}]}';
+  writeFileSync(
+    ipam,
+    `#!/bin/sh\necho "$CNI_COMMAND $(cat)" >> ${log}\n[ $CNI_COMMAND != ADD ] || echo '${answer}'\n`,
+  );
+  chmodSync(ipam, 0o755);
+  const conf = {
+    type: "flannel",
+    name: "cbr0",
+    cniVersion: "1.1.0",
+    subnetFile,
+    dataDir,
+    delegate: { type: "macvlan", master: "p0" },
+    ipam: { type: "strange-ipam" },
+  };
+  await plugins.status(conf);
+  const result = await plugins.add(conf, at());
+  expect(result).toMatchObject({
+    interfaces: [{ name: "eth0", mtu: 1400 }],
+    ips: [{ address: "10.244.3.7/24", interface: 0 }],
+  });
+  expect(JSON.stringify(container.ipJson("address", "show", "eth0"))).toContain("10.244.3.7");
+  expect(readdirSync(String(dataDir))).toEqual(["c1"]);
+  await plugins.check({ ...conf, prevResult: result }, at());
+  await plugins.gc(conf, [{ containerId: "c1", ifname: "eth0" }]);
+  expect(readdirSync(String(dataDir))).toEqual(["c1"]);
+  await plugins.del(conf, at());
+  expect(linkNames(container)).toEqual(["lo"]);
+  expect(readdirSync(String(dataDir))).toEqual([]);
+  const asked = readFileSync(String(log), "utf8").trim().split("\n");
+  expect(asked.map((line) => line.split(" ")[0])).toEqual(["STATUS", "ADD", "CHECK", "GC", "DEL"]);
+  for (const line of asked) {
+    expect(JSON.parse(line.slice(line.indexOf(" ")))).toMatchObject({
+      type: "macvlan",
+      ipam: { type: "strange-ipam", ranges: [[{ subnet: "10.244.3.0/24" }]] },
+    });
+  }
 });
