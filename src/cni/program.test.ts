@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
 import type { Env } from "./env.ts";
 import { CniError } from "./errors.ts";
 import type { Call, Plugin } from "./plugin.ts";
@@ -288,4 +289,44 @@ test("a program without a plugin's name is the plugin that the configuration's k
   });
   expect(JSON.parse(await del({ kind: 7 }))).toMatchObject({ code: 7 });
   expect(JSON.parse(await del({ kind: "constructor" }))).toMatchObject({ code: 7 });
+});
+
+/** Half of them what a runtime could say, so that not all end at the first check. */
+const anyEnv = fc.record({
+  CNI_COMMAND: fc.oneof(fc.constantFrom("ADD", "DEL", "CHECK", "GC", "STATUS"), fc.string({ minLength: 1 })),
+  CNI_CONTAINERID: fc.oneof(fc.constant("c1"), fc.string()),
+  CNI_IFNAME: fc.oneof(fc.constant("eth0"), fc.string({ unit: "binary" })),
+  CNI_NETNS: fc.oneof(fc.constant("/run/netns/x"), fc.string()),
+  CNI_PATH: fc.oneof(fc.constant("/opt/cni/bin"), fc.string()),
+  CNI_ARGS: fc.string(),
+});
+const anyStdin = fc.oneof(
+  fc.uint8Array({ maxLength: 200 }),
+  fc.json(),
+  fc
+    .record(
+      {
+        name: fc.oneof(fc.constant("n"), fc.jsonValue()),
+        cniVersion: fc.oneof(fc.constantFrom(...VERSIONS), fc.jsonValue()),
+        prevResult: fc.jsonValue(),
+        runtimeConfig: fc.jsonValue(),
+        "cni.dev/valid-attachments": fc.jsonValue(),
+      },
+      { requiredKeys: ["name", "cniVersion"] },
+    )
+    .map((value) => JSON.stringify(value)),
+);
+
+test("whatever comes, the answer is silence with status 0, a result with 0, or one error with 1", async () => {
+  await fc.assert(
+    fc.asyncProperty(anyEnv, anyStdin, async (env, stdin) => {
+      const { written, status } = await run(env, { stdin });
+      expect(written.stdout.length).toBeLessThanOrEqual(1);
+      const document = written.stdout.length === 1 ? JSON.parse(written.stdout.join("")) : undefined;
+      if (status === 0) expect(document?.code).toBeUndefined();
+      else expect(document).toMatchObject({ code: expect.any(Number), msg: expect.stringMatching(/./) });
+      expect([0, 1]).toContain(status);
+    }),
+    { numRuns: 500 },
+  );
 });
