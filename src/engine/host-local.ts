@@ -1,9 +1,16 @@
 import { candidates, matchWishes } from "../ipam/allocate.ts";
-import { formatRangeSet, type Range, type RangeSet, rangeFor } from "../ipam/range.ts";
+import {
+  formatRangeSet,
+  parseRangeSets,
+  type Range,
+  type RangeSet,
+  type RangeText,
+  rangeFor,
+} from "../ipam/range.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import { formatIp, type Ip, sameIp } from "../lib/ip.ts";
 import type { HostLocalDirectory } from "../store/host-local/directory.ts";
-import type { NetnsMark, Reservations, Suspect } from "../store/host-local/reservations.ts";
+import type { Reservations, Suspect } from "../store/host-local/reservations.ts";
 import type { AddressRequest, AddressSource, AssignedAddress, Holder } from "./address-source.ts";
 
 /**
@@ -19,8 +26,32 @@ export interface HostLocalSpec {
   readonly liveNetns: () => Promise<ReadonlySet<number> | undefined>;
 }
 
+export type { RangeText } from "../ipam/range.ts";
+
+/** What can be done without knowing the pools. */
+export type AddressKeeper = Pick<AddressSource, "release" | "check" | "collect">;
+
+/** The pools of one network, by the words of its configuration. */
+export interface HostLocalPools {
+  /** `path`: of the network's directory. Throws `invalid_option`. */
+  open(path: string, sets: readonly (readonly RangeText[])[]): AddressSource;
+  keeper(path: string): AddressKeeper;
+}
+
+export function hostLocalPools(
+  directoryAt: (path: string) => HostLocalDirectory,
+  liveNetns: HostLocalSpec["liveNetns"],
+): HostLocalPools {
+  return {
+    open: (path, sets) =>
+      hostLocalSource({ sets: parseRangeSets(sets), directory: directoryAt(path), liveNetns }),
+    keeper: (path) => hostLocalKeeper(directoryAt(path)),
+  };
+}
+
 export function hostLocalSource({ sets, directory, liveNetns }: HostLocalSpec): AddressSource {
   return {
+    ...hostLocalKeeper(directory),
     async allocate(request) {
       const netns = directory.netnsAt(request.netns);
       const attempt = () => locked(directory, (held) => assign(held, sets, request, netns));
@@ -32,6 +63,19 @@ export function hostLocalSource({ sets, directory, liveNetns }: HostLocalSpec): 
       if (Array.isArray(second)) return second;
       throw second.error;
     },
+    async status() {
+      const look = () => directory.locked("leave", (held) => usedUp(held, sets));
+      const first = await look();
+      if (!first) return;
+      if ((await freeOrphans(first.suspects, directory, liveNetns)) === 0) throw first.error;
+      const second = await look();
+      if (second) throw second.error;
+    },
+  };
+}
+
+function hostLocalKeeper(directory: HostLocalDirectory): AddressKeeper {
+  return {
     async release(holder) {
       await directory.locked("leave", (held) => held.release(holder));
     },
@@ -48,14 +92,6 @@ export function hostLocalSource({ sets, directory, liveNetns }: HostLocalSpec): 
         if (valid) held.keepOnly(valid);
       });
     },
-    async status() {
-      const look = () => directory.locked("leave", (held) => usedUp(held, sets));
-      const first = await look();
-      if (!first) return;
-      if ((await freeOrphans(first.suspects, directory, liveNetns)) === 0) throw first.error;
-      const second = await look();
-      if (second) throw second.error;
-    },
   };
 }
 
@@ -69,7 +105,7 @@ function assign(
   held: Reservations,
   sets: readonly RangeSet[],
   request: AddressRequest,
-  netns: NetnsMark | undefined,
+  netns: number | undefined,
 ): AssignedAddress[] | UsedUp {
   const { bySet, left } = matchWishes(sets, request.wanted);
   const again = request.repeated === "same";

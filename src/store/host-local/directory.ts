@@ -11,6 +11,7 @@ import {
   statusOf,
 } from "../../sys/file.ts";
 import type { Libc } from "../../sys/libc.ts";
+import { findNetns } from "../../sys/netns.ts";
 import { DamagedIndex } from "./damaged.ts";
 import { ReservationFiles } from "./files.ts";
 import { hashOf } from "./hash.ts";
@@ -22,7 +23,7 @@ import {
   openIndex,
   saveIndex,
 } from "./index-file.ts";
-import { type NetnsMark, Reservations } from "./reservations.ts";
+import { Reservations } from "./reservations.ts";
 import type { HostLocalStep } from "./steps.ts";
 
 /** The directory of one network, shared with the reference plugin: both take its lock for whatever they do. */
@@ -79,13 +80,11 @@ export class HostLocalDirectory {
   }
 
   /** What a reservation says of the netns that it is for; undefined when the path leads to none. */
-  netnsAt(path: string): NetnsMark | undefined {
-    const { libc } = this.#parts;
-    const [found, own] = [path, "/proc/self/ns/net"].map((at) =>
-      at === "" ? undefined : statusOf(libc, at),
-    );
-    if (!found || found.device !== own?.device) return undefined;
-    return { netns: Number(found.ino), device: Number(found.device.split(":")[1]) };
+  netnsAt(path: string): number | undefined {
+    if (path === "") return undefined;
+    const found = findNetns(this.#parts.libc, path);
+    found?.close();
+    return found?.inode;
   }
 
   #open(missing: "make" | "leave"): OpenFile | undefined {

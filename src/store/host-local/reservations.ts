@@ -12,15 +12,11 @@ export interface Owner {
   readonly ifname: string;
 }
 
-/** A netns by its inode, and the device (minor) that the inode is of. */
-export interface NetnsMark {
-  readonly netns: number;
-  readonly device: number;
-}
-
 /** A reservation of ours that may be nobody's any more, if its netns is gone. */
-export interface Suspect extends NetnsMark {
+export interface Suspect {
   readonly ip: Ip;
+  /** Inode of the netns that it was made for. */
+  readonly netns: number;
   readonly ino: number;
   readonly changed: bigint;
 }
@@ -94,7 +90,7 @@ export class Reservations {
   }
 
   /** False when the address is taken after all. */
-  reserve(ip: Ip, owner: Owner, set: number, netns: NetnsMark | undefined): boolean {
+  reserve(ip: Ip, owner: Owner, set: number, netns: number | undefined): boolean {
     const { files, boot } = this.#parts;
     const file = files.reserve(ip, ownerText(owner));
     this.#hasChanged = true;
@@ -102,7 +98,7 @@ export class Reservations {
       this.#table = readInto(this.#table, ip, files);
       return false;
     }
-    const mark: Mark = { boot, netns: netns?.netns ?? 0, device: netns?.device ?? 0 };
+    const mark: Mark = { boot, netns: netns ?? 0 };
     this.#table.remove(ip);
     this.#table = added(this.#table, { ip, owner: hashOf(ownerText(owner)), ...file, mark });
     try {
@@ -115,13 +111,13 @@ export class Reservations {
   }
 
   /** A reservation of ours serves another attempt of its owner: of this boot, in this netns. */
-  renew(ip: Ip, netns: NetnsMark | undefined): void {
+  renew(ip: Ip, netns: number | undefined): void {
     const slot = this.#table.byIp(ip);
     if (!slot?.mark) return;
     const { boot } = this.#parts;
-    const mark: Mark = { boot, netns: netns?.netns ?? 0, device: netns?.device ?? 0 };
+    const mark: Mark = { boot, netns: netns ?? 0 };
     const { mark: old } = slot;
-    if (old.boot === boot && old.netns === mark.netns && old.device === mark.device) return;
+    if (old.boot === boot && old.netns === mark.netns) return;
     this.#table.remove(ip);
     this.#table.add({ ...slot, mark });
     this.#hasChanged = true;
@@ -150,7 +146,7 @@ export class Reservations {
   /** What is ours, of this boot, and of a netns that is known. */
   suspects(): Suspect[] {
     return [...this.#table.all()].flatMap(({ ip, ino, changed, mark }) =>
-      mark && mark.netns !== 0 ? { ip, ino, changed, netns: mark.netns, device: mark.device } : [],
+      mark && mark.netns !== 0 ? { ip, ino, changed, netns: mark.netns } : [],
     );
   }
 

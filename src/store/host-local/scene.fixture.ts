@@ -10,7 +10,7 @@ const ADDRESS = /^[0-9a-f.:]*[.:][0-9a-f.:]*$/;
 export interface Scene extends Disposable {
   readonly path: string;
   readonly stateDir: string;
-  open(change?: Partial<HostLocalParts>): HostLocalDirectory;
+  open(change?: Partial<HostLocalParts>, path?: string): HostLocalDirectory;
   /** What the files say, by address. */
   files(): Record<string, string>;
   indexes(): string[];
@@ -24,7 +24,7 @@ export function newScene(): Scene {
   return {
     path,
     stateDir,
-    open: (change = {}) =>
+    open: (change = {}, at = path) =>
       new HostLocalDirectory(
         {
           libc,
@@ -35,7 +35,7 @@ export function newScene(): Scene {
           clock: () => Date.now(),
           ...change,
         },
-        path,
+        at,
       ),
     files() {
       mkdirSync(path, { recursive: true });

@@ -18,7 +18,7 @@ describe("a table", () => {
     const table = Table.empty();
     const ours: Slot = {
       ...slotOf(v4(1, 2), "a"),
-      mark: { boot: hashOf("boot"), netns: 4026531840, device: 4 },
+      mark: { boot: hashOf("boot"), netns: 4026531840 },
     };
     const theirs = slotOf(v6(1, 2), "a");
     table.add(ours);

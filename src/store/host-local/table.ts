@@ -12,9 +12,8 @@ import { PAGE_BYTES, Pages } from "./pages.ts";
 export interface Mark {
   /** Hash of the boot id under which it was made. */
   readonly boot: number;
-  /** Inode and device (minor) of the netns that it was made for; 0 = not known. */
+  /** Inode of the netns that it was made for; 0 = not known. */
   readonly netns: number;
-  readonly device: number;
 }
 
 export interface Slot {
@@ -156,8 +155,7 @@ export class Table {
     if (family !== 4 && family !== 6) return undefined;
     const mark = {
       boot: getNumber(page, offset + 48),
-      netns: page.getUint32(offset + 56, true),
-      device: page.getUint32(offset + 60, true),
+      netns: getNumber(page, offset + 56),
     };
     return {
       ip: { family, bytes: new Uint8Array(page.buffer.slice(offset + 8, offset + (family === 4 ? 12 : 24))) },
@@ -177,8 +175,7 @@ export class Table {
     setNumber(page, offset + 32, ino);
     page.setBigInt64(offset + 40, changed, true);
     setNumber(page, offset + 48, mark?.boot ?? 0);
-    page.setUint32(offset + 56, mark?.netns ?? 0, true);
-    page.setUint32(offset + 60, mark?.device ?? 0, true);
+    setNumber(page, offset + 56, mark?.netns ?? 0);
   }
 
   #pageOf(at: number): number {
