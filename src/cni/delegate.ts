@@ -60,7 +60,7 @@ export function delegates(env: Env, io: Io, loaders: Loaders): Delegate {
 
   async function ownPlugin(type: string, path: string): Promise<Plugin | undefined> {
     const load = Object.hasOwn(loaders, type) ? loaders[type] : undefined;
-    return load && io.isOwnExecutable(path) ? load({ delegate }) : undefined;
+    return load && io.isOwnExecutable(path) ? load({ delegate, isDelegated: true }) : undefined;
   }
 
   async function exec(path: string, verb: Verb, call: Call): Promise<string> {

@@ -53,6 +53,8 @@ export interface Delegate {
 /** What the program gives to the plugin that it runs. */
 export interface Tools {
   readonly delegate: Delegate;
+  /** Asked by another plugin of this process, which sees by its link whether an earlier attempt died. */
+  readonly isDelegated: boolean;
 }
 
 /** What the composition root gives to the program: the process it runs in. Streams are written whole. */

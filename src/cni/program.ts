@@ -146,7 +146,7 @@ function ownNetns(): CniError {
 function loaded({ name, loaders }: PluginProgram, conf: Conf, delegate: Delegate): Promise<Plugin> {
   const kind = name ?? loadConf(conf, kindShape).kind;
   const load = Object.hasOwn(loaders, kind) ? loaders[kind] : undefined;
-  if (load) return load({ delegate });
+  if (load) return load({ delegate, isDelegated: false });
   const kinds = Object.keys(loaders);
   throw name === undefined
     ? new CniError(

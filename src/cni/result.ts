@@ -51,7 +51,7 @@ export interface Dns {
   readonly options?: readonly string[] | undefined;
 }
 
-const routeShape = struct({
+export const routeShape = struct({
   dst: cidr,
   gw: ip,
   mtu: integer,
@@ -146,7 +146,13 @@ function fromPoor({ ip4, ip6, dns }: Parsed<typeof poorShape>): Result {
   };
 }
 
-function routeFrom({ dst, mtu, advmss, priority, ...others }: Parsed<typeof routeShape>): ResultRoute[] {
+export function routeFrom({
+  dst,
+  mtu,
+  advmss,
+  priority,
+  ...others
+}: Parsed<typeof routeShape>): ResultRoute[] {
   if (dst === undefined) return [];
   const numbers = {
     mtu: mtu || undefined,

@@ -25,6 +25,9 @@ export async function runPlugin(name: PluginName | undefined, env: Env): Promise
     ...loadersOf(engine),
     loopback: () => loopbackOf(libc),
     flannel: ({ delegate }) => flannelOf(libc, delegate),
+    "host-local": async ({ isDelegated }) =>
+      (await import("./host-local.ts")).hostLocalOf(libc, env, isDelegated),
+    static: async () => (await import("../cni/ipam/static.ts")).staticIpam,
   };
   const status = await runCni({ name, version: VERSION, loaders }, env, processIo(libc));
   // What a process otherwise does at its end takes longer than some calls.

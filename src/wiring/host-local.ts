@@ -1,0 +1,29 @@
+import type { Env } from "../cni/env.ts";
+import type { Plugin } from "../cni/plugin.ts";
+import { readFile } from "../sys/file.ts";
+import type { Libc } from "../sys/libc.ts";
+import { faultPoints } from "./faults.ts";
+
+/** host-local with what it stands on: files by libc, and nothing opened before a verb needs it. */
+export async function hostLocalOf(libc: Libc, env: Env, isDelegated: boolean): Promise<Plugin> {
+  const [{ hostLocal }, { hostLocalPools }, { HostLocalDirectory }] = await Promise.all([
+    import("../cni/ipam/host-local.ts"),
+    import("../engine/host-local.ts"),
+    import("../store/host-local/directory.ts"),
+  ]);
+  const readText = (path: string) => {
+    const bytes = readFile(libc, path);
+    return bytes && new TextDecoder().decode(bytes);
+  };
+  const parts = {
+    libc,
+    step: faultPoints(env),
+    bootId: readText("/proc/sys/kernel/random/boot_id")?.trim() ?? "",
+    stateDir: env["UNDERLAY_STATE_DIR"] || "/var/lib/underlay",
+    pause: (milliseconds: number) => Bun.sleep(milliseconds),
+    clock: () => Date.now(),
+  };
+  const live = async () => (await import("../sys/live-netns.ts")).liveNetns(libc);
+  const pools = hostLocalPools((path) => new HostLocalDirectory(parts, path), live);
+  return hostLocal({ pools, readText, isDelegated });
+}
