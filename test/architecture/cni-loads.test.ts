@@ -38,12 +38,19 @@ function loadedBy(...entries: readonly string[]): Loaded {
 
 const WIRING = "src/wiring/cni.ts";
 
-/** The modules that the wiring imports for one plugin or another, when it is asked for. */
-function pluginModules(): string[] {
-  return importsOf(readFileSync(join(root, WIRING), "utf8"))
+/** What a file imports when it is asked for it. */
+function lazyImports(file: string): string[] {
+  return importsOf(readFileSync(join(root, file), "utf8"))
     .filter(({ path, lazy }) => lazy && path.startsWith("."))
-    .map(({ path }) => posix.join(posix.dirname(WIRING), path))
-    .filter((path) => path.includes("/cni/plugins/") || path.includes("/cni/ipam/"));
+    .map(({ path }) => posix.join(posix.dirname(file), path));
+}
+
+/** The modules that the wiring imports for one plugin or another; of some it makes the parts in a file of their own. */
+function pluginModules(): string[] {
+  const direct = lazyImports(WIRING);
+  const parts = direct.filter((path) => path.includes("/wiring/"));
+  const rooms = /\/(cni\/plugins|cni\/ipam|engine|store)\//;
+  return [...direct, ...parts.flatMap(lazyImports)].filter((path) => rooms.test(path));
 }
 
 test("a plugin loads no module of others but FFI", () => {
