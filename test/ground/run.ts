@@ -12,9 +12,13 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-/** Runs a program and hands back whatever came; a timeout (30 s unless told) kills it and throws. */
+/**
+ * Runs a program and hands back whatever came; a timeout (30 s unless told) kills it and throws. Of one that a signal
+ * ended otherwise the code is 128 and the signal's number.
+ */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<Output> {
   const timeoutMs = options.timeoutMs ?? 30_000;
+  const started = performance.now();
   const child = Bun.spawn([...argv], {
     stdin: options.input === undefined ? "ignore" : new Blob([options.input]),
     stdout: "pipe",
@@ -28,7 +32,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     new Response(child.stderr).text(),
     child.exited,
   ]);
-  if (child.signalCode === "SIGKILL")
+  if (child.signalCode === "SIGKILL" && performance.now() - started >= timeoutMs)
     throw new Error(`killed after ${timeoutMs} ms: ${argv.join(" ")}\n${stdout}${stderr}`);
   return { code, stdout, stderr };
 }
