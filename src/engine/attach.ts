@@ -7,6 +7,7 @@ import { configure } from "../sandbox/configure.ts";
 import type { Sandbox, Sandboxes } from "../sandbox/sandbox.ts";
 import { verifyConfiguration } from "../sandbox/verify.ts";
 import type { StepReached } from "./steps.ts";
+import type { Strays } from "./strays.ts";
 
 /** Attachments that are made in one go, in the container's own netns: the link itself is their record. */
 export interface Attachments {
@@ -22,6 +23,8 @@ export interface Attachments {
   detach(request: DetachRequest): Promise<void>;
   /** Throws `conflict` when what is in the container is not what was made there. */
   verify(request: VerifyRequest): Promise<void>;
+  /** Removes the links of attachments that nobody asks for any more. Their addresses are their source's to collect. */
+  collect(isStray: (owner: string) => boolean): Promise<void>;
   /** Throws `not_found` or `invalid_option` when no such attachment could be made now. */
   requireReady(request: Pick<AttachRequest, "parent" | "mtu">): Promise<void>;
 }
@@ -44,9 +47,11 @@ export interface AttachContext {
   readonly sandboxes: Sandboxes;
   readonly links: ContainerLinks;
   readonly step: StepReached;
+  /** Loaded when asked for: it looks into every netns, which one attachment never does. */
+  readonly strays: () => Promise<Strays>;
 }
 
-export function attachments({ sandboxes, links, step }: AttachContext): Attachments {
+export function attachments({ sandboxes, links, step, strays }: AttachContext): Attachments {
   async function attach(request: AttachRequest): Promise<Attached> {
     using sandbox = openSandbox(request.netns);
     await using undo = new AsyncDisposableStack();
@@ -123,7 +128,12 @@ export function attachments({ sandboxes, links, step }: AttachContext): Attachme
     if (wish && !wish.inside) requireMtu(mtu, await parentOf(wish, undefined));
   }
 
-  return { attach, detach, verify, requireReady };
+  async function collect(isStray: (owner: string) => boolean): Promise<void> {
+    const { remove } = await strays();
+    await remove(isStray);
+  }
+
+  return { attach, detach, verify, collect, requireReady };
 }
 
 /** The parent as it was found in place of the one that was wished for. */

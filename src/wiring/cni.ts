@@ -96,6 +96,7 @@ function attachmentsOf(libc: Libc, env: Env): Attachments {
     sandboxes: sandboxes(libc, converse),
     links: containerLinks(libc, converse(), deleteElsewhere),
     step: faultPoints(env),
+    strays: async () => (await import("./strays.ts")).straysOf(converse),
   });
 }
 

@@ -45,6 +45,7 @@ const attacher = () =>
     ),
     links: containerLinks(libc, lan.requests, deleteElsewhere),
     step: () => undefined,
+    strays: () => Promise.reject(new Error("not asked for")),
   });
 
 /** What the program does by starting itself anew. */

@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -11,6 +11,7 @@ import {
   linkPlugins,
 } from "../ground/cni.ts";
 import { addParent, openTestNetns, type TestNetns } from "../ground/netns.ts";
+import { until } from "../ground/until.ts";
 
 /** A host, a container and the built plugins, as the reference's own suite has them: each in a netns of its own. */
 export interface CniScene extends Disposable {
@@ -20,6 +21,8 @@ export interface CniScene extends Disposable {
   /** Where host-local keeps its reservations. */
   readonly dataDir: string;
   readonly attachment: Attachment;
+  /** Starts a process in the container: a netns without any can be reached by those only who were told its path. */
+  inhabit(): Promise<void>;
   /** A link to hang links on, up: in the container when a configuration says `linkInContainer`. */
   master(linkInContainer?: boolean): string;
 }
@@ -44,6 +47,15 @@ export function openCniScene(): CniScene {
       const name = linkInContainer ? "eth1" : "eth0";
       addParent(linkInContainer ? container : host, name);
       return name;
+    },
+    async inhabit() {
+      const inhabitant = Bun.spawn(["nsenter", `--net=${container.path}`, "cat"], {
+        stdin: "pipe",
+        stdout: "ignore",
+      });
+      kept.defer(() => void inhabitant.stdin.end());
+      const netns = `/proc/${inhabitant.pid}/ns/net`;
+      await until("the process is in the container", () => statSync(netns).ino === container.netns.inode);
     },
     [Symbol.dispose]: () => kept.dispose(),
   };

@@ -47,6 +47,20 @@ function reserved(): string[] {
   return existsSync(folder) ? readdirSync(folder).filter((name) => /^\d+\.\d+\.\d+\.\d+$/.test(name)) : [];
 }
 
+const linkNames = () => scene.container.ipJson("link", "show").map((link) => link["ifname"]);
+
+test("GC leaves alone what is another network's, and everything when it is not told what lives", async () => {
+  await scene.inhabit();
+  await scene.plugins.add(confOf(), scene.attachment);
+  await scene.plugins.add({ ...confOf(), name: "other" }, { ...scene.attachment, ifname: "other0" });
+  scene.container.ip("link", "add", "survive0", "type", "veth", "peer", "name", "survive1");
+  const all = ["lo", "survive0", "survive1", "foobar0", "other0"].sort();
+  await scene.plugins.gc(confOf());
+  expect(linkNames().sort()).toEqual(all);
+  await scene.plugins.gc(confOf(), []);
+  expect(linkNames().sort()).toEqual(all.filter((name) => name !== "foobar0"));
+});
+
 /** A second container gets an address that the first has not. */
 async function anotherIsServed(): Promise<void> {
   const [before, other] = [reserved(), { ...scene.attachment, containerId: "other", ifname: "other0" }];
@@ -85,14 +99,16 @@ describe.each(STEPS.filter((step) => !step.startsWith("detach.")))("ADD killed a
     expect(reserved()).toEqual([]);
   });
 
-  test("and GC: no address is left", async () => {
+  test("and GC: nothing is left", async () => {
+    await scene.inhabit();
     await killedAt(step, "ADD", scene.attachment);
     const alive = { ...scene.attachment, containerId: "alive", ifname: "alive0" };
     await scene.plugins.add(confOf(), alive);
     await scene.plugins.gc(confOf(), [alive]);
     expect(reserved()).toHaveLength(1);
+    expect(linkNames()).toEqual(["lo", "alive0"]);
     await scene.plugins.gc(confOf(), []);
-    expect(reserved()).toEqual([]);
+    expect([reserved(), linkNames()]).toEqual([[], ["lo"]]);
   });
 });
 
@@ -164,5 +180,5 @@ test("200 ADDs and DELs over 20 containers in random order, killed at random: no
   expect(reserved()).toHaveLength(20);
   await Promise.all(containers.map((one) => scene.plugins.del(confOf(), one)));
   expect(reserved()).toEqual([]);
-  expect(scene.container.ipJson("link", "show").map((link) => link["ifname"])).toEqual(["lo"]);
+  expect(linkNames()).toEqual(["lo"]);
 }, 120_000);

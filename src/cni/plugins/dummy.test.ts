@@ -24,6 +24,7 @@ function scene() {
       await request.giveBack?.();
     },
     verify: noted("verify"),
+    collect: noted("collect"),
     requireReady: noted("requireReady"),
   };
   const delegate: Delegate = {
@@ -71,4 +72,17 @@ test("without IPAM it is refused before anything is made; a DEL of it is none th
     await plugin.del(callWith(conf));
     expect(asked).toMatchObject([["detach", { netns: "/n", ifname: "d0" }]]);
   }
+});
+
+test("GC removes the links of this network that are not valid, then asks the IPAM plugin; not told, it removes none", async () => {
+  const { asked, plugin } = scene();
+  await plugin.gc(callWith(CONF), [{ containerId: "a", ifname: "eth0" }]);
+  expect(asked.map((each) => Array.isArray(each) && each[0])).toEqual(["collect", "ipam gc"]);
+  const isStray = Array.isArray(asked[0]) ? asked[0][1] : undefined;
+  const owners = ["cni:n/a/eth0", "cni:n/a/eth1", "cni:n/b/eth0", "cni:n2/b/eth0", "docker:n/b/eth0"];
+  expect(owners.filter(isStray)).toEqual(["cni:n/a/eth1", "cni:n/b/eth0"]);
+
+  const untold = scene();
+  await untold.plugin.gc(callWith(CONF), undefined);
+  expect(untold.asked).toEqual([["ipam gc", "host-local"]]);
 });

@@ -4,7 +4,7 @@ import { settleAll } from "../../lib/settle.ts";
 import { flag, integer, type Shape, struct, text } from "../../lib/shape.ts";
 import { loadConf, requirePrevResult } from "../conf.ts";
 import { asStatusError, CNI_CODE, CniError } from "../errors.ts";
-import type { Call, Delegate, Plugin } from "../plugin.ts";
+import type { AttachmentId, Call, Delegate, Plugin } from "../plugin.ts";
 import { dnsFrom, dnsShape, type Result } from "../result.ts";
 import { addressesFrom, assigned, ipamShape } from "./ipam.ts";
 
@@ -60,7 +60,7 @@ export function onParent<Own>(
       };
       const engine = attachments();
       const made = await engine.attach({
-        owner: ownerOf(call),
+        owner: ownerOf(call, call.env),
         netns,
         ifname,
         ...on,
@@ -106,9 +106,13 @@ export function onParent<Own>(
       });
     },
 
-    async gc(call) {
+    /** Links first: an address may be given anew only when nobody has it. */
+    async gc(call, valid) {
       const type = ipamTypeOf(call);
-      if (type !== "") await delegate.gc(type, call);
+      await settleAll([
+        () => valid && attachments().collect(isStrayOf(call, valid)),
+        () => (type === "" ? undefined : delegate.gc(type, call)),
+      ]);
     },
 
     async status(call) {
@@ -129,8 +133,18 @@ function ipamTypeOf(call: Call): string {
   return loadConf(call.conf, struct({ ipam: ipamShape })).ipam.type;
 }
 
-function ownerOf({ name, env }: Call): string {
-  return `cni:${name}/${env.containerId}/${env.ifname}`;
+function ownerOf({ name }: Call, { containerId, ifname }: AttachmentId): string {
+  return `${networkPrefix(name)}${containerId}/${ifname}`;
+}
+
+/** Names of networks have no slash in them. */
+function networkPrefix(name: string): string {
+  return `cni:${name}/`;
+}
+
+function isStrayOf(call: Call, valid: readonly AttachmentId[]): (owner: string) => boolean {
+  const alive = new Set(valid.map((one) => ownerOf(call, one)));
+  return (owner) => owner.startsWith(networkPrefix(call.name)) && !alive.has(owner);
 }
 
 async function addressesOf(

@@ -38,7 +38,7 @@ export interface KernelAccess {
   readonly log: Log;
 }
 
-export function walkOf(kernel: KernelAccess): WalkContext {
+export function walkOf(kernel: Omit<KernelAccess, "generic" | "requests">): WalkContext {
   return {
     home: kernel.home ?? ownNetns(),
     converseIn: (netns) => kernel.converseIn(netns),

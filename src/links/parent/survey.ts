@@ -7,7 +7,7 @@ import { HOST_NETNS, type Place, visitEveryNetns } from "./netns-walk.ts";
 const SURVEYED = ["name", "alias", "address", "group"] as const;
 
 /** Links of ours in the kernel as it is: by birth mark (name or group), and then by the alias that names the owner. */
-export function kernelSurvey(kernel: KernelAccess): Survey {
+export function kernelSurvey(kernel: Omit<KernelAccess, "generic" | "requests">): Survey {
   const walk = walkOf(kernel);
   return async () => {
     const { results, complete } = await visitEveryNetns(walk, async (place) =>
