@@ -77,6 +77,8 @@ export interface CniHostOptions {
   readonly folders: readonly string[];
   /** Path of the netns that plays the host; absent = the tests' own. */
   readonly netns?: string;
+  /** A command that starts the one that is appended to it. */
+  readonly wrap?: readonly string[];
   /** Beside PATH. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -108,7 +110,7 @@ export function linkPlugins(
   return folder;
 }
 
-export function cniHost({ folders, netns, env = {} }: CniHostOptions): CniHost {
+export function cniHost({ folders, netns, wrap = [], env = {} }: CniHostOptions): CniHost {
   const base = { PATH: process.env["PATH"] ?? "", ...env };
 
   function raw(
@@ -117,7 +119,7 @@ export function cniHost({ folders, netns, env = {} }: CniHostOptions): CniHost {
     stdin: string | Blob,
   ): Promise<Output> {
     const enter = netns === undefined ? [] : ["nsenter", `--net=${netns}`];
-    return run([...enter, findPlugin(type, folders)], { input: stdin, env: { ...base, ...cniEnv } });
+    return run([...enter, ...wrap, findPlugin(type, folders)], { input: stdin, env: { ...base, ...cniEnv } });
   }
 
   async function call(verb: CniVerb, conf: CniConf, attachment?: Attachment): Promise<unknown> {
