@@ -1,4 +1,4 @@
-import { candidates, matchWishes } from "../ipam/allocate.ts";
+import { findCandidate, matchWishes } from "../ipam/allocate.ts";
 import {
   formatRangeSet,
   parseRangeSets,
@@ -168,11 +168,8 @@ function asked(set: RangeSet, ip: Ip, i: number, reserve: Reserve): Ip {
 }
 
 function firstFree(held: Reservations, set: RangeSet, i: number, reserve: Reserve): Ip | undefined {
-  const search = () => {
-    for (const { ip } of candidates(set, held.lastReserved(i)))
-      if (!held.isTaken(ip) && reserve(ip, i)) return ip;
-    return undefined;
-  };
+  const search = () =>
+    findCandidate(set, held.lastReserved(i), ({ ip }) => !held.isTaken(ip) && reserve(ip, i))?.ip;
   const found = search();
   if (found) return found;
   // The index may be behind; what nobody has may be had.
@@ -183,10 +180,7 @@ function firstFree(held: Reservations, set: RangeSet, i: number, reserve: Reserv
 }
 
 function usedUp(held: Reservations, sets: readonly RangeSet[]): UsedUp | undefined {
-  const full = (set: RangeSet) => {
-    for (const { ip } of candidates(set, undefined)) if (!held.isTaken(ip)) return false;
-    return true;
-  };
+  const full = (set: RangeSet) => !findCandidate(set, undefined, ({ ip }) => !held.isTaken(ip));
   if (!sets.some(full)) return undefined;
   held.compareNames();
   held.freeFormer();

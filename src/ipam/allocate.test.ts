@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formatIp, type Ip, parseIp } from "../lib/ip.ts";
-import { candidates, matchWishes } from "./allocate.ts";
+import { findCandidate, matchWishes } from "./allocate.ts";
 import { parseRangeSet, parseRangeSets, type RangeText } from "./range.ts";
 
 const text = (subnet: string, more: Partial<RangeText> = {}): RangeText => ({
@@ -16,15 +16,19 @@ function ip(address: string): Ip {
   if (!parsed) throw new Error(`${address} is no address`);
   return parsed;
 }
-const order = (subnets: readonly RangeText[], last?: string) =>
-  [...candidates(parseRangeSet(subnets), last === undefined ? undefined : ip(last))].map((one) =>
-    formatIp(one.ip),
-  );
+const lastOf = (text: string | undefined) => (text === undefined ? undefined : ip(text));
+function order(subnets: readonly RangeText[], last?: string): string[] {
+  const seen: string[] = [];
+  findCandidate(parseRangeSet(subnets), lastOf(last), (one) => {
+    seen.push(formatIp(one.ip));
+    return false;
+  });
+  return seen;
+}
 function firstFree(subnets: readonly string[], taken: readonly string[], last?: string): string | undefined {
   const set = parseRangeSet(subnets.map((subnet) => text(subnet)));
-  for (const { ip: address } of candidates(set, last === undefined ? undefined : ip(last)))
-    if (!taken.includes(formatIp(address))) return formatIp(address);
-  return undefined;
+  const found = findCandidate(set, lastOf(last), (one) => !taken.includes(formatIp(one.ip)));
+  return found && formatIp(found.ip);
 }
 
 describe("the order in which addresses are tried", () => {
@@ -84,7 +88,8 @@ describe("the order in which addresses are tried", () => {
   });
 
   test("does not count through an IPv6 subnet before it answers", () => {
-    const [first] = candidates(parseRangeSet([text("2001:db8::/32")]), ip("2001:db8:ffff::"));
+    const set = parseRangeSet([text("2001:db8::/32")]);
+    const first = findCandidate(set, ip("2001:db8:ffff::"), () => true);
     expect(first && formatIp(first.ip)).toBe("2001:db8:ffff::1");
   });
 });

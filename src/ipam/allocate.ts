@@ -13,24 +13,38 @@ export interface Candidate {
 }
 
 /**
- * All addresses of a set, each once, gateways left out: those after the last one reserved first, itself last. From the
- * start when none was, or one of elsewhere.
+ * The first that is the one, of all addresses of a set, each once, gateways left out: those after the last one reserved
+ * first, itself last. From the start when none was, or one of elsewhere. Undefined when none is.
  */
-export function* candidates(set: RangeSet, lastReserved: Ip | undefined): Generator<Candidate> {
+export function findCandidate(
+  set: RangeSet,
+  lastReserved: Ip | undefined,
+  is: (candidate: Candidate) => boolean,
+): Candidate | undefined {
   const known = lastReserved && rangeFor(set, lastReserved);
   const at = known ? set.indexOf(known) : 0;
-  const from = known && lastReserved ? numberOf(lastReserved) + 1n : (set[0]?.first ?? 0n);
-  for (const [i, range] of [...set.slice(at), ...set.slice(0, at)].entries())
-    yield* span(range, i === 0 ? from : range.first, range.last);
   const head = set[at];
-  if (head) yield* span(head, head.first, from - 1n);
+  if (!head) return undefined;
+  const from = known && lastReserved ? numberOf(lastReserved) + 1n : head.first;
+  const rest = [...set.slice(at + 1), ...set.slice(0, at)];
+  let found = search(head, from, head.last, is);
+  for (const range of rest) found ??= search(range, range.first, range.last, is);
+  return found ?? search(head, head.first, from - 1n, is);
 }
 
-function* span(range: Range, first: bigint, last: bigint): Generator<Candidate> {
+function search(
+  range: Range,
+  first: bigint,
+  last: bigint,
+  is: (candidate: Candidate) => boolean,
+): Candidate | undefined {
   const { family } = range.start;
   const gateway = range.gateway.family === family ? numberOf(range.gateway) : undefined;
-  for (let number = first; number <= last; number++)
-    if (number !== gateway) yield { ip: ipAt(family, number), range };
+  for (let number = first; number <= last; number++) {
+    const candidate = { ip: ipAt(family, number), range };
+    if (number !== gateway && is(candidate)) return candidate;
+  }
+  return undefined;
 }
 
 export interface Wishes {

