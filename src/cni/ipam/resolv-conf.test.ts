@@ -2,17 +2,14 @@ import { expect, test } from "bun:test";
 import { parseResolvConf } from "./resolv-conf.ts";
 
 test("a simple one", () => {
-  expect(parseResolvConf("nameserver 192.0.2.0\nnameserver 192.0.2.1\n")).toMatchObject({
+  expect(parseResolvConf("nameserver 192.0.2.0\nnameserver 192.0.2.1\n")).toEqual({
     nameservers: ["192.0.2.0", "192.0.2.1"],
-    search: [],
-    options: [],
   });
 });
 
 test("comments do not count, wherever they are", () => {
   const text = "nameserver 192.0.2.0\n;nameserver 192.0.2.1\n # search example.com\n#domain x\n\n  \n";
-  expect(parseResolvConf(text)).toMatchObject({ nameservers: ["192.0.2.0"], search: [] });
-  expect(parseResolvConf(text).domain).toBeUndefined();
+  expect(parseResolvConf(text)).toEqual({ nameservers: ["192.0.2.0"] });
 });
 
 test("all that is passed on", () => {

@@ -6,9 +6,14 @@ export function parseResolvConf(text: string): Dns {
   const fields = lines.filter((line) => !/^[#;]/.test(line)).map((line) => line.split(/\s+/));
   const of = (keyword: string) => fields.filter(([name, value]) => name === keyword && value !== undefined);
   return {
-    nameservers: of("nameserver").flatMap(([, address]) => address ?? []),
+    nameservers: some(of("nameserver").flatMap(([, address]) => address ?? [])),
     domain: of("domain").at(-1)?.[1],
-    search: of("search").flatMap(([, ...domains]) => domains),
-    options: of("options").flatMap(([, ...options]) => options),
+    search: some(of("search").flatMap(([, ...domains]) => domains)),
+    options: some(of("options").flatMap(([, ...options]) => options)),
   };
+}
+
+/** A list that is there and empty would be printed, and override another. */
+function some(list: readonly string[]): readonly string[] | undefined {
+  return list.length > 0 ? list : undefined;
 }
