@@ -208,7 +208,12 @@ function ownPlugin(verbs: string[], address: string, fails = false): Loaders {
     gc: (_, valid) => note(`GC ${JSON.stringify(valid)}`),
     status: () => note("STATUS"),
   };
-  return { own: async () => plugin };
+  return {
+    own: async ({ isDelegated }) => {
+      expect(isDelegated).toBe(true);
+      return plugin;
+    },
+  };
 }
 
 test("a plugin that is this very program is called, not started", async () => {
