@@ -112,6 +112,63 @@ test("GC takes what nobody has, whoever reserved it; STATUS tells of a pool that
   await ours().status(conf(pool));
 });
 
+describe("a pool that is used up", () => {
+  const pool = { ranges: [[{ subnet: "10.1.2.0/30" }]] };
+  const addIn = (host: CniHost, id: string, netns: string) => host.add(conf(pool), { ...at(id), netns });
+
+  /** A process in a netns of its own, until it is disposed of. */
+  async function inhabited(): Promise<{ path: string } & AsyncDisposable> {
+    const child = Bun.spawn(["unshare", "--net", "sh", "-c", "echo in; exec cat"], {
+      stdin: "pipe",
+      stdout: "pipe",
+    });
+    await child.stdout.getReader().read();
+    return {
+      path: `/proc/${child.pid}/ns/net`,
+      async [Symbol.asyncDispose]() {
+        child.stdin.end();
+        await child.exited;
+      },
+    };
+  }
+
+  test("gives what is of a netns that is gone, when we reserved it, and of no other", async () => {
+    {
+      await using alive = await inhabited();
+      await addIn(ours(), "a", alive.path);
+      await expect(add(ours(), "b", pool)).rejects.toThrow("no IP addresses available");
+    }
+    expect(await add(ours(), "b", pool)).toEqual(["10.1.2.2/30"]);
+    expect(reserved()).toEqual({ "10.1.2.2": "b\r\neth0" });
+    // Of a path that led to no netns nothing is known.
+    await expect(add(ours(), "c", pool)).rejects.toThrow("no IP addresses available");
+  });
+
+  test("keeps what is of a netns that is mounted somewhere, with nobody in it", async () => {
+    const name = join(folder, "named");
+    writeFileSync(name, "");
+    {
+      await using alive = await inhabited();
+      await must(["mount", "--bind", alive.path, name]);
+    }
+    try {
+      await addIn(ours(), "a", name);
+      await expect(add(ours(), "b", pool)).rejects.toThrow("no IP addresses available");
+    } finally {
+      await must(["umount", name]);
+    }
+    expect(await add(ours(), "b", pool)).toEqual(["10.1.2.2/30"]);
+  });
+
+  test("keeps what the reference reserved, whatever became of it", async () => {
+    {
+      await using alive = await inhabited();
+      await addIn(theirs(), "a", alive.path);
+    }
+    await expect(add(ours(), "b", pool)).rejects.toThrow("no IP addresses available");
+  });
+});
+
 describe.each(HOST_LOCAL_STEPS.map((step) => [step] as const))("killed at %s", (step) => {
   const dying = () => ours({ UNDERLAY_FAULT: `${step}:kill` });
   const attempt = (work: Promise<unknown>) => work.catch(() => undefined);
