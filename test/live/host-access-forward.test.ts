@@ -43,7 +43,6 @@ beforeAll(async () => {
     await where.ip(`link set ${other} up`);
   }
   await machine.ip(`route add default via ${BEHIND.host}`);
-  await daemon.start();
   await forwards(daemon.netns, 1);
   await forwards(router.key, 1);
 });

@@ -114,6 +114,8 @@ export async function startLoneDaemon(more: readonly string[] = []): Promise<Lon
   };
   const ip = (words: string) => must([...inside, "ip", ...words.split(" ")]);
 
+  const isRunning = () => daemon !== undefined && daemon.exitCode === null && daemon.signalCode === null;
+
   const lone = {
     socket,
     stateDir: join(folder, "state"),
@@ -122,8 +124,10 @@ export async function startLoneDaemon(more: readonly string[] = []): Promise<Lon
     netns,
     pidOfNetns: holder.pid,
     pid: () => daemon?.pid ?? 0,
-    isRunning: () => daemon !== undefined && daemon.exitCode === null && daemon.signalCode === null,
+    isRunning,
     async start(life?: Life) {
+      // The one that runs would answer for the second, and nobody would end it.
+      if (isRunning()) throw new Error("the daemon runs already: stop it, or use startInVain");
       const started = launch(life);
       daemon = started;
       void collectLines(started.stderr, lines);
