@@ -57,6 +57,7 @@ bench: dist/underlay
 	@tools/need.sh nsenter:util-linux setpriv:util-linux flock:util-linux ip:iproute2 cc:gcc mkfs.ext4:e2fsprogs
 	@$(BUN) bench/driver.ts
 	@$(BUN) bench/docker.ts
+	@$(BUN) bench/cni.ts
 	@$(BUN) bench/vlans.ts
 	@$(BUN) bench/vlan-lab.ts
 
