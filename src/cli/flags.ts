@@ -38,6 +38,8 @@ export const FLAGS = {
   origin: { help: "say where each value comes from" },
   prefix: { takes: "DIR", help: "where programs go: bin and share below it; /usr/local unless told" },
   root: { takes: "DIR", help: "the host's root; when it is not / nothing is started or stopped" },
+  "bin-dir": { takes: "DIR", help: "where the runtime looks for CNI plugins; /opt/cni/bin unless told" },
+  plugins: { takes: "NAMES", help: "only these CNI plugins, parted by commas" },
   yes: { short: "y", help: "do not ask" },
   color: { takes: "WHEN", values: ["auto", "always", "never"], help: "auto, always or never" },
   config: { takes: "FILE", help: "read this file instead of /etc/underlay/underlay.toml and conf.d" },

@@ -3,6 +3,7 @@ import { didYouMean } from "../lib/nearest.ts";
 import { word } from "../lib/quote.ts";
 import { usageError } from "./args.ts";
 import type { Verb } from "./verb.ts";
+import { cniVerbs } from "./verbs/cni.ts";
 import { completionVerbs } from "./verbs/completion.ts";
 import { configVerbs } from "./verbs/config.ts";
 import { daemonVerbs } from "./verbs/daemon.ts";
@@ -25,6 +26,7 @@ export const VERBS: readonly Verb[] = [
   ...endpointVerbs,
   ...gcVerbs,
   ...migrateVerbs,
+  ...cniVerbs,
   ...configVerbs,
   ...installVerbs,
   ...uninstallVerbs,

@@ -33,8 +33,13 @@ export function hashAt(path: string): string | undefined {
   return found.isFile() ? hashOf({ copyOf: path }) : "not a file";
 }
 
-export function placeFile(path: string, mode: number, content: Content): void {
-  const fresh = join(dirname(path), `.underlay-new-${process.pid}`);
+/** `fresh`: where the file is made first, on the same file system. */
+export function placeFile(
+  path: string,
+  mode: number,
+  content: Content,
+  fresh = join(dirname(path), `.underlay-new-${process.pid}`),
+): void {
   using leftover = new DisposableStack();
   leftover.defer(() => rmSync(fresh, { recursive: true, force: true }));
   explained(path, () => {
@@ -48,7 +53,7 @@ export function placeFile(path: string, mode: number, content: Content): void {
 }
 
 /** A name that points to what is not on the disk yet would be an empty file after a power cut. */
-function synced(path: string): void {
+export function synced(path: string): void {
   const fd = openSync(path, "r");
   try {
     fsyncSync(fd);
@@ -82,7 +87,7 @@ export function removeFolderIfEmpty(path: string): void {
   }
 }
 
-function explained(path: string, work: () => void): void {
+export function explained(path: string, work: () => void): void {
   try {
     work();
   } catch (thrown) {
@@ -95,6 +100,7 @@ function errnoOf(thrown: unknown): string {
 }
 
 function failed(path: string, thrown: unknown): UnderlayError {
+  if (thrown instanceof UnderlayError) return thrown;
   const errno = errnoOf(thrown);
   const code = errno === "EACCES" || errno === "EPERM" ? "permission" : "state";
   return new UnderlayError(code, `${path} cannot be written: ${errno}`, {

@@ -70,9 +70,9 @@ export function configBelow({ given, env }: Call, root: string): Promise<Config>
 }
 
 /** A compiled program has its modules in a file system of its own. */
-function ownExecutable(): string {
+export function ownExecutable(verb = "install"): string {
   if (Bun.main.startsWith("/$bunfs/")) return process.execPath;
-  throw usageError("this is the source, not the executable: make build, then dist/underlay install");
+  throw usageError(`this is the source, not the executable: make build, then dist/underlay ${verb}`);
 }
 
 /** Newer records are unreadable for an older program, and its daemon would not start. */
@@ -116,13 +116,18 @@ export async function runningDaemon(call: Call): Promise<number | undefined> {
   }
 }
 
-export function changesText({ root }: Place, changes: readonly Change[]): string {
+/** What is as it was is only counted. */
+export function toldChanges(changes: readonly { readonly what: string; readonly path: string }[]): string {
   const told = changes.filter(({ what }) => what !== "unchanged");
   const same = changes.length - told.length;
   return [
-    ...told.map(({ what, path }) => `${what.padEnd(9)} ${clean(join(root, path))}\n`),
+    ...told.map(({ what, path }) => `${what.padEnd(9)} ${clean(path)}\n`),
     ...(same > 0 ? [`unchanged ${same} files\n`] : []),
   ].join("");
+}
+
+export function changesText({ root }: Place, changes: readonly Change[]): string {
+  return toldChanges(changes.map(({ what, path }) => ({ what, path: join(root, path) })));
 }
 
 /** The unit lets the daemon write to its own folders only. */

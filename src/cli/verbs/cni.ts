@@ -1,0 +1,62 @@
+import { usageError } from "../args.ts";
+import { EXIT } from "../exit.ts";
+import { clean } from "../table.ts";
+import type { Call, Verb } from "../verb.ts";
+import { VERSION } from "../version.ts";
+import { ownExecutable, toldChanges } from "./install.ts";
+
+const BIN_DIR = "/opt/cni/bin";
+
+function binDirOf({ given }: Call): string {
+  const text = given.flags.get("bin-dir")?.at(-1) ?? BIN_DIR;
+  if (!text.startsWith("/")) throw usageError(`--bin-dir: ${JSON.stringify(text)} is no absolute path`);
+  const folder = text.replace(/\/+$/, "");
+  if (folder === "") throw usageError("--bin-dir: / is no place for plugins");
+  return folder;
+}
+
+async function install(call: Call): Promise<number> {
+  const { given, io } = call;
+  const { installInto, pluginsNamed } = await import("../cni/bin-dir.ts");
+  const plugins = pluginsNamed(given.flags.get("plugins")?.at(-1));
+  const binDir = binDirOf(call);
+  const release = { version: VERSION, executable: ownExecutable("cni install"), plugins };
+  io.stdout(toldChanges(await installInto(binDir, release, given.flags.has("dry-run"))));
+  return EXIT.done;
+}
+
+async function uninstall(call: Call): Promise<number> {
+  const { io } = call;
+  const { uninstallFrom } = await import("../cni/bin-dir.ts");
+  const binDir = binDirOf(call);
+  const removed = await uninstallFrom(binDir);
+  if (removed === undefined) {
+    io.stdout(`nothing is installed in ${clean(binDir)}\n`);
+    return EXIT.done;
+  }
+  io.stdout(toldChanges(removed.changes));
+  for (const path of removed.left)
+    io.stderr(`underlay: ${clean(path)} was kept aside, and its name is somebody else's now\n`);
+  return EXIT.done;
+}
+
+/** `underlay cni …`: this program as plugins of container runtimes. */
+export const cniVerbs: readonly Verb[] = [
+  {
+    words: "cni install",
+    flags: ["bin-dir", "plugins", "dry-run"],
+    help: "put this program where container runtimes look for CNI plugins",
+    more:
+      "One executable, and a link to it for each plugin. A plugin of somebody else that has the name is kept aside, and put " +
+      "back by cni uninstall. May be repeated, and is the way to upgrade; plugins of an earlier run that are not named any more " +
+      "are given back. Containers that run are not touched, and a runtime may start plugins meanwhile.",
+    run: install,
+  },
+  {
+    words: "cni uninstall",
+    flags: ["bin-dir"],
+    help: "remove what cni install put there, and put back what was there before",
+    more: "Containers keep their links; what removes them is the plugin that has the name then.",
+    run: uninstall,
+  },
+];
