@@ -1,30 +1,35 @@
 import { join } from "node:path";
 import { capture } from "./golden/capture.ts";
 import { CASES, type Case } from "./golden/cases.ts";
+import { programOf } from "./golden/programs.ts";
 
 /**
- * Writes `src/netlink/*.golden.ts`: netlink messages of `ip` and of the kernel, byte for byte. Needs root, strace and
- * iproute2. `bun tools/capture-golden.ts [FILE…]`; with `--check` it writes nothing and fails when a request that `ip`
+ * Writes `src/netlink/*.golden.ts`: netlink messages of `ip`, `bridge`, `nft` and of the kernel, byte for byte. Needs root, strace
+ * and iproute2. `bun tools/capture-golden.ts [FILE…]`; with `--check` it writes nothing and fails when a request that `ip`
  * sends now differs from the one in the file.
  */
 
 const folder = join(import.meta.dir, "../src/netlink");
 
-function machine(): string {
+function machine(programs: ReadonlySet<string>): string {
   const say = (...command: string[]) => Bun.spawnSync(command).stdout.toString().trim();
   const kernel = say("uname", "-r").split("-")[0];
-  return `Linux ${kernel}, ${say("uname", "-m")}, ${say("ip", "-V")
-    .replace(/^.*iproute2-/, "iproute2 ")
-    .replace(/,.*/, "")}`;
+  const program = programs.has("nft")
+    ? say(...programOf("nft").split(" "), "--version").replace(/^(nft)ables v([\d.]+).*/, "$1 $2")
+    : say("ip", "-V")
+        .replace(/^.*iproute2-/, "iproute2 ")
+        .replace(/,.*/, "");
+  return `Linux ${kernel}, ${say("uname", "-m")}, ${program}`;
 }
 
 function entry(wanted: Case, messages: readonly Uint8Array[]): string {
+  const { program = "ip" } = wanted;
   const steps = [...(wanted.before ?? []), wanted.command, ...(wanted.meanwhile ? [wanted.meanwhile] : [])];
   const hex = messages.map((message) => Buffer.from(message).toString("hex"));
   const lines = hex.map((text) => `      "${(text.match(/.{1,96}/g) ?? []).join('" +\n        "')}",\n`);
   return [
     `  ${wanted.name}: {\n`,
-    `    command: ${JSON.stringify(steps.map((step) => `ip ${step}`).join("; "))},\n`,
+    `    command: ${JSON.stringify(steps.map((step) => `${program} ${step}`).join("; "))},\n`,
     `    ${wanted.take.direction}: [\n${lines.join("")}    ],\n  },\n`,
   ].join("");
 }
@@ -32,11 +37,13 @@ function entry(wanted: Case, messages: readonly Uint8Array[]): string {
 function fileOf(name: string, cases: readonly Case[]): string {
   const entries = cases.map((wanted) => {
     const messages = capture(wanted);
-    if (messages.length === 0) throw new Error(`ip ${wanted.command}: no such message passed`);
+    if (messages.length === 0)
+      throw new Error(`${wanted.program ?? "ip"} ${wanted.command}: no such message passed`);
     return entry(wanted, messages);
   });
+  const programs = new Set(cases.map(({ program = "ip" }) => program));
   return [
-    `/**\n * Captured by tools/capture-golden.ts from \`ip\` and the kernel, on ${machine()}.\n`,
+    `/**\n * Captured by tools/capture-golden.ts from \`${[...programs].join("`, `")}\` and the kernel, on ${machine(programs)}.\n`,
     " * Do not edit. Sequence and port numbers are zeroed.\n */\n",
     `export const ${name}Golden = {\n${entries.join("")}} as const;\n`,
   ].join("");

@@ -84,6 +84,12 @@ export const u16be = scalar(
   (bytes, at, value) => void bytes.set([value >>> 8, value], at),
 );
 export const u32 = scalar("u32", 4, (bytes, at) => little32(bytes, at) >>> 0, putLittle32);
+export const u32be = scalar(
+  "u32be",
+  4,
+  (bytes, at) => ((u16be.read(bytes, at) << 16) | u16be.read(bytes, at + 2)) >>> 0,
+  (bytes, at, value) => void bytes.set([value >>> 24, value >>> 16, value >>> 8, value], at),
+);
 export const i32 = scalar("i32", 4, little32, putLittle32);
 
 /** Bytes as they are. */

@@ -48,10 +48,10 @@ export class Conversation {
     const first = u32(this.#sequence + 1);
     this.#sequence = u32(this.#sequence + requests.length);
     const bytes = concatBytes(
-      requests.map(({ type, flags, body }, i) =>
+      requests.map(({ type, flags, body, unanswered }, i) =>
         encodeMessage({
           type,
-          flags: flags | NLM_F.NLM_F_REQUEST | NLM_F.NLM_F_ACK,
+          flags: flags | NLM_F.NLM_F_REQUEST | (unanswered ? 0 : NLM_F.NLM_F_ACK),
           seq: u32(first + i),
           body,
         }),

@@ -22,6 +22,8 @@ export interface Request {
   /** For the error: "create macvlan ul-…". */
   readonly what: string;
   readonly inputs?: Inputs;
+  /** A bracket of a batch, of which kernels before 6.10 say nothing when all is well. */
+  readonly unanswered?: true;
   /** What is wanted of the answers; absent = all of them. Honoured when the request is alone in its send. */
   readonly wanted?: Wanted;
 }

@@ -19,7 +19,14 @@ const RTM_NEWLINKPROP = 108;
 const NLA_F_NESTED = 0x8000;
 
 /** `<linux/if.h>`. */
-export const IFF = { IFF_UP: 0x1, IFF_LOOPBACK: 0x8, IFF_RUNNING: 0x40, IFF_LOWER_UP: 0x10000 } as const;
+export const IFF = {
+  IFF_UP: 0x1,
+  IFF_LOOPBACK: 0x8,
+  IFF_RUNNING: 0x40,
+  /** As a person or a program set it: one who listens with a packet socket does not show here. */
+  IFF_PROMISC: 0x100,
+  IFF_LOWER_UP: 0x10000,
+} as const;
 
 export const ifinfomsg = struct({ family: u8, pad: u8, type: u16, index: i32, flags: u32, change: u32 });
 
@@ -103,6 +110,8 @@ export interface NewLink {
   readonly mac?: Mac;
   readonly mtu?: number;
   readonly group?: number;
+  /** Index of the bridge, bond or the like that it is a port of. */
+  readonly master?: number;
   readonly up?: boolean;
   /** Where it is born; absent = the socket's netns. */
   readonly netnsFd?: number;
@@ -111,6 +120,7 @@ export interface NewLink {
 
 export interface LinkChanges {
   readonly up?: boolean;
+  readonly promisc?: boolean;
   readonly name?: string;
   readonly mtu?: number;
   readonly mac?: Mac;
@@ -158,6 +168,7 @@ export function newLinkRequest(link: NewLink): Request {
       ...(link.mac !== undefined && { address: link.mac }),
       ...(link.mtu !== undefined && { mtu: link.mtu }),
       ...(link.group !== undefined && { group: link.group }),
+      ...(link.master !== undefined && { master: link.master }),
       ...(link.netnsFd !== undefined && { netnsFd: link.netnsFd }),
       info: link.info,
     },
@@ -174,10 +185,10 @@ export function setLinkRequest(ref: { readonly ifindex: number }, changes: LinkC
 export function setLinkRequest(ref: LinkRef, changes: Omit<LinkChanges, "name">): Request;
 export function setLinkRequest(ref: LinkRef, changes: LinkChanges): Request {
   const { index, attrs } = refParts(ref);
-  const { up, mac, addrGenMode, ...rest } = changes;
+  const { up, promisc, mac, addrGenMode, ...rest } = changes;
   const body = encodeBody(
     linkChangeFormat,
-    { index, ...(up !== undefined && { flags: up ? IFF.IFF_UP : 0, change: IFF.IFF_UP }) },
+    { index, ...flagsOf(up, promisc) },
     {
       ...attrs,
       ...rest,
@@ -186,6 +197,15 @@ export function setLinkRequest(ref: LinkRef, changes: LinkChanges): Request {
     },
   );
   return request(`change link ${refText(ref)}`, RTM_LINK.RTM_NEWLINK, 0, body);
+}
+
+function flagsOf(up: boolean | undefined, promisc: boolean | undefined) {
+  const switches = [
+    ...(up === undefined ? [] : [{ bit: IFF.IFF_UP, on: up }]),
+    ...(promisc === undefined ? [] : [{ bit: IFF.IFF_PROMISC, on: promisc }]),
+  ];
+  const sum = (bits: readonly { readonly bit: number }[]) => bits.reduce((all, { bit }) => all | bit, 0);
+  return { flags: sum(switches.filter(({ on }) => on)), change: sum(switches) };
 }
 
 /** Gives the link another name, of up to 127 bytes. EEXIST when a link of the netns has it, be it this one. */

@@ -116,9 +116,18 @@ export function bodyPath(
 /** Payload of NLMSG_ERROR: `struct nlmsgerr`, whose error is a negative errno or 0. NLMSG_DONE begins the same way. */
 export const nlmsgerrCode = i32;
 
+export interface Sequence {
+  readonly seq: number;
+  /** Its sender wants to hear of it in any case. */
+  readonly acknowledged: boolean;
+}
+
 /** The sequence numbers in a buffer of requests, in order. */
-export function sequencesOf(requests: Uint8Array): number[] {
-  return [...eachMessage(requests)].map(({ seq }) => seq);
+export function sequencesOf(requests: Uint8Array): Sequence[] {
+  return [...eachMessage(requests)].map(({ seq, flags }) => ({
+    seq,
+    acknowledged: (flags & NLM_F.NLM_F_ACK) !== 0,
+  }));
 }
 
 /** Whether a message ends the answer to its request. */

@@ -5,6 +5,7 @@ import { type ByteRanges, withoutChangesOf } from "./event-filter.ts";
 
 /** Protocols and socket options of `<linux/netlink.h>`. */
 export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 export const NETLINK_GENERIC = 16;
 
 const REQUEST_OPTIONS = [

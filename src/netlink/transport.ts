@@ -19,10 +19,14 @@ export interface Transport {
 /** A dump of 4,094 VLANs has some hundred datagrams; a socket that gives more than this without an end is broken. */
 const MAX_DATAGRAMS = 100_000;
 
-/** One exchange over a socket, blocking this thread. Answers to a request that was given up earlier are dropped. */
+/**
+ * One exchange over a socket, blocking this thread. Answers to a request that was given up earlier are dropped. What
+ * the kernel says of a request that wants no answer is that it refuses all that were sent with it.
+ */
 export function exchangeOver(socket: NetlinkSocket, requests: Uint8Array, wanted?: Wanted): Uint8Array[] {
-  const open = new Set(sequencesOf(requests));
-  const known = new Set(open);
+  const sent = sequencesOf(requests);
+  const open = new Set(sent.flatMap(({ seq, acknowledged }) => (acknowledged ? [seq] : [])));
+  const known = new Map(sent.map(({ seq, acknowledged }) => [seq, acknowledged]));
   const datagrams: Uint8Array[] = [];
   const shrink = wanted && ((datagram: Uint8Array) => pickAttrs(datagram, wanted));
   socket.send(requests);
@@ -32,7 +36,9 @@ export function exchangeOver(socket: NetlinkSocket, requests: Uint8Array, wanted
     for (const message of eachMessage(datagram)) {
       if (!known.has(message.seq)) continue;
       concerns = true;
-      if (isTerminal(message)) open.delete(message.seq);
+      if (!isTerminal(message)) continue;
+      if (known.get(message.seq)) open.delete(message.seq);
+      else open.clear();
     }
     if (concerns) datagrams.push(datagram);
     if (datagrams.length > MAX_DATAGRAMS) throw new UnderlayError("kernel", "a netlink answer has no end");

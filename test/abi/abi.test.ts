@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { ETHERTYPE } from "../../src/lib/ethernet.ts";
 import { MAX_IFNAME } from "../../src/lib/ifname.ts";
 import { ifaddrmsg } from "../../src/netlink/address.ts";
+import { bridgeVlanInfo } from "../../src/netlink/bridge.ts";
 import { genlmsghdr } from "../../src/netlink/genetlink.ts";
 import { IPVLAN_FLAG, IPVLAN_MODE } from "../../src/netlink/kinds/ipvlan.ts";
 import { MACVLAN_MODE } from "../../src/netlink/kinds/macvlan.ts";
@@ -9,6 +10,7 @@ import { VLAN_PROTOCOL, vlanFlags } from "../../src/netlink/kinds/vlan.ts";
 import { ADDR_GEN_MODE, ifinfomsg } from "../../src/netlink/link.ts";
 import { nlmsghdr } from "../../src/netlink/message.ts";
 import { ndmsg } from "../../src/netlink/neighbour.ts";
+import { nfgenmsg } from "../../src/netlink/nftables.ts";
 import { rtgenmsg } from "../../src/netlink/nsid.ts";
 import { rtmsg, rtnexthop } from "../../src/netlink/route.ts";
 import { errnoName } from "../../src/sys/errno.ts";
@@ -45,6 +47,8 @@ const OURS = [
   "MOST_IN_HEADER",
   "CHUNK_BYTES",
   "OPAQUE_BYTES",
+  "ETHER_SOURCE",
+  "UDATA_COMMENT",
 ];
 
 const by = (expression: string, value: number, where: string): Declared => ({ expression, value, where });
@@ -96,6 +100,8 @@ const STRUCTS: readonly Declared[] = [
     flags: "ndm_flags",
     type: "ndm_type",
   }),
+  ...declaredStruct("nfgenmsg", nfgenmsg, { family: "nfgen_family", version: "version", resource: "res_id" }),
+  ...declaredStruct("bridge_vlan_info", bridgeVlanInfo, { flags: "flags", vid: "vid" }),
   ...declaredStruct("ifla_vlan_flags", vlanFlags, { flags: "flags", mask: "mask" }),
 ];
 

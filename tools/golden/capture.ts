@@ -2,9 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Case, SETUP, type Take } from "./cases.ts";
+import { programOf } from "./programs.ts";
 
 /**
- * Runs a command of `ip` under strace in a netns and mount namespace of its own, and gives back the netlink messages
+ * Runs a command of `ip`, `bridge` or `nft` under strace in a netns and mount namespace of its own, and gives back the netlink messages
  * that passed, as strace dumped them. No code of src takes part in it.
  */
 
@@ -19,10 +20,10 @@ set -e
 await() { n=0; until grep -q "$1" "$DIR/trace" 2>/dev/null; do n=$((n+1)); [ $n -lt 500 ]; sleep 0.01; done; }
 mount -t tmpfs none /run
 ip netns add there
-while IFS= read -r line; do ip $line; done < "$DIR/before"
+while IFS= read -r line; do $line; done < "$DIR/before"
 trace() {
   exec strace -o "$DIR/trace" -e trace=bind,sendmsg,recvmsg,sendto,recvfrom \
-    -e raw=sendmsg,recvmsg,sendto,recvfrom -e read=all -e write=all ip $COMMAND
+    -e raw=sendmsg,recvmsg,sendto,recvfrom -e read=all -e write=all $COMMAND
 }
 if [ -z "$MEANWHILE" ]; then (trace) || true; exit 0; fi
 (trace) &
@@ -37,24 +38,33 @@ wait $! || true
 export function capture(wanted: Case): Uint8Array[] {
   const dir = mkdtempSync(join(tmpdir(), "golden-"));
   try {
-    const before = [...SETUP, ...(wanted.before ?? [])];
+    const { program, meanwhile = "" } = wanted;
+    const [ip, own] = [programOf("ip"), programOf(program)];
+    const before = [
+      ...SETUP.map((line) => `${ip} ${line}`),
+      ...(wanted.before ?? []).map((line) => `${own} ${line}`),
+    ];
     writeFileSync(join(dir, "before"), before.map((line) => `${line}\n`).join(""));
-    const { command, meanwhile = "" } = wanted;
+    const command = `${own} ${wanted.command}`;
     const run = Bun.spawnSync(["unshare", "--net", "--mount", "bash", "-c", SCRIPT], {
       env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DIR: dir, COMMAND: command, MEANWHILE: meanwhile },
       stdout: "ignore",
       stderr: "pipe",
       timeout: 20_000,
     });
-    if (run.exitCode !== 0) throw new Error(`ip ${command}: ${run.stderr.toString()}`);
+    if (run.exitCode !== 0) throw new Error(`${command}: ${run.stderr.toString()}`);
     const passed = parseTrace(readFileSync(join(dir, "trace"), "latin1"))
       .filter(({ direction }) => direction === wanted.take.direction)
       .flatMap(({ bytes }) => messagesOf(bytes))
-      .filter((message) => viewOf(message).getUint16(4, true) === wanted.take.type);
+      .filter((message) => isTaken(viewOf(message).getUint16(4, true), wanted.take));
     return { all: passed, first: passed.slice(0, 1), last: passed.slice(-1) }[wanted.take.which];
   } finally {
     rmSync(dir, { recursive: true });
   }
+}
+
+function isTaken(type: number, take: Take): boolean {
+  return "type" in take ? type === take.type : take.types.includes(type);
 }
 
 /** strace names the call, then dumps its buffer: ` | 00010  ed ff ff ff 20 00 00 00  10 00 05 00 00 00 00 00  text |`. */

@@ -1,5 +1,7 @@
+import type { Program } from "./programs.ts";
+
 /**
- * What is captured: commands of `ip`, and which of the messages that then pass. Each runs in a netns of its own that
+ * What is captured: commands of `ip`, `bridge` and `nft`, and which of the messages that then pass. Each runs in a netns of its own that
  * holds what `SETUP` makes. A command that the kernel refuses (it may lack the kind) is captured all the same: its
  * request has been sent.
  */
@@ -10,20 +12,21 @@ export const SETUP: readonly string[] = [
   "link add name br0 index 4 address 02:00:00:00:00:04 type bridge",
 ];
 
-/** The messages that `ip` sends or gets which have this type. */
-export interface Take {
+/** The messages that the program sends or gets which have this type, or one of these. */
+export type Take = {
   readonly direction: "sent" | "received";
-  /** RTM_* of `<linux/rtnetlink.h>`, or 2 = NLMSG_ERROR. */
-  readonly type: number;
   /** `ip` first asks the kernel what it understands and looks for the link; after a reply it may look for the parent. */
   readonly which: "all" | "first" | "last";
-}
+  /** RTM_* of `<linux/rtnetlink.h>`, NFT_MSG_* with their subsystem, or 2 = NLMSG_ERROR. */
+} & ({ readonly type: number } | { readonly types: readonly number[] });
 
 export interface Case {
   readonly name: string;
-  /** Commands before it, as arguments of `ip`. */
+  /** Absent: `ip`. */
+  readonly program?: Program;
+  /** Commands before it, as arguments of the program. */
   readonly before?: readonly string[];
-  /** Arguments of `ip`. */
+  /** Arguments of the program. */
   readonly command: string;
   /** For `monitor`: the arguments of a second `ip` that makes something to be seen. */
   readonly meanwhile?: string;
@@ -34,6 +37,7 @@ const NLMSG_ERROR = 2;
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
+const RTM_SETLINK = 19;
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_NEWROUTE = 24;
@@ -46,6 +50,22 @@ const received = (type: number, which: Take["which"] = "all"): Take => ({
   direction: "received",
   type,
   which,
+});
+
+/** NFNL_SUBSYS_NFTABLES of `<linux/netfilter/nfnetlink.h>`, in the upper byte of a type. */
+const NFTABLES = 10 << 8;
+/** All that changes something, without the brackets of the batch, in which the program tells what it has read. */
+const CHANGES = [0, 2, 3, 5, 6, 8, 9].map((message) => NFTABLES | message);
+const changes: Take = { direction: "sent", types: CHANGES, which: "all" };
+const BATCH = [16, 17];
+const NFT_MSG_NEWRULE = NFTABLES | 6;
+
+const nft = (name: string, command: string, before: readonly string[] = []): Case => ({
+  name,
+  program: "nft",
+  before,
+  command,
+  take: changes,
 });
 
 const macvlan = (mode: string) =>
@@ -300,5 +320,100 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       command: "neighbour show dev p0",
       take: received(RTM_NEWNEIGH),
     },
+  ],
+  nftables: [
+    {
+      name: "batch",
+      program: "nft",
+      command: "add table inet t",
+      take: { direction: "sent", types: BATCH, which: "all" },
+    },
+    nft("table", 'add table inet t { comment "of us" ; }'),
+    nft("chain", 'add chain inet t plain { comment "no hook" ; }', ["add table inet t"]),
+    nft("natChain", "add chain inet t post { type nat hook postrouting priority srcnat ; }", [
+      "add table inet t",
+    ]),
+    nft(
+      "filterChain",
+      "add chain bridge t pre { type filter hook prerouting priority -300 ; policy accept ; }",
+      ["add table bridge t"],
+    ),
+    nft("flush", "flush chain inet t plain", ["add table inet t", "add chain inet t plain"]),
+    nft("deleteChain", "delete chain inet t plain", ["add table inet t", "add chain inet t plain"]),
+    nft("returnV4", "add rule inet t plain ip daddr 224.0.0.0/4 return", [
+      "add table inet t",
+      "add chain inet t plain",
+    ]),
+    nft("returnV6", "add rule inet t plain ip6 daddr ff00::/8 return", [
+      "add table inet t",
+      "add chain inet t plain",
+    ]),
+    nft("goto", "add rule inet t post goto plain", [
+      "add table inet t",
+      "add chain inet t plain",
+      "add chain inet t post { type nat hook postrouting priority srcnat ; }",
+    ]),
+    nft(
+      "masqueradeV4",
+      'add rule inet t plain ip saddr 10.1.2.3 ip daddr != 10.1.2.0/24 masquerade comment "mine"',
+      ["add table inet t", "add chain inet t plain { type nat hook postrouting priority srcnat ; }"],
+    ),
+    nft(
+      "masqueradeV6",
+      'add rule inet t plain ip6 saddr fd00:1::3 ip6 daddr != fd00:1::/66 masquerade comment "mine"',
+      ["add table inet t", "add chain inet t plain { type nat hook postrouting priority srcnat ; }"],
+    ),
+    nft("jumpFromLink", 'add rule bridge t pre iifname "veth0" jump plain comment "macspoofchk-1"', [
+      "add table bridge t",
+      "add chain bridge t pre { type filter hook prerouting priority -300 ; }",
+      "add chain bridge t plain",
+    ]),
+    nft("macReturn", 'add rule bridge t plain ether saddr 02:00:00:00:00:01 return comment "macspoofchk-1"', [
+      "add table bridge t",
+      "add chain bridge t plain",
+    ]),
+    nft("drop", 'add rule bridge t plain drop comment "macspoofchk-1"', [
+      "add table bridge t",
+      "add chain bridge t plain",
+    ]),
+    nft("deleteRule", "delete rule inet t plain handle 2", [
+      "add table inet t",
+      "add chain inet t plain",
+      "add rule inet t plain drop",
+    ]),
+    {
+      name: "rules",
+      program: "nft",
+      before: [
+        "add table inet t",
+        "add chain inet t plain { type nat hook postrouting priority srcnat ; }",
+        'add rule inet t plain ip saddr 10.1.2.3 ip daddr != 10.1.2.0/24 masquerade comment "mine"',
+        "add rule inet t plain return",
+      ],
+      command: "-a list chain inet t plain",
+      take: received(NFT_MSG_NEWRULE),
+    },
+  ],
+  bridge: [
+    {
+      name: "filtering",
+      command: "link add name b0 mtu 1400 type bridge vlan_filtering 1",
+      take: sent(RTM_NEWLINK),
+    },
+    {
+      name: "port",
+      command: "link set dev p0 type bridge_slave hairpin on isolated on",
+      before: ["link set dev p0 master br0"],
+      take: sent(RTM_NEWLINK),
+    },
+    { name: "promisc", command: "link set dev br0 promisc on", take: sent(RTM_NEWLINK) },
+    {
+      name: "addVlan",
+      program: "bridge",
+      command: "vlan add dev p0 vid 100 pvid untagged",
+      take: sent(RTM_SETLINK),
+    },
+    { name: "addVlans", program: "bridge", command: "vlan add dev p0 vid 101-105", take: sent(RTM_SETLINK) },
+    { name: "deleteVlan", program: "bridge", command: "vlan del dev p0 vid 1", take: sent(RTM_DELLINK) },
   ],
 };

@@ -1,0 +1,225 @@
+import { concatBytes } from "../lib/bytes.ts";
+import { type Attrs, attr, encodeAttr, nested } from "./attribute.ts";
+import { binary, struct, text, u8, u16be, u32be } from "./codec.ts";
+import type { Conversation } from "./conversation.ts";
+import { GONE, isErrno, type Request } from "./failure.ts";
+import { decodeBody, encodeBody, type Message, NLM_F } from "./message.ts";
+import type { Expressions } from "./nft-rule.ts";
+
+/**
+ * Tables, chains and rules of nftables: `<linux/netfilter/nf_tables.h>`, `<linux/netfilter/nfnetlink.h>`. Changes are
+ * sent in a batch, of which all or none come to pass.
+ */
+
+/** In the upper byte of a message's type. */
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFNL_MSG_BATCH_BEGIN = 16;
+const NFNL_MSG_BATCH_END = 17;
+
+const NFT_MSG_NEWTABLE = 0;
+const NFT_MSG_NEWCHAIN = 3;
+const NFT_MSG_DELCHAIN = 5;
+const NFT_MSG_NEWRULE = 6;
+const NFT_MSG_GETRULE = 7;
+const NFT_MSG_DELRULE = 8;
+
+/** Of which packets a table is told. */
+export const NF_FAMILY = { inet: 1, bridge: 7 } as const;
+export type NfFamily = keyof typeof NF_FAMILY;
+
+const NFPROTO_UNSPEC = 0;
+
+/** Of `<linux/netlink.h>`. */
+const NLA_F_NESTED = 0x8000;
+
+/** `nft` names a comment so in the user data of what it makes: an element of type, length, text. */
+const UDATA_COMMENT = 0;
+
+export const nfgenmsg = struct({ family: u8, version: u8, resource: u16be });
+
+export const nftTableTable = {
+  name: attr(1, "NFTA_TABLE_NAME", text),
+  flags: attr(2, "NFTA_TABLE_FLAGS", u32be),
+} as const;
+
+export const nftHookTable = {
+  hook: attr(1, "NFTA_HOOK_HOOKNUM", u32be),
+  priority: attr(2, "NFTA_HOOK_PRIORITY", u32be),
+} as const;
+
+export const nftChainTable = {
+  table: attr(1, "NFTA_CHAIN_TABLE", text),
+  name: attr(3, "NFTA_CHAIN_NAME", text),
+  hook: attr(4, "NFTA_CHAIN_HOOK", nested(nftHookTable)),
+  policy: attr(5, "NFTA_CHAIN_POLICY", u32be),
+  type: attr(7, "NFTA_CHAIN_TYPE", text),
+} as const;
+
+export const nftRuleTable = {
+  table: attr(1, "NFTA_RULE_TABLE", text),
+  chain: attr(2, "NFTA_RULE_CHAIN", text),
+  /** A big-endian u64, which nobody counts with. */
+  handle: attr(3, "NFTA_RULE_HANDLE", binary),
+  expressions: attr(4, "NFTA_RULE_EXPRESSIONS", binary),
+  userdata: attr(7, "NFTA_RULE_USERDATA", binary),
+} as const;
+
+export const nftTableFormat = { header: nfgenmsg, table: nftTableTable } as const;
+export const nftChainFormat = { header: nfgenmsg, table: nftChainTable } as const;
+export const nftRuleFormat = { header: nfgenmsg, table: nftRuleTable } as const;
+
+export interface NftTable {
+  readonly family: NfFamily;
+  readonly table: string;
+}
+
+export interface NftChain extends NftTable {
+  readonly chain: string;
+}
+
+/** Where in a packet's way a chain is asked: numbers of `<linux/netfilter.h>`, `<linux/netfilter_bridge.h>`. */
+export interface Hook {
+  readonly type: "nat" | "filter";
+  readonly hook: number;
+  readonly priority: number;
+}
+
+export interface NftRule extends NftChain {
+  readonly handle: Uint8Array;
+  readonly comment?: string;
+}
+
+const CREATE = NLM_F.NLM_F_CREATE;
+
+/** One that is there already is success, here and for chains. */
+export function addTableRequest({ family, table }: NftTable): Request {
+  const body = encodeBody(nftTableFormat, { family: NF_FAMILY[family] }, { name: table, flags: 0 });
+  return {
+    ...change(`make table ${family} ${table}`, NFT_MSG_NEWTABLE, CREATE),
+    body,
+    format: nftTableFormat,
+  };
+}
+
+/** `at`: absent for one that is only come to from others. */
+export function addChainRequest(chain: NftChain, at?: Hook): Request {
+  const hook = at && { hook: at.hook, priority: at.priority >>> 0 };
+  const body = concatBytes([
+    chainBody(chain),
+    ...(hook && at
+      ? [
+          encodeAttr(nftChainTable.type.type, text.encode(at.type)),
+          encodeAttr(nftChainTable.hook.type | NLA_F_NESTED, nftChainTable.hook.codec.encode(hook)),
+        ]
+      : []),
+  ]);
+  return { ...change(`make ${nameOf(chain)}`, NFT_MSG_NEWCHAIN, CREATE), body, format: nftChainFormat };
+}
+
+/** EBUSY while a rule leads there. */
+export function deleteChainRequest(chain: NftChain): Request {
+  const { family, table } = chain;
+  return {
+    ...change(`remove ${nameOf(chain)}`, NFT_MSG_DELCHAIN, 0),
+    body: encodeBody(nftChainFormat, { family: NF_FAMILY[family] }, { table, name: chain.chain }),
+    format: nftChainFormat,
+  };
+}
+
+/** Takes all rules out of a chain. */
+export function flushChainRequest(chain: NftChain): Request {
+  const what = `empty ${nameOf(chain)}`;
+  return { ...change(what, NFT_MSG_DELRULE, 0), body: ruleBody(chain, {}), format: nftRuleFormat };
+}
+
+/** Behind the others of its chain. `comment`: up to 128 bytes, for a person, and to know it by. */
+export function addRuleRequest(chain: NftChain, expressions: Expressions, comment?: string): Request {
+  const body = concatBytes([
+    ruleBody(chain, {}),
+    encodeAttr(nftRuleTable.expressions.type | NLA_F_NESTED, expressions),
+    ...(comment === undefined ? [] : [encodeAttr(nftRuleTable.userdata.type, userdataOf(comment))]),
+  ]);
+  const flags = CREATE | NLM_F.NLM_F_APPEND;
+  return {
+    ...change(`add a rule to ${nameOf(chain)}`, NFT_MSG_NEWRULE, flags),
+    body,
+    format: nftRuleFormat,
+  };
+}
+
+export function deleteRuleRequest({ handle, ...chain }: NftRule): Request {
+  const what = `remove a rule of ${nameOf(chain)}`;
+  return { ...change(what, NFT_MSG_DELRULE, 0), body: ruleBody(chain, { handle }), format: nftRuleFormat };
+}
+
+/** The rules of a chain; none when there is no such chain. */
+export async function listRules(conversation: Conversation, chain: NftChain): Promise<NftRule[]> {
+  try {
+    const messages = await conversation.dump({
+      ...change(`list the rules of ${nameOf(chain)}`, NFT_MSG_GETRULE, 0),
+      body: ruleBody(chain, {}),
+      format: nftRuleFormat,
+    });
+    return messages.flatMap((message) => ruleOf(message, chain));
+  } catch (thrown) {
+    if (isErrno(thrown, ...GONE)) return [];
+    throw thrown;
+  }
+}
+
+/** A kernel from before it could filter a dump tells of every chain. */
+function ruleOf(message: Message, chain: NftChain): NftRule[] {
+  const { attrs } = decodeBody(nftRuleFormat, message.body);
+  if (attrs.table !== chain.table || attrs.chain !== chain.chain || !attrs.handle) return [];
+  const comment = attrs.userdata && commentOf(attrs.userdata);
+  return [{ ...chain, handle: attrs.handle, ...(comment !== undefined && { comment }) }];
+}
+
+/**
+ * All of it or nothing, in one transaction of the kernel. Throws what it says against the first that it refuses:
+ * `unsupported` is told as EOPNOTSUPP, a kernel without nf_tables as EPROTONOSUPPORT when the socket is opened.
+ */
+export async function commit(conversation: Conversation, changes: readonly Request[]): Promise<void> {
+  const outcomes = await conversation.settle([
+    bracket(NFNL_MSG_BATCH_BEGIN),
+    ...changes,
+    bracket(NFNL_MSG_BATCH_END),
+  ]);
+  const failed = outcomes.find((outcome) => !outcome.ok);
+  if (failed && !failed.ok) throw failed.error;
+}
+
+function bracket(type: number): Request {
+  const body = nfgenmsg.encode({ family: NFPROTO_UNSPEC, resource: NFNL_SUBSYS_NFTABLES });
+  return { what: "change nftables", type, flags: 0, body, format: nftTableFormat, unanswered: true };
+}
+
+function change(what: string, message: number, flags: number) {
+  return { what, type: (NFNL_SUBSYS_NFTABLES << 8) | message, flags };
+}
+
+function nameOf({ family, table, chain }: NftChain): string {
+  return `chain ${family} ${table} ${chain}`;
+}
+
+function chainBody({ family, table, chain }: NftChain): Uint8Array {
+  return encodeBody(nftChainFormat, { family: NF_FAMILY[family] }, { table, name: chain });
+}
+
+function ruleBody({ family, table, chain }: NftChain, more: Attrs<typeof nftRuleTable>): Uint8Array {
+  return encodeBody(nftRuleFormat, { family: NF_FAMILY[family] }, { table, chain, ...more });
+}
+
+function userdataOf(comment: string): Uint8Array {
+  const bytes = text.encode(comment);
+  return concatBytes([new Uint8Array([UDATA_COMMENT, bytes.length]), bytes]);
+}
+
+function commentOf(userdata: Uint8Array): string | undefined {
+  for (let at = 0; at + 2 <= userdata.length; ) {
+    const [type, length = 0] = userdata.subarray(at, at + 2);
+    if (type === UDATA_COMMENT) return text.decode(userdata.subarray(at + 2, at + 2 + length));
+    at += 2 + length;
+  }
+  return undefined;
+}
