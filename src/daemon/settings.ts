@@ -1,9 +1,9 @@
 import { parseDuration } from "../lib/duration.ts";
 import { LOG_LEVELS } from "../lib/log.ts";
+import { oneOf, type Reading } from "../lib/options.ts";
 import { quote } from "../lib/quote.ts";
 import { IPVLAN_MODES } from "../links/ipvlan/spec.ts";
 import { MACVLAN_MODES } from "../links/macvlan/spec.ts";
-import { oneOf, type Reading } from "../links/options.ts";
 import { parseParent } from "../links/parent/ref.ts";
 
 /**

@@ -1,8 +1,8 @@
 import type { Problem } from "../lib/errors.ts";
 import { formatIp, isUnspecified, parseIp } from "../lib/ip.ts";
+import { commaList, type OptionValues, type Reading, yesOrNo } from "../lib/options.ts";
 import { quote } from "../lib/quote.ts";
 import type { HostAccessSpec } from "./driver.ts";
-import { commaList, type OptionValues, type Reading, yesOrNo } from "./options.ts";
 
 /** Reads `-o host_address=`: one address, or one of each family with a comma between. In the text of RFC 5952. */
 export function hostAddresses(text: string): Reading<readonly string[]> {

@@ -1,6 +1,4 @@
 import type { Problem } from "../lib/errors.ts";
-import type { LinkKind } from "../lib/request.ts";
-import type { VlanProtocol } from "../netlink/kinds/vlan.ts";
 import {
   anyText,
   commaList,
@@ -10,7 +8,9 @@ import {
   type ReadOptions,
   readOptions,
   wholeNumber,
-} from "./options.ts";
+} from "../lib/options.ts";
+import type { LinkKind } from "../lib/request.ts";
+import type { VlanProtocol } from "../netlink/kinds/vlan.ts";
 import { type ParentRef, parseParent } from "./parent/ref.ts";
 
 /** What the kinds have in common whose links hang on a parent: options of the same names, and defaults for two of them. */

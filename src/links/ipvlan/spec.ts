@@ -1,3 +1,4 @@
+import { oneOf, readOptions } from "../../lib/options.ts";
 import type { HostAccessSpec, Sharing } from "../driver.ts";
 import { hostAccessOf, hostAccessOptions, hostAccessProblems } from "../host-address.ts";
 import {
@@ -9,7 +10,6 @@ import {
   type RefusedOptions,
   readDefaults,
 } from "../on-parent.ts";
-import { oneOf, readOptions } from "../options.ts";
 import type { ParentRef } from "../parent/ref.ts";
 
 /** `enum ipvlan_mode` of `<linux/if_link.h>`. */

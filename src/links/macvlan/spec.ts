@@ -1,4 +1,5 @@
 import type { Family } from "../../lib/ip.ts";
+import { oneOf, readOptions } from "../../lib/options.ts";
 import type { HostAccessSpec, Sharing } from "../driver.ts";
 import { hostAccessOf, hostAccessOptions, hostAccessProblems } from "../host-address.ts";
 import {
@@ -10,7 +11,6 @@ import {
   type RefusedOptions,
   readDefaults,
 } from "../on-parent.ts";
-import { oneOf, readOptions } from "../options.ts";
 import type { ParentRef } from "../parent/ref.ts";
 
 /** MACVLAN_MODE_* of `<linux/if_link.h>` that can carry a network; `source` needs a MAC list that Docker cannot give. */

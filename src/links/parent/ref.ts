@@ -1,8 +1,8 @@
 import { type Problem, UnderlayError } from "../../lib/errors.ts";
 import { ifnameProblem, MAX_IFNAME } from "../../lib/ifname.ts";
+import type { Reading } from "../../lib/options.ts";
 import { quote } from "../../lib/quote.ts";
 import type { VlanProtocol } from "../../netlink/kinds/vlan.ts";
-import type { Reading } from "../options.ts";
 
 /**
  * What a user means by `parent`. Docker's own driver reads `eth0.50` as a VLAN whenever no such link exists;

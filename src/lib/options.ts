@@ -1,6 +1,6 @@
-import type { Problem } from "../lib/errors.ts";
-import { didYouMean } from "../lib/nearest.ts";
-import { quote, word } from "../lib/quote.ts";
+import type { Problem } from "./errors.ts";
+import { didYouMean } from "./nearest.ts";
+import { quote, word } from "./quote.ts";
 
 /**
  * Options of `docker network create -o key=value` as tables: one row an option. Reading them never stops at the
