@@ -1,5 +1,6 @@
 import type { PluginName } from "./cni/plugins.ts";
 import type { LinkKind } from "./lib/request.ts";
+import type { KindName } from "./netavark/kinds.ts";
 
 /**
  * Which program am I? Imports the one that was asked for, and nothing of the others: what a CNI process loads before its
@@ -21,12 +22,16 @@ const PLUGINS: Readonly<Record<string, PluginName>> = {
   loopback: "loopback",
 };
 
+/** Podman's drivers: the name of the program is the name of the driver. */
+const NETAVARK: Readonly<Record<string, KindName>> = {
+  "underlay-macvlan": "macvlan",
+  "underlay-ipvlan": "ipvlan",
+};
+
 /** This version knows these names and is none of them yet. */
 const LATER: Readonly<Record<string, string>> = {
   ovs: "CNI plugins for Open vSwitch",
-  "underlay-macvlan": "netavark drivers",
-  "underlay-ipvlan": "netavark drivers",
-  "underlay-bridge": "netavark drivers",
+  "underlay-bridge": "netavark drivers for bridges",
   "docker-ovs-plugin": "Open vSwitch networks",
 };
 
@@ -38,6 +43,8 @@ const OLD_PLUGINS: Readonly<Record<string, LinkKind>> = {
 function programOf(calledAs: string, args: readonly string[]): Program {
   const plugin = PLUGINS[calledAs];
   if (plugin !== undefined) return () => cni(plugin);
+  const driver = NETAVARK[calledAs];
+  if (driver !== undefined) return (more) => netavark(driver, more);
   const later = LATER[calledAs];
   if (later !== undefined) return notYet(`${calledAs}: ${later} come with a later version of Underlay`);
   const oldKind = OLD_PLUGINS[calledAs];
@@ -67,6 +74,11 @@ async function cni(plugin?: PluginName): Promise<number> {
   }
   const { runPlugin } = await import("./wiring/cni.ts");
   return runPlugin(plugin, process.env);
+}
+
+async function netavark(kind: KindName, args: readonly string[]): Promise<number> {
+  const { runDriver } = await import("./wiring/netavark.ts");
+  return runDriver(kind, args, process.env);
 }
 
 async function cli(args: readonly string[]): Promise<number> {

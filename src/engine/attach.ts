@@ -25,8 +25,11 @@ export interface Attachments {
   verify(request: VerifyRequest): Promise<void>;
   /** Removes the links of attachments that nobody asks for any more. Their addresses are their source's to collect. */
   collect(isStray: (owner: string) => boolean): Promise<void>;
-  /** Throws `not_found` or `invalid_option` when no such attachment could be made now. */
-  requireReady(request: Pick<AttachRequest, "parent" | "mtu">): Promise<void>;
+  /**
+   * Answers the name of the parent, where it is one of the host's. Throws `not_found` or `invalid_option` when no such
+   * attachment could be made now.
+   */
+  requireReady(request: Pick<AttachRequest, "parent" | "mtu">): Promise<string | undefined>;
 }
 
 export interface VerifyRequest extends Pick<AttachRequest, "netns" | "ifname" | "parent" | "link" | "mtu"> {
@@ -67,7 +70,12 @@ export function attachments({ sandboxes, links, step, strays }: AttachContext): 
     if (addresses && giveBack) undo.defer(giveBack);
     const assigned = addresses ? await addresses() : NOTHING;
     step("attach.after-addresses");
-    await configure(sandbox, { ifindex: link.ifindex, ifname: request.ifname }, assigned);
+    const { ifname, autoconf } = request;
+    await configure(
+      sandbox,
+      { ifindex: link.ifindex, ifname },
+      { ...assigned, ...(autoconf !== undefined && { autoconf }) },
+    );
     step("attach.after-configure");
 
     undo.move();
@@ -123,9 +131,15 @@ export function attachments({ sandboxes, links, step, strays }: AttachContext): 
     );
   }
 
-  async function requireReady({ parent: wish, mtu }: Pick<AttachRequest, "parent" | "mtu">): Promise<void> {
+  async function requireReady({
+    parent: wish,
+    mtu,
+  }: Pick<AttachRequest, "parent" | "mtu">): Promise<string | undefined> {
     // A parent in the container is the container's affair: there is none yet.
-    if (wish && !wish.inside) requireMtu(mtu, await parentOf(wish, undefined));
+    if (!wish || wish.inside) return undefined;
+    const parent = await parentOf(wish, undefined);
+    requireMtu(mtu, parent);
+    return parent.name;
   }
 
   async function collect(isStray: (owner: string) => boolean): Promise<void> {

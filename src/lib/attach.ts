@@ -14,6 +14,8 @@ export type ChildWish =
       readonly mac?: Mac;
       /** Broadcasts that may wait on the parent; absent = the kernel's 1000. */
       readonly queue?: number;
+      /** Receivers of a multicast from which on it waits on the parent; -1 = never; absent = the kernel's 1. */
+      readonly cutoff?: number;
     }
   | {
       readonly kind: "ipvlan";
@@ -41,6 +43,8 @@ export interface AttachRequest {
   readonly link: ChildWish;
   /** Bytes; absent: the parent's. */
   readonly mtu?: number;
+  /** False: it makes itself no IPv6 address from what routers say. Absent: as the namespace has it. */
+  readonly autoconf?: false;
   /** Whence its addresses come; absent: it has none. */
   readonly addresses?: () => Promise<Assigned>;
   /** Gives back what `addresses` gave. */

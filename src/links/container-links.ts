@@ -104,7 +104,8 @@ function infoOf(link: ChildWish): LinkInfo {
   switch (link.kind) {
     case "macvlan": {
       const queue = link.queue !== undefined && link.queue > 0 ? { bcQueueLen: link.queue } : {};
-      return { kind: "macvlan", data: { mode: MACVLAN_MODE[link.mode], ...queue } };
+      const cutoff = link.cutoff === undefined ? {} : { bcCutoff: link.cutoff };
+      return { kind: "macvlan", data: { mode: MACVLAN_MODE[link.mode], ...queue, ...cutoff } };
     }
     case "ipvlan":
       return { kind: "ipvlan", data: { mode: IPVLAN_MODE[link.mode], flags: IPVLAN_FLAG[link.flag] } };

@@ -11,6 +11,8 @@ import type { Sandbox, Sysctl } from "./sandbox.ts";
 export interface Configuration extends Assigned {
   /** Ask whether somebody has the IPv6 addresses already; costs seconds in which they cannot be used. */
   readonly detectDuplicates?: boolean;
+  /** False: no IPv6 addresses from what routers say. */
+  readonly autoconf?: false;
 }
 
 export interface Target {
@@ -41,14 +43,17 @@ function throwFirst(outcomes: readonly Outcome[]): void {
  * Announcements are the kernel's when the link comes up, so they are asked for before. IPv6 is switched on for a
  * container that gets an address of it: runtimes switch it off where nobody asked.
  */
-function settingsFor(name: string, { addresses }: Configuration): readonly Sysctl[] {
+function settingsFor(name: string, { addresses, autoconf }: Configuration): readonly Sysctl[] {
+  const quiet: Sysctl[] =
+    autoconf === false ? [{ path: `ipv6/conf/${name}/autoconf`, value: "0", optional: true }] : [];
   const announce: Sysctl[] = [
     { path: `ipv4/conf/${name}/arp_notify`, value: "1", optional: true },
     { path: `ipv6/conf/${name}/ndisc_notify`, value: "1", optional: true },
   ];
-  if (addresses.length === 0) return [];
-  if (!addresses.some(({ address }) => address.ip.family === 6)) return announce;
+  if (addresses.length === 0) return quiet;
+  if (!addresses.some(({ address }) => address.ip.family === 6)) return [...quiet, ...announce];
   return [
+    ...quiet,
     { path: "ipv6/conf/lo/disable_ipv6", value: "0" },
     { path: `ipv6/conf/${name}/disable_ipv6`, value: "0" },
     { path: `ipv6/conf/${name}/keep_addr_on_down`, value: "1" },

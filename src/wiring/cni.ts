@@ -3,17 +3,11 @@ import type { Env } from "../cni/env.ts";
 import type { Delegate, Io, Loaders, Plugin, Tools } from "../cni/plugin.ts";
 import type { PluginName } from "../cni/plugins.ts";
 import { runCni } from "../cni/program.ts";
-import { type Attachments, attachments } from "../engine/attach.ts";
-import { containerLinks } from "../links/container-links.ts";
-import { Conversation } from "../netlink/conversation.ts";
-import { NETLINK_ROUTE, openRequestSocket } from "../netlink/open.ts";
-import { inlineTransport } from "../netlink/transport.ts";
 import { sandboxes } from "../sandbox/sandbox.ts";
-import { readAll, statusOf, writeAll } from "../sys/file.ts";
+import { statusOf } from "../sys/file.ts";
 import { type Libc, openLibc } from "../sys/libc.ts";
-import { findNetns, homeNetns, type Netns } from "../sys/netns.ts";
-import { spawnDetached } from "../sys/spawn.ts";
-import { faultPoints } from "./faults.ts";
+import { attachmentsOf, conversing, OWN_EXECUTABLE } from "./attachments.ts";
+import { callIo } from "./call-io.ts";
 
 /** The CNI process: it lives some milliseconds, blocks where it waits, and loads what one plugin needs. */
 
@@ -35,7 +29,7 @@ export async function runPlugin(name: PluginName | undefined, env: Env): Promise
   return status;
 }
 
-function loadersOf(engine: () => Attachments): Loaders {
+function loadersOf(engine: () => ReturnType<typeof attachmentsOf>): Loaders {
   return {
     macvlan: async ({ delegate }) => {
       const [{ onParent }, { macvlan }] = await Promise.all([
@@ -84,42 +78,9 @@ async function loopbackOf(libc: Libc): Promise<Plugin> {
   return loopback(() => loopbacks(sandboxes(libc, conversing(libc))));
 }
 
-function conversing(libc: Libc) {
-  return (netns?: Netns) => new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_ROUTE, netns)));
-}
-
-function attachmentsOf(libc: Libc, env: Env): Attachments {
-  const converse = conversing(libc);
-  const deleteElsewhere = (socketFd: number, ifindex: number) =>
-    spawnDetached(libc, [OWN_EXECUTABLE, DELETE_LINK, `${ifindex}`], socketFd);
-  return attachments({
-    sandboxes: sandboxes(libc, converse),
-    links: containerLinks(libc, converse(), deleteElsewhere),
-    step: faultPoints(env),
-    strays: async () => (await import("./strays.ts")).straysOf(converse),
-  });
-}
-
-/** Leads to this program even when its file was replaced. */
-const OWN_EXECUTABLE = "/proc/self/exe";
-
-/** Understood by main alone: the process that it starts sends a delete over its stdin. */
-const DELETE_LINK = "--delete-link";
-
 function processIo(libc: Libc): Io {
-  const encoder = new TextEncoder();
   return {
-    readStdin: (limit) => readAll(libc, 0, "stdin", limit),
-    writeStdout: (text) => writeAll(libc, 1, encoder.encode(text), "stdout"),
-    writeStderr: (text) => writeAll(libc, 2, encoder.encode(text), "stderr"),
-    isOwnNetns(path) {
-      const found = findNetns(libc, path);
-      if (!found) return false;
-      const home = homeNetns(libc);
-      const isOwn = home.inode === found.inode;
-      for (const netns of [found, home]) netns.close();
-      return isOwn;
-    },
+    ...callIo(libc),
     isFile: (path) => statusOf(libc, path)?.isFile === true,
     isOwnExecutable(path) {
       const [own, other] = [statusOf(libc, OWN_EXECUTABLE), statusOf(libc, path)];

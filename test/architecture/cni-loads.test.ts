@@ -83,6 +83,14 @@ test("no plugin loads another's module", () => {
   expect(modules.filter((module) => eager.has(module))).toEqual([]);
 });
 
+test("a netavark plugin loads as little, and nothing of CNI's", () => {
+  const { files, foreign } = loadedBy("src/main.ts", "src/wiring/netavark.ts");
+  expect([...foreign.keys()]).toEqual(["bun:ffi"]);
+  const rooms = new Set([...files].map((file) => roomOf(file)));
+  for (const room of ["cni", "daemon", "docker", "conditions", "install"]) expect(rooms).not.toContain(room);
+  expect([...files].filter((file) => file.includes("sqlite"))).toEqual([]);
+});
+
 test("main itself loads next to nothing, so that VERSION opens nothing", () => {
   const { files, foreign } = loadedBy("src/main.ts");
   expect([...foreign.keys()]).toEqual([]);

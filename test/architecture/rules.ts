@@ -62,7 +62,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: "an adapter translates one protocol and is handed its engine, so that no protocol leaks into another",
   },
   cni: { may: ["lib", "engine"], why: "as docker" },
-  netavark: { may: ["lib", "engine"], why: "as docker", planned: true },
+  netavark: { may: ["lib", "engine"], why: "as docker" },
   install: {
     may: ["lib"],
     why: "files are put in place without knowing a network; what runs and what would be lost is asked by the cli",

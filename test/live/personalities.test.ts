@@ -57,8 +57,8 @@ function run(argv: readonly string[], env: Readonly<Record<string, string>> = {}
   return { code: child.exitCode, stdout: child.stdout.toString(), stderr: child.stderr.toString() };
 }
 
-const NETAVARK = ["underlay-macvlan", "underlay-ipvlan", "underlay-bridge"];
-const LATER = ["ovs", "docker-ovs-plugin"];
+const NETAVARK = ["underlay-macvlan", "underlay-ipvlan"];
+const LATER = ["underlay-bridge", "ovs", "docker-ovs-plugin"];
 
 describe("in a folder with .env and bunfig.toml of somebody else", () => {
   test("the trap works: a Bun compiled without our flags obeys both", () => {
@@ -84,7 +84,16 @@ describe("in a folder with .env and bunfig.toml of somebody else", () => {
     });
   }
 
-  for (const name of [...NETAVARK, ...LATER]) {
+  for (const name of NETAVARK) {
+    test(`as ${name}: a netavark plugin, whatever CNI_COMMAND says`, () => {
+      const { code, stdout, stderr } = runAs(name, ["info"], { CNI_COMMAND: "ADD" });
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(JSON.parse(stdout)).toEqual({ version: expect.any(String), api_version: "1.0.0" });
+      expect(existsSync(traceOf(folder))).toBe(false);
+    });
+  }
+
+  for (const name of LATER) {
     test(`as ${name}: says that it comes later`, () => {
       const { code, stdout, stderr } = runAs(
         name,
@@ -183,7 +192,7 @@ const MDWE =
 
 describe("where a policy forbids the JIT", () => {
   const cause = /needs a JIT compiler.*MemoryDenyWriteExecute=.*LimitAS=.*BUN_JSC_useJIT/;
-  for (const name of ["underlay", "macvlan-docker-plugin", ...PLUGIN_NAMES.slice(0, 2)]) {
+  for (const name of ["underlay", "macvlan-docker-plugin", ...PLUGIN_NAMES.slice(0, 2), NETAVARK[0] ?? ""]) {
     test(`${name} exits and names the cause: BUN_JSC_useJIT=0`, () => {
       const { code, stdout, stderr } = runAs(name, ["version"], { BUN_JSC_useJIT: "0" });
       expect({ code, stdout }).toEqual({ code: 1, stdout: "" });

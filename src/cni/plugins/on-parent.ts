@@ -119,7 +119,7 @@ export function onParent<Own>(
       const { ipam, on, mtu } = load(call);
       const engine = attachments();
       await settleAll([
-        () => engine.requireReady({ ...on, ...(mtu !== 0 && { mtu }) }),
+        async () => void (await engine.requireReady({ ...on, ...(mtu !== 0 && { mtu }) })),
         () => (ipam.type === "" ? undefined : delegate.status(ipam.type, call)),
       ]).catch((thrown: unknown) => {
         throw asStatusError(thrown);

@@ -1,0 +1,145 @@
+import type { AssignedAddress, AssignedRoute, ParentWish } from "../lib/attach.ts";
+import type { Problem } from "../lib/errors.ts";
+import {
+  type Cidr,
+  contains,
+  formatCidr,
+  formatIp,
+  hasHostBits,
+  type Ip,
+  LINK_LOCAL,
+  sameIp,
+} from "../lib/ip.ts";
+import { word } from "../lib/quote.ts";
+import { type Kind, type LinkReading, readWays, type Ways } from "./kinds.ts";
+import type { NetworkMessage } from "./messages.ts";
+
+/** What a network of podman's means to its containers. Reading it never stops at the first problem. */
+export interface NetworkSettings {
+  readonly parent: ParentWish;
+  readonly link: LinkReading;
+  readonly ways: Ways;
+  readonly ipv6: boolean;
+  readonly subnets: readonly Subnet[];
+  /** Routes that the network was given; none of them is a default by itself. */
+  readonly routes: readonly AssignedRoute[];
+  /** Options that were not given, as they are then. */
+  readonly defaults: Readonly<Record<string, string>>;
+  readonly problems: readonly Problem[];
+}
+
+export interface Subnet {
+  readonly pool: Cidr;
+  /** Absent: containers get no default route by it. */
+  readonly gateway?: Ip;
+}
+
+/** What netavark gives its own routes, unless it is told. */
+export const DEFAULT_METRIC = 100;
+
+/** The link of the default route. It is found at `create`, and then has a name. */
+const AUTO = "auto";
+
+export function settingsOf(kind: Kind, network: NetworkMessage): NetworkSettings {
+  const subnets = network.subnets.flatMap(({ subnet, gateway }): Subnet[] =>
+    subnet ? [{ pool: subnet, ...(gateway && network.internal !== true && { gateway }) }] : [],
+  );
+  const ipv6 = subnets.some(({ pool }) => pool.ip.family === 6);
+  const { parent, link, defaults, problems, ...ways } = kind.read(Object.fromEntries(network.options), {
+    ipv6,
+  });
+  const asked = parent === AUTO ? undefined : parent;
+  const name = asked || network.network_interface;
+  return {
+    // As with netavark's own drivers: without a name it is the link of the default route.
+    parent: { inside: false, ...(name !== "" && { name }) },
+    link,
+    defaults,
+    ways,
+    ipv6,
+    subnets,
+    routes: network.routes.flatMap(({ destination, gateway, metric }) =>
+      destination
+        ? [{ to: destination, priority: metric ?? DEFAULT_METRIC, ...(gateway && { via: gateway }) }]
+        : [],
+    ),
+    problems: [
+      ...problems,
+      ...parentProblems(asked, network.network_interface),
+      ...ipamProblems(network),
+      ...network.subnets.flatMap(subnetProblems),
+      ...network.routes.flatMap((route, index) => routeProblems(route, index, subnets)),
+    ],
+  };
+}
+
+function parentProblems(parent: string | undefined, networkInterface: string): Problem[] {
+  if (parent === undefined || networkInterface === "" || parent === networkInterface) return [];
+  const message = `parent=${word(parent)} and network_interface ${word(networkInterface)} name different links; give one of them`;
+  return [{ subject: "parent", message }];
+}
+
+/** Podman chooses the addresses; a network without any is fine, one whose addresses nobody chooses is not. */
+const IPAM_DRIVERS = ["", "host-local", "none"];
+
+function ipamProblems({ ipam_options: options }: NetworkMessage): Problem[] {
+  const driver = options.get("driver") ?? "";
+  if (IPAM_DRIVERS.includes(driver)) return [];
+  const message = `IPAM driver ${word(driver)}: this driver has addresses of podman's own (host-local), or none`;
+  return [{ subject: "ipam_options", message }];
+}
+
+function subnetProblems({ subnet, gateway }: NetworkMessage["subnets"][number], index: number): Problem[] {
+  const subject = `subnets[${index}]`;
+  if (!subnet) return [{ subject, message: `${subject} has no subnet` }];
+  const words = formatCidr(subnet);
+  if (hasHostBits(subnet))
+    return [{ subject, message: `subnet ${words} has host bits; it must be the address of a network` }];
+  if (gateway && !contains(subnet, gateway))
+    return [{ subject, message: `gateway ${formatIp(gateway)} is not in subnet ${words}` }];
+  return [];
+}
+
+function routeProblems(
+  { destination, gateway, route_type: type }: NetworkMessage["routes"][number],
+  index: number,
+  subnets: readonly Subnet[],
+): Problem[] {
+  const subject = `routes[${index}]`;
+  if (type !== "" && type !== "unicast")
+    return [
+      { subject, message: `${subject}: this driver makes routes of type unicast only, not ${word(type)}` },
+    ];
+  if (!destination) return [{ subject, message: `${subject} has no destination` }];
+  if (!gateway) return [{ subject, message: `${subject} to ${formatCidr(destination)} has no gateway` }];
+  if (gateway.family !== destination.ip.family) {
+    const message = `route to ${formatCidr(destination)} via ${formatIp(gateway)} mixes IPv4 and IPv6`;
+    return [{ subject, message }];
+  }
+  if ([...subnets.map(({ pool }) => pool), LINK_LOCAL].some((pool) => contains(pool, gateway))) return [];
+  const message = `route to ${formatCidr(destination)}: its gateway ${formatIp(gateway)} is in no subnet of the network`;
+  return [{ subject, message }];
+}
+
+/** The subnet's prefix with one of its addresses; a problem for what is in none, or is the gateway's. */
+export function addressIn(subnets: readonly Subnet[], ip: Ip): AssignedAddress | Problem {
+  const subnet = subnets.find(({ pool }) => contains(pool, ip));
+  const subject = "static_ips";
+  if (!subnet) {
+    const pools = subnets.map(({ pool }) => formatCidr(pool)).join(", ") || "none";
+    return { subject, message: `address ${formatIp(ip)} is in no subnet of the network (it has: ${pools})` };
+  }
+  const { pool, gateway } = subnet;
+  if (gateway && sameIp(gateway, ip))
+    return { subject, message: `address ${formatIp(ip)} is that of the gateway of ${formatCidr(pool)}` };
+  return { address: { ip, prefix: pool.prefix }, ...(gateway && { gateway }) };
+}
+
+/** What a container says itself wins over its network. */
+export function waysFor(
+  { ways, ipv6 }: NetworkSettings,
+  options: ReadonlyMap<string, string>,
+): { readonly ways: Ways; readonly problems: readonly Problem[] } {
+  const own = readWays(Object.fromEntries(options), { ipv6 });
+  return { ways: { ...ways, ...own.ways }, problems: own.problems };
+}

@@ -1,0 +1,175 @@
+import { describe, expect, test } from "bun:test";
+import type { Attachments } from "../engine/attach.ts";
+import { UnderlayError } from "../lib/errors.ts";
+import { attaching, created } from "./messages.fixture.ts";
+import { type Host, runNetavark } from "./program.ts";
+
+/** Calls of the program on an engine that notes what it is asked. */
+
+interface Scripted {
+  readonly stdin?: string;
+  readonly ownNetns?: string;
+  readonly fails?: Error;
+}
+
+async function call(args: readonly string[], { stdin = "", ownNetns, fails }: Scripted = {}) {
+  const asked: unknown[] = [];
+  const out = { stdout: "", stderr: "" };
+  const note = (verb: keyof Attachments) => async (request: object) => {
+    asked.push([verb, request]);
+    if (fails) throw fails;
+  };
+  const attachments: Attachments = {
+    attach: async (request) => {
+      await note("attach")(request);
+      return { mtu: 1500, assigned: (await request.addresses?.()) ?? { addresses: [], routes: [] } };
+    },
+    detach: note("detach"),
+    verify: note("verify"),
+    collect: note("collect"),
+    requireReady: async (request) => {
+      await note("requireReady")(request);
+      return "eth9";
+    },
+  };
+  const host: Host = {
+    readStdin: (limit) => new TextEncoder().encode(stdin).subarray(0, limit + 1),
+    writeStdout(text) {
+      out.stdout += text;
+    },
+    writeStderr(text) {
+      out.stderr += text;
+    },
+    isOwnNetns: (path) => path === ownNetns,
+    attachments: () => attachments,
+  };
+  const status = await runNetavark({ kind: "macvlan", version: "9.9" }, args, host);
+  return { status, asked, ...out, said: out.stdout === "" ? undefined : JSON.parse(out.stdout) };
+}
+
+test("info reads nothing", async () => {
+  const stdin = "not for it";
+  expect(await call(["info"], { stdin })).toMatchObject({
+    status: 0,
+    said: { version: "9.9", api_version: "1.0.0" },
+    asked: [],
+  });
+});
+
+test.each([
+  [[], "no verb: a netavark plugin is called with one of info, create, setup, teardown"],
+  [["setpu", "/x"], "unknown verb setpu, did you mean setup?"],
+  [["constructor"], "unknown verb constructor"],
+  [["setup"], "setup needs the path of a network namespace"],
+  [["teardown", ""], "teardown needs the path of a network namespace"],
+  [["create", "/x"], "too many arguments for create"],
+  [["setup", "/x", "/y"], "too many arguments for setup"],
+  [["create"], "nothing came on stdin"],
+])("%j is a mistake", async (args, error) => {
+  expect(await call(args)).toMatchObject({ status: 1, said: { error: expect.stringContaining(error) } });
+});
+
+describe("create", () => {
+  const create = (more: object, script: Scripted = {}) =>
+    call(["create"], { stdin: JSON.stringify(created(more)), ...script });
+
+  test("answers the network with its defaults, and all else as it came", async () => {
+    const { said, asked } = await create({ future: { x: [1] } });
+    expect(said).toEqual({
+      ...created(),
+      future: { x: [1] },
+      dns_enabled: false,
+      network_interface: "eth0",
+      options: { parent: "eth0", mode: "bridge" },
+    });
+    expect(asked).toEqual([["requireReady", { parent: { name: "eth0", inside: false } }]]);
+  });
+
+  test("records the link of the default route", async () => {
+    expect((await create({ options: {} })).said).toMatchObject({ network_interface: "eth9" });
+    const { said } = await create({ options: { parent: "auto" } });
+    expect(said).toMatchObject({ network_interface: "eth9", options: { parent: "auto", mode: "bridge" } });
+    // Its own answer is no contradiction.
+    expect((await create(said)).said).toEqual(said);
+  });
+
+  test("asks nothing of the kernel when something is wrong already", async () => {
+    expect(await create({ options: { mtu: "x", mode: "y" } })).toMatchObject({
+      status: 1,
+      asked: [],
+      said: { error: expect.stringMatching(/^mtu: .*; mode: /) },
+    });
+  });
+
+  test("says what the engine says", async () => {
+    const fails = new UnderlayError("not_found", "no link is called eth0");
+    expect(await create({}, { fails })).toMatchObject({
+      status: 1,
+      stdout: '{"error":"no link is called eth0"}\n',
+    });
+  });
+});
+
+describe("setup", () => {
+  const setup = (message: object, script: Scripted = {}) =>
+    call(["setup", "/run/netns/x"], { stdin: JSON.stringify(message), ...script });
+
+  test("answers what was made, and tells of ports on stderr", async () => {
+    const port_mappings = [{ container_port: 80, host_port: 8080, protocol: "tcp", host_ip: "", range: 1 }];
+    const { said, stderr, status } = await setup(attaching({}, {}, { port_mappings }));
+    expect(said.interfaces).toEqual({
+      eth0: { subnets: [{ gateway: "10.90.0.1", ipnet: "10.90.0.65/24" }] },
+    });
+    expect([status, stderr]).toEqual([0, expect.stringMatching(/^underlay: network lan publishes no ports/)]);
+  });
+
+  test("never in the host's own netns", async () => {
+    expect(await setup(attaching(), { ownNetns: "/run/netns/x" })).toMatchObject({ status: 1, asked: [] });
+  });
+
+  test("tells all that went wrong, once", async () => {
+    const busy = new UnderlayError("kernel", "cannot make a link", { errno: "EBUSY", kernelText: "in use" });
+    const fails = new SuppressedError(new AggregateError([new Error("odd"), busy]), busy);
+    expect((await setup(attaching(), { fails })).said).toEqual({
+      error: "cannot make a link; EBUSY; in use; internal error: odd",
+    });
+  });
+
+  test("an error of any length fits", async () => {
+    const { stdout } = await setup(attaching(), { fails: new UnderlayError("internal", "x".repeat(99_999)) });
+    expect(stdout.length).toBeLessThan(5000);
+  });
+});
+
+describe("teardown", () => {
+  const teardown = (message: object, script: Scripted = {}) =>
+    call(["teardown", "/run/netns/x"], { stdin: JSON.stringify(message), ...script });
+
+  test("says nothing", async () => {
+    expect(await teardown(attaching({}, { interface_name: "lan7" }))).toEqual({
+      status: 0,
+      asked: [["detach", { netns: "/run/netns/x", ifname: "lan7" }]],
+      stdout: "",
+      stderr: "",
+      said: undefined,
+    });
+  });
+
+  test("needs nothing but the name", async () => {
+    const broken = { network: "?", port_mappings: 7, network_options: { interface_name: "eth0" } };
+    expect((await teardown(broken)).asked).toHaveLength(1);
+  });
+
+  test("a name that no link can have is gone already", async () => {
+    const { status, asked } = await teardown(attaching({}, { interface_name: "../../etc" }));
+    expect({ status, asked }).toEqual({ status: 0, asked: [] });
+  });
+
+  test("without a name, or in the host's own netns, it is a mistake", async () => {
+    for (const [message, script] of [
+      [{}, {}],
+      [attaching(), { ownNetns: "/run/netns/x" }],
+    ] as const)
+      expect(await teardown(message, script)).toMatchObject({ status: 1, asked: [] });
+  });
+});
