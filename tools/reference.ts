@@ -1,4 +1,7 @@
 import { join } from "node:path";
+import type { KeyDocs } from "../src/cni/keys/doc.ts";
+import { EVERY_PLUGIN, LIST_KEYS, PLUGIN_KEYS } from "../src/cni/keys/tables.ts";
+import { VERSIONS } from "../src/cni/versions.ts";
 import { CONDITIONS } from "../src/conditions/registry.ts";
 import { envOf, flagOf, SETTING_KEYS, SETTINGS } from "../src/daemon/settings.ts";
 
@@ -41,9 +44,44 @@ function conditions(): string {
   ].join("");
 }
 
+function cni(): string {
+  const plugins = Object.entries(PLUGIN_KEYS);
+  const sections = plugins.map(
+    ([name, { title, keys }]) =>
+      `\n## ${name}\n\n${title}.\n\n${Object.keys(keys).length === 0 ? "No keys of its own.\n" : keyTable(keys)}`,
+  );
+  return [
+    `# Keys of CNI configurations\n\n${NOTE}`,
+    "What the plugins of Underlay read of a configuration. Keys match whatever their case, types are strict, and a key that nobody\n",
+    "reads is ignored, as Go has it: `underlay cni check FILE` tells of such. Versions of the protocol: ",
+    `${VERSIONS.map((version) => `\`${version}\``).join(", ")}.\n\n`,
+    `Plugins: ${plugins.map(([name]) => `[${name}](#${name})`).join(", ")}.\n`,
+    `\n## A list\n\nOf a \`.conflist\`; runtimes read them.\n\n${keyTable(LIST_KEYS)}`,
+    `\n## Every plugin\n\nOf each of \`plugins\`, and of a \`.conf\`, which is one plugin alone.\n\n${keyTable(EVERY_PLUGIN)}`,
+    ...sections,
+  ].join("");
+}
+
+function keyTable(keys: KeyDocs): string {
+  return `| key | type | when absent | |\n|---|---|---|---|\n${keyRows(keys, "").join("")}`;
+}
+
+/** Keys of objects follow it, by their path. */
+function keyRows(keys: KeyDocs, path: string): string[] {
+  return Object.entries(keys).flatMap(([key, { is, absent = "", help, keys: inner = {} }]) => {
+    const isList = is.startsWith("list of");
+    const row = `| \`${path}${key}\` | ${is} | ${cell(absent)} | ${cell(help)} |\n`;
+    return [row, ...keyRows(inner, `${path}${key}${isList ? "[]" : ""}.`)];
+  });
+}
+
 /** Path from the repository root to text. */
 export function referencePages(): Record<string, string> {
-  return { "docs/reference/settings.md": settings(), "docs/reference/conditions.md": conditions() };
+  return {
+    "docs/reference/settings.md": settings(),
+    "docs/reference/conditions.md": conditions(),
+    "docs/reference/cni.md": cni(),
+  };
 }
 
 if (import.meta.main) {

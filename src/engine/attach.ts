@@ -29,8 +29,11 @@ export interface Attachments {
    * Answers the name of the parent, where it is one of the host's. Throws `not_found` or `invalid_option` when no such
    * attachment could be made now.
    */
-  requireReady(request: Pick<AttachRequest, "parent" | "mtu">): Promise<string | undefined>;
+  requireReady(request: ReadyRequest): Promise<string | undefined>;
 }
+
+/** `link`: absent when only the parent is asked about. */
+export type ReadyRequest = Pick<AttachRequest, "parent" | "mtu"> & Partial<Pick<AttachRequest, "link">>;
 
 export interface VerifyRequest extends Pick<AttachRequest, "netns" | "ifname" | "parent" | "link" | "mtu"> {
   /** The netns, as it was told when the link was made. */
@@ -131,10 +134,7 @@ export function attachments({ sandboxes, links, step, strays }: AttachContext): 
     );
   }
 
-  async function requireReady({
-    parent: wish,
-    mtu,
-  }: Pick<AttachRequest, "parent" | "mtu">): Promise<string | undefined> {
+  async function requireReady({ parent: wish, mtu }: ReadyRequest): Promise<string | undefined> {
     // A parent in the container is the container's affair: there is none yet.
     if (!wish || wish.inside) return undefined;
     const parent = await parentOf(wish, undefined);

@@ -35,6 +35,7 @@ const shape = struct({
   runtimeConfig: struct({ ipRanges: rangeSets, ips: list(text) }),
   args: askedShape.args,
 });
+export type HostLocalKeys = ReturnType<typeof shape>;
 const placeShape = struct({ ipam: struct({ dataDir: text }) });
 
 export function hostLocal({ pools, readText, isDelegated }: HostLocalParts): Plugin {

@@ -24,6 +24,8 @@ const shape = struct({
   ...askedShape,
 });
 
+export type StaticKeys = ReturnType<typeof shape>;
+
 const ARGS = { IP: (value: string) => value, GATEWAY: (value: string) => value };
 
 export const staticIpam: Plugin = {

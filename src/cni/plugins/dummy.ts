@@ -5,6 +5,8 @@ import type { OnParentKind } from "./on-parent.ts";
 
 const shape = struct({ ipam: ipamShape });
 
+export type DummyKeys = ReturnType<typeof shape>;
+
 /** The reference's plugin has no keys of its own; here `mtu` counts, too. A dummy without an address is good for nothing. */
 export const dummy: OnParentKind<ReturnType<typeof shape>> = {
   shape,

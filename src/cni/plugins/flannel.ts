@@ -33,7 +33,7 @@ const shape = struct({
   runtimeConfig: optional(mapOf(raw)),
 });
 
-type FlannelConf = ReturnType<typeof shape>;
+export type FlannelConf = ReturnType<typeof shape>;
 
 const DEFAULTS = {
   subnetFile: "/run/flannel/subnet.env",

@@ -13,6 +13,8 @@ const shape = struct({
   runtimeConfig: struct({ mac: text }),
 });
 
+export type IpvlanKeys = ReturnType<typeof shape>;
+
 /** Keys of the reference's plugin, and `flag`, which it lacks. */
 export const ipvlan: OnParentKind<ReturnType<typeof shape>> = {
   shape,

@@ -14,10 +14,10 @@ const shape = struct({
   runtimeConfig: struct({ mac: text }),
 });
 
-type Keys = ReturnType<typeof shape>;
+export type MacvlanKeys = ReturnType<typeof shape>;
 
 /** Keys of the reference's plugin, its defaults and its texts. */
-export const macvlan: OnParentKind<Keys> = {
+export const macvlan: OnParentKind<MacvlanKeys> = {
   shape,
   withoutIpam: "no addresses",
   wish(own, call) {
@@ -32,7 +32,7 @@ export const macvlan: OnParentKind<Keys> = {
 };
 
 /** The last that says one: the configuration, CNI_ARGS, the runtime. */
-function macOf({ mac, runtimeConfig }: Keys, { env }: Call) {
+function macOf({ mac, runtimeConfig }: MacvlanKeys, { env }: Call) {
   const { MAC } = loadArgs(env.args, { MAC: (value) => value });
   const asked = runtimeConfig.mac || MAC || mac;
   if (asked === "") return undefined;

@@ -31,6 +31,8 @@ const commonShape = struct({
   dns: dnsShape,
 });
 
+export type CommonKeys = ReturnType<typeof commonShape>;
+
 export function onParent<Own>(
   kind: OnParentKind<Own>,
   delegate: Delegate,
@@ -116,10 +118,11 @@ export function onParent<Own>(
     },
 
     async status(call) {
-      const { ipam, on, mtu } = load(call);
+      const { ipam, on, mtu, link } = load(call);
+      const ready = { ...on, link: link(), ...(mtu !== 0 && { mtu }) };
       const engine = attachments();
       await settleAll([
-        async () => void (await engine.requireReady({ ...on, ...(mtu !== 0 && { mtu }) })),
+        async () => void (await engine.requireReady(ready)),
         () => (ipam.type === "" ? undefined : delegate.status(ipam.type, call)),
       ]).catch((thrown: unknown) => {
         throw asStatusError(thrown);

@@ -7,6 +7,8 @@ const LAST_VID = 4094;
 
 const shape = struct({ vlanId: integer });
 
+export type VlanKeys = ReturnType<typeof shape>;
+
 /** Keys of the reference's plugin and its texts. */
 export const vlan: OnParentKind<ReturnType<typeof shape>> = {
   shape,
