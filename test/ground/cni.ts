@@ -171,7 +171,11 @@ function isFile(path: string): boolean {
 }
 
 /** libcni sets all six, empty or not. */
-function envOf(verb: CniVerb, folders: readonly string[], attachment?: Attachment): Record<string, string> {
+export function envOf(
+  verb: CniVerb,
+  folders: readonly string[],
+  attachment?: Attachment,
+): Record<string, string> {
   return {
     CNI_COMMAND: verb,
     CNI_CONTAINERID: attachment?.containerId ?? "",
@@ -183,7 +187,7 @@ function envOf(verb: CniVerb, folders: readonly string[], attachment?: Attachmen
 }
 
 /** Undefined for a success without a text, which all but ADD and VERSION must have. */
-function answerOf(verb: CniVerb, type: string, { code, stdout, stderr }: Output): unknown {
+export function answerOf(verb: CniVerb, type: string, { code, stdout, stderr }: Output): unknown {
   const broken = (why: string) =>
     new Error(`${type} ${verb}: ${why}\nexit ${code}\n--- stdout\n${stdout}\n--- stderr\n${stderr}`);
   const speaks = verb === "ADD" || verb === "VERSION";
@@ -223,7 +227,7 @@ function isError(document: object): document is ErrorDocument {
   );
 }
 
-function resultOf(document: unknown): CniResult {
+export function resultOf(document: unknown): CniResult {
   if (isObject(document) && isResult(document)) return document;
   throw new Error(`no result: ${JSON.stringify(document)}`);
 }
