@@ -85,8 +85,16 @@ const IPAM_DRIVERS = ["", "host-local", "none"];
 function ipamProblems({ ipam_options: options }: NetworkMessage): Problem[] {
   const driver = options.get("driver") ?? "";
   if (IPAM_DRIVERS.includes(driver)) return [];
-  const message = `IPAM driver ${word(driver)}: this driver has addresses of podman's own (host-local), or none`;
+  const message = `IPAM driver ${word(driver)}: on this driver podman chooses the addresses (host-local), or nobody (none)`;
   return [{ subject: "ipam_options", message }];
+}
+
+/** Podman takes it without a word, and its containers get no addresses. */
+export function noSubnetProblems({ subnets, ipam_options: options }: NetworkMessage): Problem[] {
+  if (subnets.length > 0 || options.get("driver") === "none") return [];
+  const message =
+    "the network has no subnet: give it one (--subnet, with --gateway and --ip-range), or --ipam-driver=none for links without addresses";
+  return [{ subject: "subnets", message }];
 }
 
 function subnetProblems({ subnet, gateway }: NetworkMessage["subnets"][number], index: number): Problem[] {

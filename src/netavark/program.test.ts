@@ -93,6 +93,17 @@ describe("create", () => {
     expect((await create(said)).said).toEqual(said);
   });
 
+  test("leaves DNS on where the network has servers of its own", async () => {
+    const { said } = await create({ network_dns_servers: ["10.90.0.53"] });
+    expect(said.dns_enabled).toBe(true);
+  });
+
+  test("wants a subnet, or to be told that there is none", async () => {
+    const subnets = undefined;
+    expect((await create({ subnets })).said.error).toContain("the network has no subnet: give it one");
+    expect((await create({ subnets, ipam_options: { driver: "none" } })).status).toBe(0);
+  });
+
   test("asks nothing of the kernel when something is wrong already", async () => {
     expect(await create({ options: { mtu: "x", mode: "y" } })).toMatchObject({
       status: 1,

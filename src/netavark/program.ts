@@ -15,7 +15,7 @@ import {
   readMessage,
   teardownShape,
 } from "./messages.ts";
-import { settingsOf } from "./network.ts";
+import { noSubnetProblems, settingsOf } from "./network.ts";
 
 /**
  * One call of a netavark plugin: a verb in its arguments, a message on stdin, an answer on stdout. Podman calls
@@ -105,7 +105,8 @@ async function create({ kind, host, message }: Call): Promise<object> {
   const network = message();
   const known = read(networkShape, network);
   const { parent, defaults, ways, problems } = settingsOf(kind, known);
-  if (problems.length > 0) throw problemsError("invalid_option", problems, { network: known.name });
+  const found = [...problems, ...noSubnetProblems(known)];
+  if (found.length > 0) throw problemsError("invalid_option", found, { network: known.name });
   const name = await host
     .attachments()
     .requireReady({ parent, ...(ways.mtu !== undefined && { mtu: ways.mtu }) });
@@ -113,10 +114,15 @@ async function create({ kind, host, message }: Call): Promise<object> {
     ...network,
     network_interface: parent.name ?? name,
     options: { ...defaults, ...Object.fromEntries(known.options) },
-    // Netavark never asks its name server for networks of plugins, so no name would ever be answered.
-    dns_enabled: false,
+    ...(known.network_dns_servers.length === 0 && NO_NAMES),
   };
 }
+
+/**
+ * Netavark's name server never answers for networks of plugins. Podman insists on it where a network has servers of its
+ * own, which containers are then told.
+ */
+const NO_NAMES = { dns_enabled: false };
 
 /** Netavark does not call `teardown` after a setup that failed; what it did is undone here. */
 async function setup({ kind, host, netns, message }: Call): Promise<object> {

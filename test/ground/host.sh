@@ -9,8 +9,8 @@ mount -t tmpfs -o mode=755 ul-test /run
 mkdir /run/upper /run/work /run/root
 mount -t overlay -o "lowerdir=$lower,upperdir=/run/upper,workdir=/run/work" ul-test /run/root
 cd /run/root
-mkdir -p old-root var/lib/docker var/lib/containerd opt/underlay run tmp
-for each in run tmp var/lib/docker var/lib/containerd; do mount -t tmpfs -o mode=755 ul-test "$each"; done
+mkdir -p old-root var/lib/docker var/lib/containerd var/lib/containers opt/underlay run tmp
+for each in run tmp var/lib/docker var/lib/containerd var/lib/containers; do mount -t tmpfs -o mode=755 ul-test "$each"; done
 chmod 1777 tmp
 mount --rbind /dev dev
 mount -t proc proc proc
