@@ -57,11 +57,25 @@ export const ATTACH_STEPS = [
   "detach.after-link",
 ] as const;
 
+/** The same for pairs of links with an end on the host. */
+export const PAIR_STEPS = [
+  "pair.before-link",
+  "pair.after-link",
+  "pair.after-plug",
+  "pair.after-addresses",
+  "pair.after-configure",
+  "pair.after-connect",
+  "pair.after-masquerade",
+  "unpair.after-link",
+  "unpair.after-addresses",
+] as const;
+
 export const ALL_STEPS = [
   ...STEPS,
   ...PARENT_STEPS,
   ...HOST_STEPS,
   ...ATTACH_STEPS,
+  ...PAIR_STEPS,
   ...HOST_LOCAL_STEPS,
 ] as const;
 

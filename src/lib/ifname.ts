@@ -1,4 +1,5 @@
 import { sha256, toBase32 } from "./bytes.ts";
+import type { PairKey } from "./pair.ts";
 import { quote } from "./quote.ts";
 
 /** IFNAMSIZ of `<linux/if.h>` less the final NUL. */
@@ -73,3 +74,20 @@ export const OUR_PARENT_GROUP = OUR_LINK_GROUP + 2;
 
 /** Birth mark of the host's own links. */
 export const HOST_LINK_GROUP = OUR_LINK_GROUP + 3;
+
+/** Birth mark of the hosts' ends of veth pairs. */
+export const VETH_GROUP = OUR_LINK_GROUP + 4;
+
+/**
+ * The host's end of a pair: `veth`, four base32 characters of the network's hash and seven of the attachment's. So an
+ * attachment is found without a record, and those of a network are told from others.
+ */
+export function vethNameOf(key: PairKey): string {
+  const { network, container, ifname } = key;
+  return `${vethPrefixOf(network)}${toBase32(sha256("veth", network, container, ifname), 7)}`;
+}
+
+/** What the names of a network's pairs begin with. */
+export function vethPrefixOf(network: string): string {
+  return `veth${toBase32(sha256("veth network", network), 4)}`;
+}

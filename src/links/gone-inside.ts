@@ -19,10 +19,10 @@ export interface Going {
   awaitGone(): void;
 }
 
-/** Begins to delete the link of that name in a container; undefined when there is none. */
+/** Begins to delete the link of that name in a container, or without a netns in our own; undefined when there is none. */
 export async function goInside(
   libc: Libc,
-  inside: Inside,
+  inside: Pick<Inside, "kernel"> & Partial<Pick<Inside, "netns">>,
   ifname: string,
   deleteElsewhere: DeleteElsewhere,
 ): Promise<Going | undefined> {
@@ -31,7 +31,10 @@ export async function goInside(
   const ifindex = link.header.index;
   using undo = new DisposableStack();
   // Listens before anything is asked for, so that the end cannot be missed.
-  const events = undo.adopt(openLinkEventSocket(libc, { netns: inside.netns }), (socket) => socket.close());
+  const events = undo.adopt(
+    openLinkEventSocket(libc, { ...(inside.netns && { netns: inside.netns }) }),
+    (socket) => socket.close(),
+  );
   const requests = undo.adopt(openRequestSocket(libc, NETLINK_ROUTE, inside.netns), (socket) =>
     socket.close(),
   );

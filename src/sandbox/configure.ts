@@ -34,7 +34,7 @@ export async function configure(sandbox: Sandbox, target: Target, wanted: Config
   throwFirst(outcomes);
 }
 
-function throwFirst(outcomes: readonly Outcome[]): void {
+export function throwFirst(outcomes: readonly Outcome[]): void {
   const failed = outcomes.find((outcome) => !outcome.ok);
   if (failed && !failed.ok) throw failed.error;
 }
@@ -43,7 +43,7 @@ function throwFirst(outcomes: readonly Outcome[]): void {
  * Announcements are the kernel's when the link comes up, so they are asked for before. IPv6 is switched on for a
  * container that gets an address of it: runtimes switch it off where nobody asked.
  */
-function settingsFor(name: string, { addresses, autoconf }: Configuration): readonly Sysctl[] {
+export function settingsFor(name: string, { addresses, autoconf }: Configuration): readonly Sysctl[] {
   const quiet: Sysctl[] =
     autoconf === false ? [{ path: `ipv6/conf/${name}/autoconf`, value: "0", optional: true }] : [];
   const announce: Sysctl[] = [
@@ -71,7 +71,7 @@ function addressRequest(
 }
 
 /** Without NLM_F_EXCL: several default routes are several ways, which a container may have. */
-function routeRequest(
+export function routeRequest(
   { ifindex }: Target,
   { to, via, ...rest }: AssignedRoute,
   addresses: readonly AssignedAddress[],

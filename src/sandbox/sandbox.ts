@@ -51,7 +51,8 @@ function conversationIn(netns: Netns, converse: (netns: Netns) => Conversation):
 /** What a setting may meet that nobody needs to hear of: no such file, a read-only /proc/sys, a value too new. */
 const FORGIVEN = ["ENOENT", "EROFS", "EACCES", "EPERM", "EINVAL"];
 
-function writeSettings(libc: Libc, settings: readonly Sysctl[]): void {
+/** In the netns of the calling thread. */
+export function writeSettings(libc: Libc, settings: readonly Sysctl[]): void {
   const encoder = new TextEncoder();
   for (const { path, value, optional } of settings) {
     const unless = optional ? FORGIVEN : [];

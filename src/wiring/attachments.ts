@@ -1,5 +1,6 @@
 import { type Attachments, attachments } from "../engine/attach.ts";
 import { containerLinks } from "../links/container-links.ts";
+import type { DeleteElsewhere } from "../links/gone-inside.ts";
 import { Conversation } from "../netlink/conversation.ts";
 import { NETLINK_ROUTE, openRequestSocket } from "../netlink/open.ts";
 import { inlineTransport } from "../netlink/transport.ts";
@@ -17,14 +18,17 @@ export function conversing(libc: Libc) {
 
 export function attachmentsOf(libc: Libc, env: Readonly<Record<string, string | undefined>>): Attachments {
   const converse = conversing(libc);
-  const deleteElsewhere = (socketFd: number, ifindex: number) =>
-    spawnDetached(libc, [OWN_EXECUTABLE, DELETE_LINK, `${ifindex}`], socketFd);
   return attachments({
     sandboxes: sandboxes(libc, converse),
-    links: containerLinks(libc, converse(), deleteElsewhere),
+    links: containerLinks(libc, converse(), deleting(libc)),
     step: faultPoints(env),
     strays: async () => (await import("./strays.ts")).straysOf(converse),
   });
+}
+
+/** How this program deletes a link whose end nobody is to wait for. */
+export function deleting(libc: Libc): DeleteElsewhere {
+  return (socketFd, ifindex) => spawnDetached(libc, [OWN_EXECUTABLE, DELETE_LINK, `${ifindex}`], socketFd);
 }
 
 /** Leads to this program even when its file was replaced. */

@@ -19,6 +19,7 @@ export async function runPlugin(name: PluginName | undefined, env: Env): Promise
     ...loadersOf(engine),
     loopback: () => loopbackOf(libc),
     flannel: ({ delegate }) => flannelOf(libc, delegate),
+    ptp: async ({ delegate }) => (await import("./ptp.ts")).ptpOf(libc, env, delegate),
     "host-local": async ({ isDelegated }) =>
       (await import("./host-local.ts")).hostLocalOf(libc, env, isDelegated),
     static: async () => (await import("../cni/ipam/static.ts")).staticIpam,

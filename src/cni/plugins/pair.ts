@@ -1,0 +1,120 @@
+import type { Pairs } from "../../engine/pairs.ts";
+import { settleAll } from "../../lib/settle.ts";
+import { flag, struct, text } from "../../lib/shape.ts";
+import { loadConf, requirePrevResult } from "../conf.ts";
+import { asStatusError, CNI_CODE, CniError } from "../errors.ts";
+import type { AttachmentId, Call, Delegate } from "../plugin.ts";
+import type { Dns, Result, ResultInterface } from "../result.ts";
+import { assigned, ipamShape } from "./ipam.ts";
+
+/** What bridge and ptp have in common: a pair of links, masquerade, and DNS of their own. */
+
+/** `ipMasqBackend` says how; here it is nftables in any case, which does the same as iptables. */
+const BACKENDS = ["iptables", "nftables"];
+
+export const masqShape = struct({ ipMasq: flag, ipMasqBackend: text });
+
+/** Whether to masquerade. Throws code 7 for a backend that nobody has heard of. */
+export function masqueradeOf({ ipMasq, ipMasqBackend }: ReturnType<typeof masqShape>): boolean {
+  if (ipMasq !== true) return false;
+  if (ipMasqBackend === "" || BACKENDS.includes(ipMasqBackend)) return true;
+  throw new CniError(CNI_CODE.config, `unknown ipmasq backend ${JSON.stringify(ipMasqBackend)}`);
+}
+
+export function keyOf({ name }: Call, { containerId, ifname }: AttachmentId) {
+  return { network: name, container: containerId, ifname };
+}
+
+export function ownerOf({ name, env }: Call): string {
+  return `cni:${name}/${env.containerId}/${env.ifname}`;
+}
+
+/** Of a configuration only what a DEL needs, however wrong the rest has become. */
+const delShape = struct({ ipam: ipamShape, ipMasq: flag });
+
+export async function detachPair(engine: Pairs, delegate: Delegate, call: Call): Promise<void> {
+  const { ipam, ipMasq } = loadConf(call.conf, delShape);
+  await engine.detach({
+    key: keyOf(call, call.env),
+    netns: call.env.netns,
+    masquerade: ipMasq === true,
+    ...(ipam.type !== "" && { giveBack: () => delegate.del(ipam.type, call) }),
+  });
+}
+
+export async function checkPair(
+  engine: Pairs,
+  delegate: Delegate,
+  call: Call,
+  { ipamType, mtu }: { readonly ipamType: string; readonly mtu: number },
+): Promise<Result> {
+  if (ipamType !== "") await delegate.check(ipamType, call);
+  const prevResult = requirePrevResult(call.prevResult);
+  const { ifname, netns } = call.env;
+  const told = prevResult.interfaces.find(({ name, sandbox }) => name === ifname && sandbox !== undefined);
+  if (told === undefined) throw new CniError(CNI_CODE.other, `prevResult has no interface ${ifname}`);
+  await engine.verify({
+    key: keyOf(call, call.env),
+    netns,
+    mtu,
+    toldNetns: told.sandbox ?? "",
+    ...(told.mac !== undefined && { toldMac: told.mac }),
+    assigned: assigned(prevResult),
+  });
+  return prevResult;
+}
+
+/** Links first: an address may be given anew only when nobody has it. */
+export async function collectPairs(
+  engine: Pairs,
+  delegate: Delegate,
+  call: Call,
+  valid: readonly AttachmentId[] | undefined,
+): Promise<void> {
+  const { ipam } = loadConf(call.conf, delShape);
+  await settleAll([
+    () =>
+      valid &&
+      engine.collect(
+        call.name,
+        valid.map((one) => keyOf(call, one)),
+      ),
+    () => (ipam.type === "" ? undefined : delegate.gc(ipam.type, call)),
+  ]);
+}
+
+export async function requirePairs(
+  engine: Pairs,
+  delegate: Delegate,
+  call: Call,
+  { ipamType, masquerade }: { readonly ipamType: string; readonly masquerade: boolean },
+): Promise<void> {
+  await settleAll([
+    () => engine.requireReady({ masquerade }),
+    () => (ipamType === "" ? undefined : delegate.status(ipamType, call)),
+  ]).catch((thrown: unknown) => {
+    throw asStatusError(thrown);
+  });
+}
+
+interface End {
+  readonly name: string;
+  readonly mac?: string;
+  readonly mtu: number;
+}
+
+export function interfaceOf({ name, mac, mtu }: End, sandbox?: string): ResultInterface {
+  return { name, mtu, ...(mac && { mac }), ...(sandbox !== undefined && { sandbox }) };
+}
+
+/**
+ * The configuration's DNS if it says anything at all, be it an empty list; else the IPAM plugin's. Keys are Go's: any
+ * case, and null says nothing.
+ */
+export function dnsOf({ conf }: Call, own: Dns, given: Dns | undefined): Dns {
+  const block = Object.entries(conf).findLast(([key]) => key.toLowerCase() === "dns")?.[1];
+  const says = Object.entries(typeof block === "object" && block !== null ? block : {}).some(
+    ([, value]) => value !== null && value !== "",
+  );
+  return says ? own : (given ?? {});
+}

@@ -1,0 +1,201 @@
+import type { Assigned } from "../lib/attach.ts";
+import { UnderlayError } from "../lib/errors.ts";
+import type { LinkEnd, Pair, PairKey, PairRequest, SetOnHost } from "../lib/pair.ts";
+import { settleAll } from "../lib/settle.ts";
+import type { Going } from "../links/gone-inside.ts";
+import type { HostSide } from "../links/host-side.ts";
+import type { Masquerade } from "../links/veth/masquerade.ts";
+import type { VethPairs } from "../links/veth/pair.ts";
+import type { Configuration, Target } from "../sandbox/configure.ts";
+import type { Sandbox, Sandboxes } from "../sandbox/sandbox.ts";
+import { verifyConfiguration } from "../sandbox/verify.ts";
+import type { StepReached } from "./steps.ts";
+
+/** Attachments by a pair of links, one end in the container and one on the host. What is there is their record. */
+export interface Pairs {
+  /**
+   * Makes the pair, gets its addresses, connects it. What an earlier try left is replaced; what this one does is undone
+   * when it fails, but for what it shares with others: a bridge and its addresses, and that the host forwards. Throws
+   * `not_found` (netns), `invalid_option`, `conflict`, `kernel`, `unsupported`.
+   */
+  attach(request: PairRequest): Promise<PairAttached>;
+  /** Takes all of it away, each part whatever becomes of the others. What is gone already is success. */
+  detach(request: PairDetachRequest): Promise<void>;
+  /** Throws `conflict` when something is not as it was made. */
+  verify(request: PairVerifyRequest): Promise<void>;
+  /** Removes what is left of the attachments of a network but these. Their addresses are their source's to collect. */
+  collect(network: string, alive: readonly PairKey[]): Promise<void>;
+  /** Throws what would keep an attachment from being made now. */
+  requireReady(wish: Pick<PairRequest, "masquerade">): Promise<void>;
+}
+
+export interface PairAttached extends Pair {
+  /** What the pair is connected to. */
+  readonly master?: LinkEnd;
+  /** Links of the host that were needed beside it. */
+  readonly others: readonly LinkEnd[];
+  readonly assigned: Assigned;
+}
+
+export interface PairDetachRequest extends Pick<PairRequest, "key" | "netns" | "masquerade" | "giveBack"> {}
+
+export interface PairVerifyRequest extends Pick<PairRequest, "key" | "netns" | "mtu"> {
+  /** The netns, as it was told when the pair was made. */
+  readonly toldNetns: string;
+  readonly toldMac?: string;
+  readonly assigned: Assigned;
+}
+
+export interface PairContext {
+  readonly sandboxes: Sandboxes;
+  readonly pairs: VethPairs;
+  readonly side: HostSide;
+  /** Loaded when asked for. */
+  readonly masquerade: () => Promise<Masquerade>;
+  readonly setOnHost: SetOnHost;
+  readonly configure: (sandbox: Sandbox, target: Target, wanted: Configuration) => Promise<void>;
+  readonly step: StepReached;
+}
+
+export function pairs(context: PairContext): Pairs {
+  const { sandboxes, side, setOnHost, configure, step } = context;
+
+  async function attach(request: PairRequest): Promise<PairAttached> {
+    const { key, mtu, mac, addresses, giveBack } = request;
+    using sandbox = openSandbox(request.netns);
+    await using undo = new AsyncDisposableStack();
+    const master = await side.prepare();
+
+    step("pair.before-link");
+    const pair = await context.pairs.make(sandbox, {
+      key,
+      ...(mtu !== undefined && mtu > 0 && { mtu }),
+      ...(mac !== undefined && { mac }),
+      ...(master && { master: master.ifindex }),
+    });
+    undo.defer(async () => (await context.pairs.remove(sandbox, key))?.awaitGone());
+    step("pair.after-link");
+    setOnHost(NO_ROUTERS(pair.host.name));
+    undo.defer(() => side.unplug(key));
+    await side.plug(pair);
+    await context.pairs.raise(pair, request.owner);
+    step("pair.after-plug");
+
+    // It may fail with some of the addresses given.
+    if (addresses && giveBack) undo.defer(giveBack);
+    const assigned = addresses ? await addresses() : NOTHING;
+    step("pair.after-addresses");
+    const { detectDuplicates = false, keepDown } = request;
+    const target = { ifindex: pair.inside.ifindex, ifname: key.ifname };
+    if (!keepDown) await configure(sandbox, target, { ...assigned, detectDuplicates });
+    step("pair.after-configure");
+
+    const others = await side.connect(pair, assigned.addresses);
+    if (side.forwards) setOnHost(forwarding(assigned));
+    step("pair.after-connect");
+    if (request.masquerade && assigned.addresses.length > 0) {
+      const masquerade = await context.masquerade();
+      undo.defer(() => masquerade.remove(key));
+      await masquerade.add(
+        key,
+        assigned.addresses.map(({ address }) => address),
+      );
+    }
+    step("pair.after-masquerade");
+
+    undo.move();
+    return { ...pair, others, assigned, ...(master && { master }) };
+  }
+
+  function openSandbox(path: string): Sandbox {
+    const sandbox = sandboxes(path);
+    if (sandbox) return sandbox;
+    throw new UnderlayError("not_found", `no network namespace at ${path}`, { inputs: { netns: path } });
+  }
+
+  /** Rules and addresses are taken back while the link goes. */
+  async function detach({ key, netns, giveBack, ...request }: PairDetachRequest): Promise<void> {
+    using sandbox = netns === "" ? undefined : sandboxes(netns);
+    let going: Going | undefined;
+    await settleAll([
+      async () => {
+        going = await context.pairs.remove(sandbox, key);
+        step("unpair.after-link");
+      },
+      () => giveBack?.(),
+      () => step("unpair.after-addresses"),
+      () => side.unplug(key),
+      async () => {
+        if (request.masquerade) await (await context.masquerade()).remove(key);
+      },
+      () => going?.awaitGone(),
+    ]);
+  }
+
+  async function verify(request: PairVerifyRequest): Promise<void> {
+    const { key, mtu, toldMac, assigned } = request;
+    using sandbox = openSandbox(request.netns);
+    requireSameNetns(request, sandbox);
+    const { host, inside } = await context.pairs.find(sandbox, key);
+    const differences = [
+      ...(mtu === undefined || mtu === 0 || inside.mtu === mtu
+        ? []
+        : [`its mtu is ${inside.mtu}, not ${mtu}`]),
+      ...(toldMac === undefined || inside.mac === toldMac
+        ? []
+        : [`its mac is ${inside.mac}, not ${toldMac}`]),
+    ];
+    if (differences.length > 0) {
+      throw new UnderlayError("conflict", `link ${key.ifname} of the container: ${differences.join("; ")}`);
+    }
+    await verifyConfiguration(sandbox, key.ifname, assigned);
+    await side.verify(host, assigned.addresses);
+  }
+
+  /** By inode: the same netns has several paths. */
+  function requireSameNetns({ netns, toldNetns }: PairVerifyRequest, sandbox: Sandbox): void {
+    if (toldNetns === netns) return;
+    using told = sandboxes(toldNetns);
+    if (told?.netns.inode === sandbox.netns.inode) return;
+    throw new UnderlayError(
+      "conflict",
+      `Sandbox in prevResult ${toldNetns} doesn't match configured netns: ${netns}`,
+    );
+  }
+
+  async function collect(network: string, alive: readonly PairKey[]): Promise<void> {
+    await settleAll([
+      () => context.pairs.collect(network, alive),
+      () => side.collect(network, alive),
+      async () => (await context.masquerade()).collect(network, alive),
+    ]);
+  }
+
+  return {
+    attach,
+    detach,
+    verify,
+    collect,
+    async requireReady(wish) {
+      await settleAll([
+        () => side.requireReady(),
+        async () => {
+          if (wish.masquerade) await (await context.masquerade()).requireReady();
+        },
+      ]);
+    },
+  };
+}
+
+const NOTHING: Assigned = { addresses: [], routes: [] };
+
+/** The host takes no advice from a container about where its packets go. */
+const NO_ROUTERS = (name: string) =>
+  [{ path: `ipv6/conf/${name}/accept_ra`, value: "0", optional: true }] as const;
+
+const FORWARDING = { 4: "ipv4/ip_forward", 6: "ipv6/conf/all/forwarding" } as const;
+
+function forwarding({ addresses }: Assigned) {
+  const families = new Set(addresses.map(({ address }) => address.ip.family));
+  return [...families].map((family) => ({ path: FORWARDING[family], value: "1" }));
+}

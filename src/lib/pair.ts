@@ -1,0 +1,57 @@
+import type { Assigned } from "./attach.ts";
+import type { Mac } from "./mac.ts";
+
+/** A pair of links, one end in a container, one on the host, as somebody asks for it. */
+
+/** What an attachment is known by. */
+export interface PairKey {
+  readonly network: string;
+  readonly container: string;
+  readonly ifname: string;
+}
+
+export interface PairRequest {
+  readonly key: PairKey;
+  /** The same for people: `cni:NETWORK/CONTAINER/IFNAME`. */
+  readonly owner: string;
+  /** Path of the container's netns. */
+  readonly netns: string;
+  /** Bytes; absent: the kernel's 1500. */
+  readonly mtu?: number;
+  /** Of the container's end; absent: the kernel's choice. */
+  readonly mac?: Mac;
+  /** Ask whether somebody has the IPv6 addresses already. */
+  readonly detectDuplicates?: boolean;
+  /** The container's end stays down. */
+  readonly keepDown?: boolean;
+  /** What leaves the container's subnets seems to come from the host. */
+  readonly masquerade: boolean;
+  /** Whence its addresses come; absent: it has none. */
+  readonly addresses?: () => Promise<Assigned>;
+  /** Gives back what `addresses` gave. */
+  readonly giveBack?: () => Promise<void>;
+}
+
+/** One end of a pair, or another link of the host that an attachment needs. */
+export interface LinkEnd {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mac?: Mac;
+  readonly mtu: number;
+}
+
+export interface Pair {
+  readonly key: PairKey;
+  readonly host: LinkEnd;
+  readonly inside: LinkEnd;
+}
+
+/** A setting of the host's netns: a path below /proc/sys/net. */
+export interface HostSetting {
+  readonly path: string;
+  readonly value: string;
+  /** The kernel may not have it, or may not let us. */
+  readonly optional?: true;
+}
+
+export type SetOnHost = (settings: readonly HostSetting[]) => void;

@@ -1,0 +1,139 @@
+import { UnderlayError } from "../../lib/errors.ts";
+import { VETH_GROUP, vethNameOf, vethPrefixOf } from "../../lib/ifname.ts";
+import type { Mac } from "../../lib/mac.ts";
+import type { LinkEnd, Pair, PairKey } from "../../lib/pair.ts";
+import type { Conversation } from "../../netlink/conversation.ts";
+import { isErrno } from "../../netlink/failure.ts";
+import {
+  deleteLinkRequest,
+  getLink,
+  type Link,
+  listLinks,
+  newLinkRequest,
+  setLinkRequest,
+} from "../../netlink/link.ts";
+import { vethInfo } from "../../netlink/veth.ts";
+import type { Libc } from "../../sys/libc.ts";
+import type { Inside } from "../born-inside.ts";
+import { type DeleteElsewhere, type Going, goInside } from "../gone-inside.ts";
+import { aliasOf } from "../survey.ts";
+
+/** Veth pairs: one end in a container, the other on the host under a name that tells whose it is. */
+export interface VethPairs {
+  /**
+   * Makes one, both ends down. What an earlier try of the same attachment left is replaced. Throws `conflict` when the
+   * container has a link of that name, `kernel`, `permission`.
+   */
+  make(inside: Inside, wish: PairWish): Promise<Pair>;
+  /** The host's end up, and who owns it told by its alias. */
+  raise(pair: Pair, owner: string): Promise<void>;
+  /** Throws `conflict` when one of its ends is not there, or is no such end. */
+  find(inside: Inside, key: PairKey): Promise<Pair & { readonly host: { readonly master?: number } }>;
+  /** Begins to delete it; undefined when there is none. `inside`: for one that others made, who name it otherwise. */
+  remove(inside: Inside | undefined, key: PairKey): Promise<Going | undefined>;
+  /** Deletes all of a network but these. */
+  collect(network: string, alive: readonly PairKey[]): Promise<void>;
+}
+
+export interface PairWish {
+  readonly key: PairKey;
+  readonly mtu?: number;
+  readonly mac?: Mac;
+  /** Index of the bridge that the host's end is a port of. */
+  readonly master?: number;
+}
+
+/** `home`: a conversation in the host's netns. */
+export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: DeleteElsewhere): VethPairs {
+  async function create({ netns }: Inside, { key, mtu, mac, master }: PairWish): Promise<void> {
+    const size = mtu === undefined ? {} : { mtu };
+    await home.request(
+      newLinkRequest({
+        name: vethNameOf(key),
+        ...size,
+        group: VETH_GROUP,
+        ...(master !== undefined && { master }),
+        info: vethInfo({ name: key.ifname, ...size, ...(mac !== undefined && { mac }), netnsFd: netns.fd }),
+      }),
+    );
+  }
+
+  /** Only what bears our mark is replaced, and with it goes its other end. */
+  async function createAgain(inside: Inside, wish: PairWish, cause: unknown): Promise<void> {
+    const found = await getLink(home, { name: vethNameOf(wish.key) });
+    if (found?.attrs.group === VETH_GROUP) {
+      await home.settle([deleteLinkRequest({ ifindex: found.header.index })]);
+      return create(inside, wish);
+    }
+    throw cause;
+  }
+
+  async function ends(inside: Inside, key: PairKey): Promise<{ host?: Link; inside?: Link }> {
+    const host = await getLink(home, { name: vethNameOf(key) });
+    const link = await getLink(inside.kernel, { name: key.ifname });
+    return { ...(host && { host }), ...(link && { inside: link }) };
+  }
+
+  return {
+    async make(inside, wish) {
+      const { ifname } = wish.key;
+      try {
+        await create(inside, wish).catch((thrown: unknown) => {
+          if (!isErrno(thrown, "EEXIST")) throw thrown;
+          return createAgain(inside, wish, thrown);
+        });
+      } catch (cause) {
+        if (!isErrno(cause, "EEXIST")) throw cause;
+        throw new UnderlayError("conflict", `the container has a link ${ifname} already`, {
+          cause,
+          inputs: { link: ifname },
+        });
+      }
+      const { host, inside: link } = await ends(inside, wish.key);
+      if (host && link) return { key: wish.key, host: endOf(host), inside: endOf(link) };
+      throw new UnderlayError("kernel", `link ${ifname} vanished as soon as it was made`);
+    },
+    async raise({ host: { ifindex } }, owner) {
+      await home.request(setLinkRequest({ ifindex }, { up: true, alias: aliasOf(owner) }));
+    },
+    async find(inside, key) {
+      const { host, inside: link } = await ends(inside, key);
+      const problem =
+        link === undefined
+          ? "it is not there"
+          : link.attrs.info?.kind !== "veth"
+            ? `its kind is ${link.attrs.info?.kind}, not veth`
+            : host === undefined
+              ? `${vethNameOf(key)} on the host is not there`
+              : link.attrs.link !== host.header.index
+                ? `its other end is not ${vethNameOf(key)} on the host`
+                : undefined;
+      if (problem === undefined && host && link) {
+        const { master } = host.attrs;
+        return { key, host: { ...endOf(host), ...(master && { master }) }, inside: endOf(link) };
+      }
+      throw new UnderlayError("conflict", `link ${key.ifname} of the container: ${problem}`, {
+        inputs: { link: key.ifname },
+      });
+    },
+    async remove(inside, key) {
+      const own = await goInside(libc, { kernel: home }, vethNameOf(key), deleteElsewhere);
+      return own ?? (inside && goInside(libc, inside, key.ifname, deleteElsewhere));
+    },
+    async collect(network, alive) {
+      const prefix = vethPrefixOf(network);
+      const wanted = new Set(alive.map(vethNameOf));
+      const links = await listLinks(home, { only: ["name", "group"], inGroup: VETH_GROUP });
+      const strays = links.filter(({ attrs: { name = "" } }) => name.startsWith(prefix) && !wanted.has(name));
+      const outcomes = await home.settle(
+        strays.map(({ header }) => deleteLinkRequest({ ifindex: header.index })),
+      );
+      const failed = outcomes.find((outcome) => !outcome.ok && !isErrno(outcome.error, "ENODEV"));
+      if (failed && !failed.ok) throw failed.error;
+    },
+  };
+}
+
+function endOf({ header, attrs: { name = "", address, mtu = 0 } }: Link): LinkEnd {
+  return { name, mtu, ifindex: header.index, ...(typeof address === "string" && { mac: address }) };
+}
