@@ -23,28 +23,22 @@ export function parseIp(text: string): Ip | undefined {
   return v6 && { family: 6, bytes: v6 };
 }
 
-/** By hand: a CNI process parses a handful, and compiling the expression for it would cost more than all of them. */
 function parseIpv4(text: string): Uint8Array | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4) return undefined;
   const bytes = new Uint8Array(4);
-  let at = 0;
   for (let i = 0; i < 4; i++) {
-    const start = at;
-    let value = 0;
-    for (; isDigit(text, at); at++) value = value * 10 + text.charCodeAt(at) - ZERO;
-    const digits = at - start;
-    if (digits === 0 || digits > 3 || value > 255) return undefined;
-    if (digits > 1 && text.charCodeAt(start) === ZERO) return undefined;
+    const value = parseWhole(parts[i] ?? "");
+    if (value === undefined || value > 255) return undefined;
     bytes[i] = value;
-    if (i < 3 && text[at++] !== ".") return undefined;
   }
-  return at === text.length ? bytes : undefined;
+  return bytes;
 }
 
-const ZERO = 0x30;
-
-function isDigit(text: string, at: number): boolean {
-  const code = text.charCodeAt(at);
-  return code >= ZERO && code <= ZERO + 9;
+/** As it would be written: without sign, leading zeros or other bases. */
+function parseWhole(text: string): number | undefined {
+  const value = Number(text);
+  return Number.isSafeInteger(value) && value >= 0 && String(value) === text ? value : undefined;
 }
 
 function parseIpv6(text: string): Uint8Array | undefined {
@@ -109,12 +103,9 @@ export function isUnspecified(ip: Ip): boolean {
 /** `address/prefix`; undefined when it is none. Host bits are kept: an interface address has them. */
 export function parseCidr(text: string): Cidr | undefined {
   const slash = text.lastIndexOf("/");
-  const length = text.length - slash - 1;
-  const isNumber = length === 1 || (length > 1 && length <= 3 && text.charCodeAt(slash + 1) !== ZERO);
-  if (slash === -1 || !isNumber) return undefined;
-  for (let at = slash + 1; at < text.length; at++) if (!isDigit(text, at)) return undefined;
+  const prefix = slash === -1 ? undefined : parseWhole(text.slice(slash + 1));
+  if (prefix === undefined) return undefined;
   const ip = parseIp(text.slice(0, slash));
-  const prefix = Number(text.slice(slash + 1));
   return ip && prefix <= ip.bytes.length * 8 ? { ip, prefix } : undefined;
 }
 

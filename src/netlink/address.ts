@@ -1,5 +1,5 @@
 import type { Cidr } from "../lib/ip.ts";
-import { attr } from "./attribute.ts";
+
 import { binary, ipAddress, struct, text, u8, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Request } from "./failure.ts";
@@ -28,12 +28,12 @@ export const IFA_F = {
 export const ifaddrmsg = struct({ family: u8, prefixlen: u8, flags: u8, scope: u8, index: u32 });
 
 export const addressTable = {
-  address: attr(1, "IFA_ADDRESS", ipAddress),
-  local: attr(2, "IFA_LOCAL", ipAddress),
-  label: attr(3, "IFA_LABEL", text),
-  broadcast: attr(4, "IFA_BROADCAST", ipAddress),
-  cacheinfo: attr(6, "IFA_CACHEINFO", binary),
-  flags: attr(8, "IFA_FLAGS", u32),
+  address: { type: 1, symbol: "IFA_ADDRESS", codec: ipAddress },
+  local: { type: 2, symbol: "IFA_LOCAL", codec: ipAddress },
+  label: { type: 3, symbol: "IFA_LABEL", codec: text },
+  broadcast: { type: 4, symbol: "IFA_BROADCAST", codec: ipAddress },
+  cacheinfo: { type: 6, symbol: "IFA_CACHEINFO", codec: binary },
+  flags: { type: 8, symbol: "IFA_FLAGS", codec: u32 },
 } as const;
 
 export const addressFormat = { header: ifaddrmsg, table: addressTable } as const;

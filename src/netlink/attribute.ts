@@ -1,6 +1,6 @@
 import { concatBytes } from "../lib/bytes.ts";
 import { UnderlayError } from "../lib/errors.ts";
-import { type Codec, malformed, u16 } from "./codec.ts";
+import { type Codec, malformed, viewOf } from "./codec.ts";
 
 /**
  * Attribute spaces are declared as tables, one line an attribute with its kernel symbol. `struct nlattr` of
@@ -31,10 +31,6 @@ export type Attrs<T extends AttrTable> = {
   readonly [K in keyof T]?: T[K] extends Attr<infer V> ? V : never;
 } & { readonly other?: readonly RawAttr[] };
 
-export function attr<T>(type: number, symbol: string, codec: Codec<T>): Attr<T> {
-  return { type, symbol, codec };
-}
-
 export function align4(length: number): number {
   return (length + 3) & ~3;
 }
@@ -44,9 +40,11 @@ export function encodeAttr(type: number, payload: Uint8Array): Uint8Array {
   if (HEADER + payload.length > MAX_LENGTH) {
     throw new UnderlayError("internal", `a netlink attribute of ${payload.length} bytes`);
   }
-  const bytes = new Uint8Array(align4(HEADER + payload.length));
-  u16.write(bytes, 0, HEADER + payload.length);
-  u16.write(bytes, 2, type);
+  const length = HEADER + payload.length;
+  const bytes = new Uint8Array((length + 3) & ~3);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, length, true);
+  view.setUint16(2, type, true);
   bytes.set(payload, HEADER);
   return bytes;
 }
@@ -67,25 +65,21 @@ interface Placed extends RawAttr {
   readonly at: number;
 }
 
-/** Calls back for each attribute, header included in `length`. Fewer than four bytes at the end are padding. */
-function walkAttrs(bytes: Uint8Array, visit: (at: number, length: number, type: number) => void): void {
+/** The attributes in bytes, in order; of these types only, when they are given. Fewer than four bytes at the end are padding. */
+export function eachAttr(bytes: Uint8Array, only?: { has(type: number): boolean }): Placed[] {
+  const all: Placed[] = [];
+  const view = viewOf(bytes);
   let at = 0;
   while (bytes.length - at >= HEADER) {
-    const length = u16.read(bytes, at);
+    const length = view.getUint16(at, true);
     if (length < HEADER || length > bytes.length - at) {
       throw malformed(`an attribute of length ${length} in ${bytes.length - at} bytes`);
     }
-    visit(at, length, u16.read(bytes, at + 2) & TYPE_MASK);
-    at += align4(length);
+    const type = view.getUint16(at + 2, true) & TYPE_MASK;
+    if (!only || only.has(type)) all.push({ at, type, payload: bytes.subarray(at + HEADER, at + length) });
+    // `align4`, which a call for each attribute would have compiled.
+    at += (length + 3) & ~3;
   }
-}
-
-/** The attributes in bytes, in order. */
-export function eachAttr(bytes: Uint8Array): Placed[] {
-  const all: Placed[] = [];
-  walkAttrs(bytes, (at, length, type) => {
-    all.push({ at, type, payload: bytes.subarray(at + HEADER, at + length) });
-  });
   return all;
 }
 
@@ -97,31 +91,28 @@ export function attrReader<T extends AttrTable>(
   table: T,
   unknown: Unknown = "kept",
 ): (bytes: Uint8Array) => Attrs<T> {
-  let index: ReadonlyMap<number, NamedCodec> | undefined;
+  let index: ReadonlyMap<number, string> | undefined;
   return (bytes) => {
     index ??= indexOf(table);
     const byType = index;
     const values: Record<string, unknown> = {};
     const other: RawAttr[] = [];
-    walkAttrs(bytes, (at, length, type) => {
-      const known = byType.get(type);
-      if (!known && unknown === "dropped") return;
-      const payload = bytes.subarray(at + HEADER, at + length);
-      if (known) values[known.name] = known.codec.decode(payload);
+    for (const { type, payload } of eachAttr(bytes, unknown === "dropped" ? byType : undefined)) {
+      const name = byType.get(type);
+      const known = name === undefined ? undefined : table[name];
+      if (name !== undefined && known) values[name] = known.codec.decode(payload);
       else other.push({ type, payload });
-    });
+    }
     if (other.length > 0) values["other"] = other;
     return values as Attrs<T>;
   };
 }
 
-interface NamedCodec {
-  readonly name: string;
-  readonly codec: Codec<unknown>;
-}
-
-function indexOf(table: AttrTable): ReadonlyMap<number, NamedCodec> {
-  return new Map(Object.entries(table).map(([name, { type, codec }]) => [type, { name, codec }]));
+/** Names by type. */
+function indexOf(table: AttrTable): ReadonlyMap<number, string> {
+  const index = new Map<number, string>();
+  for (const [name, { type }] of Object.entries(table)) index.set(type, name);
+  return index;
 }
 
 export function decodeAttrs<T extends AttrTable>(table: T, bytes: Uint8Array): Attrs<T> {

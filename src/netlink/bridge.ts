@@ -1,4 +1,4 @@
-import { type Attrs, attr, attrReader, encodeAttrs, listOf } from "./attribute.ts";
+import { type Attrs, attrReader, encodeAttrs, listOf } from "./attribute.ts";
 import { struct, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Request } from "./failure.ts";
@@ -11,7 +11,7 @@ import { decodeBody, encodeBody } from "./message.ts";
 const AF_BRIDGE = 7;
 
 export const bridgeTable = {
-  vlanFiltering: attr(7, "IFLA_BR_VLAN_FILTERING", u8),
+  vlanFiltering: { type: 7, symbol: "IFLA_BR_VLAN_FILTERING", codec: u8 },
 } as const;
 
 /** What is asked of a bridge that is made. */
@@ -29,8 +29,8 @@ export function bridgeOf(info: LinkInfo | undefined): Attrs<typeof bridgeTable> 
 
 /** `IFLA_INFO_SLAVE_DATA` of a bridge's port. */
 export const bridgePortTable = {
-  hairpin: attr(4, "IFLA_BRPORT_MODE", u8),
-  isolated: attr(33, "IFLA_BRPORT_ISOLATED", u8),
+  hairpin: { type: 4, symbol: "IFLA_BRPORT_MODE", codec: u8 },
+  isolated: { type: 33, symbol: "IFLA_BRPORT_ISOLATED", codec: u8 },
 } as const;
 
 const IFLA_INFO_SLAVE_DATA = 5;
@@ -72,8 +72,12 @@ export const bridgeVlanInfo = struct({ flags: u16, vid: u16 });
 const vlanFormat = {
   header: ifinfomsg,
   table: {
-    vlans: attr(26, "IFLA_AF_SPEC", listOf(attr(2, "IFLA_BRIDGE_VLAN_INFO", bridgeVlanInfo))),
-    extMask: attr(29, "IFLA_EXT_MASK", u32),
+    vlans: {
+      type: 26,
+      symbol: "IFLA_AF_SPEC",
+      codec: listOf({ type: 2, symbol: "IFLA_BRIDGE_VLAN_INFO", codec: bridgeVlanInfo }),
+    },
+    extMask: { type: 29, symbol: "IFLA_EXT_MASK", codec: u32 },
   },
 } as const;
 

@@ -11,6 +11,9 @@ export type FrameTrace = (direction: "sent" | "received", bytes: Uint8Array) => 
 /** A dump that other processes keep interrupting is given up after so many tries. */
 const DUMP_TRIES = 10;
 
+/** Of a request whose end is to be told. */
+const ASKING = NLM_F.NLM_F_REQUEST | NLM_F.NLM_F_ACK;
+
 /** All ACKs of a send wait in the socket's receive buffer; some 270 fill the default one and the rest are lost. */
 const MOST_IN_A_SEND = 64;
 
@@ -47,18 +50,17 @@ export class Conversation {
   async #settleChunk(requests: readonly Request[]): Promise<Outcome[]> {
     const first = u32(this.#sequence + 1);
     this.#sequence = u32(this.#sequence + requests.length);
-    const bytes = concatBytes(
-      requests.map(({ type, flags, body, unanswered }, i) =>
-        encodeMessage({
-          type,
-          flags: flags | NLM_F.NLM_F_REQUEST | (unanswered ? 0 : NLM_F.NLM_F_ACK),
-          seq: u32(first + i),
-          body,
-        }),
-      ),
-    );
+    const frames: Uint8Array[] = [];
+    const answers: Message[][] = [];
+    for (const { type, flags, body, unanswered } of requests) {
+      const seq = u32(first + frames.length);
+      frames.push(
+        encodeMessage({ type, flags: flags | (unanswered ? NLM_F.NLM_F_REQUEST : ASKING), seq, body }),
+      );
+      answers.push([]);
+    }
+    const bytes = concatBytes(frames);
     const datagrams = await this.#exchange(bytes, wantedOf(requests));
-    const answers: Message[][] = requests.map(() => []);
     const errors: (UnderlayError | undefined)[] = [];
     const interrupted = new Set<number>();
     for (const datagram of datagrams) {

@@ -1,14 +1,14 @@
 import { type ErrorDetails, type Inputs, UnderlayError } from "../lib/errors.ts";
 import { errnoName, isForbidden, WHO_MAY } from "../sys/errno.ts";
-import { type AttrTable, attr, decodeAttrs } from "./attribute.ts";
+import { type AttrTable, decodeAttrs } from "./attribute.ts";
 import { text, u32 } from "./codec.ts";
 import { bodyPath, type Message, NLM_F, NLMSG, nlmsgerrCode, nlmsghdr } from "./message.ts";
 import type { Wanted } from "./pick.ts";
 
 /** Extended ACK, `enum nlmsgerr_attrs` of `<linux/netlink.h>`. */
 export const extAckTable = {
-  message: attr(1, "NLMSGERR_ATTR_MSG", text),
-  offset: attr(2, "NLMSGERR_ATTR_OFFS", u32),
+  message: { type: 1, symbol: "NLMSGERR_ATTR_MSG", codec: text },
+  offset: { type: 2, symbol: "NLMSGERR_ATTR_OFFS", codec: u32 },
 } as const;
 
 /** A request as the conversation sends it. */

@@ -1,4 +1,3 @@
-import { attr } from "./attribute.ts";
 import { struct, text, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { decodeBody, encodeBody } from "./message.ts";
@@ -12,9 +11,9 @@ const CTRL_CMD_GETFAMILY = 3;
 export const genlmsghdr = struct({ cmd: u8, version: u8, reserved: u16 });
 
 export const controllerTable = {
-  familyId: attr(1, "CTRL_ATTR_FAMILY_ID", u16),
-  familyName: attr(2, "CTRL_ATTR_FAMILY_NAME", text),
-  version: attr(3, "CTRL_ATTR_VERSION", u32),
+  familyId: { type: 1, symbol: "CTRL_ATTR_FAMILY_ID", codec: u16 },
+  familyName: { type: 2, symbol: "CTRL_ATTR_FAMILY_NAME", codec: text },
+  version: { type: 3, symbol: "CTRL_ATTR_VERSION", codec: u32 },
 } as const;
 
 const controllerFormat = { header: genlmsghdr, table: controllerTable } as const;

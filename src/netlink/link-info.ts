@@ -1,12 +1,4 @@
-import {
-  type Attrs,
-  type AttrTable,
-  attr,
-  attrReader,
-  eachAttr,
-  encodeAttrs,
-  type RawAttr,
-} from "./attribute.ts";
+import { type Attrs, type AttrTable, attrReader, eachAttr, encodeAttrs, type RawAttr } from "./attribute.ts";
 import { binary, type Codec, text } from "./codec.ts";
 import { ipvlanTable } from "./kinds/ipvlan.ts";
 import { macvlanTable } from "./kinds/macvlan.ts";
@@ -25,9 +17,9 @@ export type KnownKind = keyof typeof KIND_TABLES;
 
 /** `IFLA_LINKINFO`. What has no line here (a slave's data, counters) is kept as bytes. */
 export const linkInfoTable = {
-  kind: attr(1, "IFLA_INFO_KIND", text),
-  data: attr(2, "IFLA_INFO_DATA", binary),
-  slaveKind: attr(4, "IFLA_INFO_SLAVE_KIND", text),
+  kind: { type: 1, symbol: "IFLA_INFO_KIND", codec: text },
+  data: { type: 2, symbol: "IFLA_INFO_DATA", codec: binary },
+  slaveKind: { type: 4, symbol: "IFLA_INFO_SLAVE_KIND", codec: text },
 } as const;
 
 const readInfo = attrReader(linkInfoTable);

@@ -1,6 +1,6 @@
 import { concatBytes } from "../lib/bytes.ts";
 import type { Mac } from "../lib/mac.ts";
-import { type Attrs, attr, encodeAttr, listOf, nested } from "./attribute.ts";
+import { type Attrs, encodeAttr, listOf, nested } from "./attribute.ts";
 import { i32, linkAddress, struct, text, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { GONE, isErrno, type Request } from "./failure.ts";
@@ -30,7 +30,7 @@ export const IFF = {
 
 export const ifinfomsg = struct({ family: u8, pad: u8, type: u16, index: i32, flags: u32, change: u32 });
 
-const altIfname = attr(53, "IFLA_ALT_IFNAME", text);
+const altIfname = { type: 53, symbol: "IFLA_ALT_IFNAME", codec: text };
 
 /** `IN6_ADDR_GEN_MODE_*` of `<linux/if_link.h>`: whether the kernel gives a link that comes up an IPv6 address. */
 export const ADDR_GEN_MODE = { eui64: 0, none: 1 } as const;
@@ -39,41 +39,43 @@ export const ADDR_GEN_MODE = { eui64: 0, none: 1 } as const;
 export const LINK_EVENT = { IFLA_EVENT_NOTIFY_PEERS: 4 } as const;
 
 export const linkTable = {
-  address: attr(1, "IFLA_ADDRESS", linkAddress),
-  name: attr(3, "IFLA_IFNAME", text),
-  mtu: attr(4, "IFLA_MTU", u32),
-  link: attr(5, "IFLA_LINK", u32),
-  master: attr(10, "IFLA_MASTER", u32),
-  txqlen: attr(13, "IFLA_TXQLEN", u32),
-  operstate: attr(16, "IFLA_OPERSTATE", u8),
-  info: attr(18, "IFLA_LINKINFO", linkInfo),
-  netnsPid: attr(19, "IFLA_NET_NS_PID", u32),
-  alias: attr(20, "IFLA_IFALIAS", text),
-  group: attr(27, "IFLA_GROUP", u32),
-  netnsFd: attr(28, "IFLA_NET_NS_FD", u32),
-  extMask: attr(29, "IFLA_EXT_MASK", u32),
-  promiscuity: attr(30, "IFLA_PROMISCUITY", u32),
-  carrier: attr(33, "IFLA_CARRIER", u8),
-  linkNetnsid: attr(37, "IFLA_LINK_NETNSID", i32),
-  event: attr(44, "IFLA_EVENT", u32),
-  newNetnsid: attr(45, "IFLA_NEW_NETNSID", i32),
-  newIfindex: attr(49, "IFLA_NEW_IFINDEX", i32),
-  minMtu: attr(50, "IFLA_MIN_MTU", u32),
-  maxMtu: attr(51, "IFLA_MAX_MTU", u32),
-  altNames: attr(52, "IFLA_PROP_LIST", listOf(altIfname)),
+  address: { type: 1, symbol: "IFLA_ADDRESS", codec: linkAddress },
+  name: { type: 3, symbol: "IFLA_IFNAME", codec: text },
+  mtu: { type: 4, symbol: "IFLA_MTU", codec: u32 },
+  link: { type: 5, symbol: "IFLA_LINK", codec: u32 },
+  master: { type: 10, symbol: "IFLA_MASTER", codec: u32 },
+  txqlen: { type: 13, symbol: "IFLA_TXQLEN", codec: u32 },
+  operstate: { type: 16, symbol: "IFLA_OPERSTATE", codec: u8 },
+  info: { type: 18, symbol: "IFLA_LINKINFO", codec: linkInfo },
+  netnsPid: { type: 19, symbol: "IFLA_NET_NS_PID", codec: u32 },
+  alias: { type: 20, symbol: "IFLA_IFALIAS", codec: text },
+  group: { type: 27, symbol: "IFLA_GROUP", codec: u32 },
+  netnsFd: { type: 28, symbol: "IFLA_NET_NS_FD", codec: u32 },
+  extMask: { type: 29, symbol: "IFLA_EXT_MASK", codec: u32 },
+  promiscuity: { type: 30, symbol: "IFLA_PROMISCUITY", codec: u32 },
+  carrier: { type: 33, symbol: "IFLA_CARRIER", codec: u8 },
+  linkNetnsid: { type: 37, symbol: "IFLA_LINK_NETNSID", codec: i32 },
+  event: { type: 44, symbol: "IFLA_EVENT", codec: u32 },
+  newNetnsid: { type: 45, symbol: "IFLA_NEW_NETNSID", codec: i32 },
+  newIfindex: { type: 49, symbol: "IFLA_NEW_IFINDEX", codec: i32 },
+  minMtu: { type: 50, symbol: "IFLA_MIN_MTU", codec: u32 },
+  maxMtu: { type: 51, symbol: "IFLA_MAX_MTU", codec: u32 },
+  altNames: { type: 52, symbol: "IFLA_PROP_LIST", codec: listOf(altIfname) },
   altName: altIfname,
-  permAddress: attr(54, "IFLA_PERM_ADDRESS", linkAddress),
+  permAddress: { type: 54, symbol: "IFLA_PERM_ADDRESS", codec: linkAddress },
 } as const;
 
 export const linkFormat = { header: ifinfomsg, table: linkTable } as const;
 
-export const inet6Table = { addrGenMode: attr(8, "IFLA_INET6_ADDR_GEN_MODE", u8) } as const;
-export const afSpecTable = { inet6: attr(10, "AF_INET6", nested(inet6Table)) } as const;
+export const inet6Table = {
+  addrGenMode: { type: 8, symbol: "IFLA_INET6_ADDR_GEN_MODE", codec: u8 },
+} as const;
+export const afSpecTable = { inet6: { type: 10, symbol: "AF_INET6", codec: nested(inet6Table) } } as const;
 
 /** To change a link by. No link is read by it: what a bridge tells of its ports has other things in IFLA_AF_SPEC. */
 export const linkChangeFormat = {
   header: ifinfomsg,
-  table: { ...linkTable, afSpec: attr(26, "IFLA_AF_SPEC", nested(afSpecTable)) },
+  table: { ...linkTable, afSpec: { type: 26, symbol: "IFLA_AF_SPEC", codec: nested(afSpecTable) } },
 } as const;
 
 export type Link = Body<(typeof ifinfomsg)["members"], typeof linkTable>;

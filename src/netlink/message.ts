@@ -8,7 +8,7 @@ import {
   encodeAttrs,
   type Unknown,
 } from "./attribute.ts";
-import { i32, malformed, type StructCodec, struct, u16, u32 } from "./codec.ts";
+import { i32, malformed, type StructCodec, struct, u16, u32, viewOf } from "./codec.ts";
 
 /** Framing: `struct nlmsghdr` of `<linux/netlink.h>`, followed by a family's struct and its attributes. */
 
@@ -39,29 +39,36 @@ export interface Message {
   readonly body: Uint8Array;
 }
 
-export function encodeMessage(message: Message): Uint8Array {
-  const len = nlmsghdr.size + message.body.length;
+/** The members of `nlmsghdr` by hand, here and below: every frame of every dump passes, in threads that are never warm. */
+export function encodeMessage({ type, flags, seq, body }: Message): Uint8Array {
+  const len = nlmsghdr.size + body.length;
   const bytes = new Uint8Array(align4(len));
-  bytes.set(nlmsghdr.encode({ len, type: message.type, flags: message.flags, seq: message.seq, pid: 0 }));
-  bytes.set(message.body, nlmsghdr.size);
+  const view = viewOf(bytes);
+  view.setUint32(0, len, true);
+  view.setUint16(4, type, true);
+  view.setUint16(6, flags, true);
+  view.setUint32(8, seq, true);
+  bytes.set(body, nlmsghdr.size);
   return bytes;
 }
 
-/** The messages of one datagram. A last message without its padding is valid. */
-export function* eachMessage(datagram: Uint8Array): Generator<Message> {
-  // The members of nlmsghdr by hand: every frame of every dump passes here, in threads that are never warm.
+/** The messages of one datagram, in order. A last message without its padding is valid. */
+export function eachMessage(datagram: Uint8Array): Message[] {
+  const all: Message[] = [];
+  const view = viewOf(datagram);
+  const header = nlmsghdr.size;
   let at = 0;
-  while (datagram.length - at >= nlmsghdr.size) {
-    const len = u32.read(datagram, at);
-    const type = u16.read(datagram, at + 4);
-    const flags = u16.read(datagram, at + 6);
-    const seq = u32.read(datagram, at + 8);
-    if (len < nlmsghdr.size || len > datagram.length - at) {
+  while (datagram.length - at >= header) {
+    const len = view.getUint32(at, true);
+    if (len < header || len > datagram.length - at) {
       throw malformed(`a message of length ${len} in ${datagram.length - at} bytes`);
     }
-    yield { type, flags, seq, body: datagram.subarray(at + nlmsghdr.size, at + len) };
+    const [type, flags] = [view.getUint16(at + 4, true), view.getUint16(at + 6, true)];
+    const seq = view.getUint32(at + 8, true);
+    all.push({ type, flags, seq, body: datagram.subarray(at + header, at + len) });
     at += align4(len);
   }
+  return all;
 }
 
 type Members = Parameters<typeof struct>[0];
@@ -124,7 +131,7 @@ export interface Sequence {
 
 /** The sequence numbers in a buffer of requests, in order. */
 export function sequencesOf(requests: Uint8Array): Sequence[] {
-  return [...eachMessage(requests)].map(({ seq, flags }) => ({
+  return eachMessage(requests).map(({ seq, flags }) => ({
     seq,
     acknowledged: (flags & NLM_F.NLM_F_ACK) !== 0,
   }));

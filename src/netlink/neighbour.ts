@@ -1,7 +1,7 @@
 import type { Ip } from "../lib/ip.ts";
 import type { Mac } from "../lib/mac.ts";
 import { addressFamily } from "./address.ts";
-import { attr } from "./attribute.ts";
+
 import { binary, i32, ipAddress, linkAddress, struct, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Request } from "./failure.ts";
@@ -30,10 +30,10 @@ export const ndmsg = struct({
 });
 
 export const neighbourTable = {
-  destination: attr(1, "NDA_DST", ipAddress),
-  linkAddress: attr(2, "NDA_LLADDR", linkAddress),
-  cacheinfo: attr(3, "NDA_CACHEINFO", binary),
-  probes: attr(4, "NDA_PROBES", u32),
+  destination: { type: 1, symbol: "NDA_DST", codec: ipAddress },
+  linkAddress: { type: 2, symbol: "NDA_LLADDR", codec: linkAddress },
+  cacheinfo: { type: 3, symbol: "NDA_CACHEINFO", codec: binary },
+  probes: { type: 4, symbol: "NDA_PROBES", codec: u32 },
 } as const;
 
 export const neighbourFormat = { header: ndmsg, table: neighbourTable } as const;

@@ -1,5 +1,5 @@
 import { concatBytes } from "../lib/bytes.ts";
-import { type Attrs, attr, encodeAttr, nested } from "./attribute.ts";
+import { type Attrs, encodeAttr, nested } from "./attribute.ts";
 import { binary, struct, text, u8, u16be, u32be } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { GONE, isErrno, type Request } from "./failure.ts";
@@ -38,30 +38,30 @@ const UDATA_COMMENT = 0;
 export const nfgenmsg = struct({ family: u8, version: u8, resource: u16be });
 
 export const nftTableTable = {
-  name: attr(1, "NFTA_TABLE_NAME", text),
-  flags: attr(2, "NFTA_TABLE_FLAGS", u32be),
+  name: { type: 1, symbol: "NFTA_TABLE_NAME", codec: text },
+  flags: { type: 2, symbol: "NFTA_TABLE_FLAGS", codec: u32be },
 } as const;
 
 export const nftHookTable = {
-  hook: attr(1, "NFTA_HOOK_HOOKNUM", u32be),
-  priority: attr(2, "NFTA_HOOK_PRIORITY", u32be),
+  hook: { type: 1, symbol: "NFTA_HOOK_HOOKNUM", codec: u32be },
+  priority: { type: 2, symbol: "NFTA_HOOK_PRIORITY", codec: u32be },
 } as const;
 
 export const nftChainTable = {
-  table: attr(1, "NFTA_CHAIN_TABLE", text),
-  name: attr(3, "NFTA_CHAIN_NAME", text),
-  hook: attr(4, "NFTA_CHAIN_HOOK", nested(nftHookTable)),
-  policy: attr(5, "NFTA_CHAIN_POLICY", u32be),
-  type: attr(7, "NFTA_CHAIN_TYPE", text),
+  table: { type: 1, symbol: "NFTA_CHAIN_TABLE", codec: text },
+  name: { type: 3, symbol: "NFTA_CHAIN_NAME", codec: text },
+  hook: { type: 4, symbol: "NFTA_CHAIN_HOOK", codec: nested(nftHookTable) },
+  policy: { type: 5, symbol: "NFTA_CHAIN_POLICY", codec: u32be },
+  type: { type: 7, symbol: "NFTA_CHAIN_TYPE", codec: text },
 } as const;
 
 export const nftRuleTable = {
-  table: attr(1, "NFTA_RULE_TABLE", text),
-  chain: attr(2, "NFTA_RULE_CHAIN", text),
+  table: { type: 1, symbol: "NFTA_RULE_TABLE", codec: text },
+  chain: { type: 2, symbol: "NFTA_RULE_CHAIN", codec: text },
   /** A big-endian u64, which nobody counts with. */
-  handle: attr(3, "NFTA_RULE_HANDLE", binary),
-  expressions: attr(4, "NFTA_RULE_EXPRESSIONS", binary),
-  userdata: attr(7, "NFTA_RULE_USERDATA", binary),
+  handle: { type: 3, symbol: "NFTA_RULE_HANDLE", codec: binary },
+  expressions: { type: 4, symbol: "NFTA_RULE_EXPRESSIONS", codec: binary },
+  userdata: { type: 7, symbol: "NFTA_RULE_USERDATA", codec: binary },
 } as const;
 
 export const nftTableFormat = { header: nfgenmsg, table: nftTableTable } as const;

@@ -1,4 +1,3 @@
-import { attr } from "./attribute.ts";
 import { text, u8, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { GONE, isErrno } from "./failure.ts";
@@ -12,10 +11,10 @@ const NL80211_CMD_GET_INTERFACE = 5;
 const NL80211_IFTYPE_STATION = 2;
 
 export const nl80211Table = {
-  ifindex: attr(3, "NL80211_ATTR_IFINDEX", u32),
-  ifname: attr(4, "NL80211_ATTR_IFNAME", text),
-  iftype: attr(5, "NL80211_ATTR_IFTYPE", u32),
-  fourAddress: attr(83, "NL80211_ATTR_4ADDR", u8),
+  ifindex: { type: 3, symbol: "NL80211_ATTR_IFINDEX", codec: u32 },
+  ifname: { type: 4, symbol: "NL80211_ATTR_IFNAME", codec: text },
+  iftype: { type: 5, symbol: "NL80211_ATTR_IFTYPE", codec: u32 },
+  fourAddress: { type: 83, symbol: "NL80211_ATTR_4ADDR", codec: u8 },
 } as const;
 
 export const nl80211Format = { header: genlmsghdr, table: nl80211Table } as const;

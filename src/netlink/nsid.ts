@@ -1,4 +1,3 @@
-import { attr } from "./attribute.ts";
 import { i32, struct, u8, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { decodeBody, encodeBody } from "./message.ts";
@@ -10,9 +9,9 @@ export const RTM_NSID = { RTM_NEWNSID: 88, RTM_DELNSID: 89, RTM_GETNSID: 90 } as
 export const rtgenmsg = struct({ family: u8, pad1: u8, pad2: u8, pad3: u8 });
 
 export const nsidTable = {
-  nsid: attr(1, "NETNSA_NSID", i32),
-  pid: attr(2, "NETNSA_PID", u32),
-  fd: attr(3, "NETNSA_FD", u32),
+  nsid: { type: 1, symbol: "NETNSA_NSID", codec: i32 },
+  pid: { type: 2, symbol: "NETNSA_PID", codec: u32 },
+  fd: { type: 3, symbol: "NETNSA_FD", codec: u32 },
 } as const;
 
 export const nsidFormat = { header: rtgenmsg, table: nsidTable } as const;

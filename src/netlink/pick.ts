@@ -1,6 +1,6 @@
 import { equalBytes } from "../lib/bytes.ts";
 import { align4, TYPE_MASK } from "./attribute.ts";
-import { u16, u32 } from "./codec.ts";
+import { viewOf } from "./codec.ts";
 import { nlmsghdr } from "./message.ts";
 
 /**
@@ -24,11 +24,12 @@ const HEADER = 4;
  * What is malformed stays as it is: the decoder says so.
  */
 export function pickAttrs(datagram: Uint8Array, { header, types, having }: Wanted): number {
+  const view = viewOf(datagram);
   let from = 0;
   let to = 0;
   while (datagram.length - from >= nlmsghdr.size) {
-    const length = u32.read(datagram, from);
-    const type = u16.read(datagram, from + 4);
+    const length = view.getUint32(from, true);
+    const type = view.getUint16(from + 4, true);
     if (length < nlmsghdr.size || length > datagram.length - from) break;
     const whole = type < NLMSG_MIN_TYPE ? length : Math.min(length, nlmsghdr.size + align4(header));
     datagram.copyWithin(to, from, from + whole);
@@ -38,7 +39,7 @@ export function pickAttrs(datagram: Uint8Array, { header, types, having }: Wante
     const isWanted =
       type < NLMSG_MIN_TYPE || !having || hasAttr(datagram, having, { from: kept, until: end });
     if (!isWanted) continue;
-    u32.write(datagram, to, end - to);
+    view.setUint32(to, end - to, true);
     to = align4(end);
   }
   datagram.copyWithin(to, from);
@@ -56,10 +57,11 @@ function hasAttr(
   { type, payload }: NonNullable<Wanted["having"]>,
   { from, until }: Pick<Span, "from" | "until">,
 ): boolean {
+  const view = viewOf(bytes);
   for (let at = from; until - at >= HEADER; ) {
-    const length = u16.read(bytes, at);
+    const length = view.getUint16(at, true);
     if (length < HEADER || length > until - at) return true;
-    const isType = (u16.read(bytes, at + 2) & TYPE_MASK) === type;
+    const isType = (view.getUint16(at + 2, true) & TYPE_MASK) === type;
     if (isType && equalBytes(bytes.subarray(at + HEADER, at + length), payload)) return true;
     at += align4(length);
   }
@@ -68,11 +70,12 @@ function hasAttr(
 
 /** Where the attributes that were kept end. */
 function moveAttrs(bytes: Uint8Array, types: readonly number[], span: Span): number {
+  const view = viewOf(bytes);
   let { from, to } = span;
   while (span.until - from >= HEADER) {
-    const length = u16.read(bytes, from);
+    const length = view.getUint16(from, true);
     const malformed = length < HEADER || length > span.until - from;
-    if (malformed || types.includes(u16.read(bytes, from + 2) & TYPE_MASK)) {
+    if (malformed || types.includes(view.getUint16(from + 2, true) & TYPE_MASK)) {
       const end = malformed ? span.until : Math.min(from + align4(length), span.until);
       bytes.copyWithin(to, from, end);
       to += end - from;

@@ -9,7 +9,6 @@ import { addressFormat } from "./address.ts";
 import {
   type AttrTable,
   align4,
-  attr,
   attrPath,
   decodeAttrs,
   encodeAttr,
@@ -278,7 +277,9 @@ describe("any values", () => {
 });
 
 describe("lengths that lie", () => {
-  const table = { inner: attr(1, "INNER", nested({ leaf: attr(1, "LEAF", u32) })) } as const;
+  const table = {
+    inner: { type: 1, symbol: "INNER", codec: nested({ leaf: { type: 1, symbol: "LEAF", codec: u32 } }) },
+  } as const;
   const cases: readonly [what: string, hex: string][] = [
     ["shorter than its own header", "0300 0100 00000000"],
     ["zero, which would go on for ever", "0000 0100 00000000"],

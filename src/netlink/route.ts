@@ -1,6 +1,6 @@
 import type { Cidr, Ip } from "../lib/ip.ts";
 import { addressFamily } from "./address.ts";
-import { align4, attr, decodeAttrs, nested } from "./attribute.ts";
+import { align4, decodeAttrs, nested } from "./attribute.ts";
 import { binary, i32, ipAddress, malformed, struct, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { isErrno, type Request } from "./failure.ts";
@@ -32,19 +32,19 @@ export const rtmsg = struct({
 
 /** `RTAX_*`: what a route says of the connections over it. */
 export const metricsTable = {
-  mtu: attr(2, "RTAX_MTU", u32),
-  advmss: attr(8, "RTAX_ADVMSS", u32),
+  mtu: { type: 2, symbol: "RTAX_MTU", codec: u32 },
+  advmss: { type: 8, symbol: "RTAX_ADVMSS", codec: u32 },
 } as const;
 
 export const routeTable = {
-  destination: attr(1, "RTA_DST", ipAddress),
-  oif: attr(4, "RTA_OIF", u32),
-  gateway: attr(5, "RTA_GATEWAY", ipAddress),
-  priority: attr(6, "RTA_PRIORITY", u32),
-  prefsrc: attr(7, "RTA_PREFSRC", ipAddress),
-  metrics: attr(8, "RTA_METRICS", nested(metricsTable)),
-  multipath: attr(9, "RTA_MULTIPATH", binary),
-  table: attr(15, "RTA_TABLE", u32),
+  destination: { type: 1, symbol: "RTA_DST", codec: ipAddress },
+  oif: { type: 4, symbol: "RTA_OIF", codec: u32 },
+  gateway: { type: 5, symbol: "RTA_GATEWAY", codec: ipAddress },
+  priority: { type: 6, symbol: "RTA_PRIORITY", codec: u32 },
+  prefsrc: { type: 7, symbol: "RTA_PREFSRC", codec: ipAddress },
+  metrics: { type: 8, symbol: "RTA_METRICS", codec: nested(metricsTable) },
+  multipath: { type: 9, symbol: "RTA_MULTIPATH", codec: binary },
+  table: { type: 15, symbol: "RTA_TABLE", codec: u32 },
 } as const;
 
 /** `struct rtnexthop`: one leg of a multipath route; its attributes follow it, `len` counts both. */

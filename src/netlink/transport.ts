@@ -1,7 +1,7 @@
 import { UnderlayError } from "../lib/errors.ts";
-import type { NetlinkSocket } from "../sys/socket.ts";
+import type { NetlinkSocket, Shrink } from "../sys/socket.ts";
 import { eachMessage, isTerminal, sequencesOf } from "./message.ts";
-import { pickAttrs, type Wanted } from "./pick.ts";
+import type { Wanted } from "./pick.ts";
 
 /**
  * The seam below the messages: bytes out, datagrams back. A socket in this thread, a socket in a worker and a
@@ -21,14 +21,14 @@ const MAX_DATAGRAMS = 100_000;
 
 /**
  * One exchange over a socket, blocking this thread. Answers to a request that was given up earlier are dropped. What
- * the kernel says of a request that wants no answer is that it refuses all that were sent with it.
+ * the kernel says of a request that wants no answer is that it refuses all that were sent with it. `shrink`: leaves out
+ * of each datagram what nobody wants.
  */
-export function exchangeOver(socket: NetlinkSocket, requests: Uint8Array, wanted?: Wanted): Uint8Array[] {
+export function exchangeOver(socket: NetlinkSocket, requests: Uint8Array, shrink?: Shrink): Uint8Array[] {
   const sent = sequencesOf(requests);
   const open = new Set(sent.flatMap(({ seq, acknowledged }) => (acknowledged ? [seq] : [])));
   const known = new Map(sent.map(({ seq, acknowledged }) => [seq, acknowledged]));
   const datagrams: Uint8Array[] = [];
-  const shrink = wanted && ((datagram: Uint8Array) => pickAttrs(datagram, wanted));
   socket.send(requests);
   while (open.size > 0) {
     const datagram = socket.receive(shrink);
@@ -46,12 +46,12 @@ export function exchangeOver(socket: NetlinkSocket, requests: Uint8Array, wanted
   return datagrams;
 }
 
-/** For programs that may block: the CNI process, the CLI, tests. */
+/** For programs that may block: the CNI process, the CLI, tests. Nothing crosses threads, so all is kept of the answers. */
 export function inlineTransport(socket: NetlinkSocket): Transport {
   return {
-    exchange: (requests, wanted) =>
+    exchange: (requests) =>
       new Promise((resolve) => {
-        resolve(exchangeOver(socket, requests, wanted));
+        resolve(exchangeOver(socket, requests));
       }),
     close: () => socket.close(),
   };

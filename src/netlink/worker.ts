@@ -8,7 +8,7 @@ import {
   type Shrink,
 } from "../sys/socket.ts";
 import { isErrno } from "./failure.ts";
-import { pickAttrs } from "./pick.ts";
+import { pickAttrs, type Wanted } from "./pick.ts";
 import type { FromThread, ToThread } from "./thread.ts";
 import { exchangeOver } from "./transport.ts";
 
@@ -26,9 +26,13 @@ function post(message: FromThread): void {
   self.postMessage(message);
 }
 
+function shrinkTo(wanted: Wanted | undefined): Shrink | undefined {
+  return wanted && ((datagram) => pickAttrs(datagram, wanted));
+}
+
 function exchange({ id, fd, requests, wanted }: Extract<ToThread, { kind: "exchange" }>): void {
   try {
-    const datagrams = exchangeOver(adoptNetlinkSocket(libc, fd, buffers), requests, wanted);
+    const datagrams = exchangeOver(adoptNetlinkSocket(libc, fd, buffers), requests, shrinkTo(wanted));
     post({ kind: "answer", id, datagrams });
   } catch (thrown) {
     const { code, message, errno } = asUnderlayError(thrown);
@@ -55,7 +59,7 @@ function handOn(socket: NetlinkSocket, shrink: Shrink | undefined): void {
 /** Hands on every datagram until the doorbell rings. */
 function listen({ fd, doorbellFd, wanted }: Extract<ToThread, { kind: "listen" }>): void {
   const socket = adoptNetlinkSocket(libc, fd, buffers);
-  const shrink = wanted && ((datagram: Uint8Array) => pickAttrs(datagram, wanted));
+  const shrink = shrinkTo(wanted);
   post({ kind: "listening" });
   let garbage = false;
   for (;;) {

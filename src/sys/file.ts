@@ -69,7 +69,7 @@ export function openFile(
   flags: number,
   { mode = 0o600, unless = [] }: { readonly mode?: number; readonly unless?: readonly string[] } = {},
 ): OpenFile | undefined {
-  const fd = libc.call.open(ptr(cString(path)), flags | O.O_CLOEXEC, mode);
+  const fd = libc.call.open(cString(path), flags | O.O_CLOEXEC, mode);
   if (fd === -1 && namedErrno(libc, unless)) return undefined;
   checked(libc, `open ${path}`, fd);
   return { fd, path, close: () => void libc.call.close(fd) };
@@ -80,12 +80,10 @@ export function statusOf(libc: Libc, target: OpenFile | string): FileStatus | un
   const buffer = new Uint8Array(256);
   const [at, path, flags] =
     typeof target === "string" ? ([AT_FDCWD, target, 0] as const) : ([target.fd, "", AT_EMPTY_PATH] as const);
-  const result = libc.call.statx(at, ptr(cString(path)), flags, STATX_BASIC_STATS, ptr(buffer));
+  const result = libc.call.statx(at, cString(path), flags, STATX_BASIC_STATS, buffer);
   if (result === -1 && namedErrno(libc, ["ENOENT", "ENOTDIR"])) return undefined;
   checked(libc, `look at ${typeof target === "string" ? target : target.path}`, result);
   const view = new DataView(buffer.buffer);
-  const time = (offset: number) =>
-    view.getBigInt64(offset, true) * 1_000_000_000n + BigInt(view.getUint32(offset + 8, true));
   const kind = view.getUint16(28, true) & S_IFMT;
   return {
     isFile: kind === S_IFREG,
@@ -93,9 +91,18 @@ export function statusOf(libc: Libc, target: OpenFile | string): FileStatus | un
     ino: view.getBigUint64(32, true),
     device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,
     size: Number(view.getBigUint64(40, true)),
-    changed: time(96),
-    modified: time(112),
+    get changed() {
+      return timeAt(view, 96);
+    },
+    get modified() {
+      return timeAt(view, 112);
+    },
   };
+}
+
+/** `struct statx_timestamp`: seconds s64, nanoseconds u32. */
+function timeAt(view: DataView, offset: number): bigint {
+  return view.getBigInt64(offset, true) * 1_000_000_000n + BigInt(view.getUint32(offset + 8, true));
 }
 
 /** Of a read, or a piece of a directory. */
@@ -156,7 +163,7 @@ export function entriesIn(libc: Libc, directory: OpenFile): Entry[] {
     const got = checked(
       libc,
       `list ${directory.path}`,
-      libc.call.getdents64(directory.fd, ptr(buffer), buffer.length),
+      libc.call.getdents64(directory.fd, buffer, buffer.length),
     );
     if (got === 0) return entries;
     for (let at = 0; at < got; ) {
@@ -176,17 +183,17 @@ export function namesIn(libc: Libc, directory: OpenFile): string[] {
 
 /** Makes the directory and those above it; one that is there is success. */
 export function makeDirectories(libc: Libc, path: string, mode: number): void {
-  if (libc.call.mkdir(ptr(cString(path)), mode) === 0 || namedErrno(libc, ["EEXIST"])) return;
+  if (libc.call.mkdir(cString(path), mode) === 0 || namedErrno(libc, ["EEXIST"])) return;
   const errno = libc.errno();
   const above = path.slice(0, path.lastIndexOf("/"));
   if (errnoName(errno) !== "ENOENT" || above === "") throw errnoError(`make ${path}`, errno);
   makeDirectories(libc, above, mode);
-  checked(libc, `make ${path}`, libc.call.mkdir(ptr(cString(path)), mode));
+  checked(libc, `make ${path}`, libc.call.mkdir(cString(path), mode));
 }
 
 /** A second name for a file. False when the name is taken: of several that want it, one gets it. */
 export function linkFile(libc: Libc, from: string, to: string): boolean {
-  const result = libc.call.link(ptr(cString(from)), ptr(cString(to)));
+  const result = libc.call.link(cString(from), cString(to));
   if (result === -1 && namedErrno(libc, ["EEXIST"])) return false;
   checked(libc, `make ${to}`, result);
   return true;
@@ -202,7 +209,7 @@ export function openUnnamed(libc: Libc, directory: string, mode: number): OpenFi
 /** Gives it one, at once. False when the name is taken. Needs /proc. */
 export function nameFile(libc: Libc, file: OpenFile, to: string): boolean {
   const from = cString(`/proc/self/fd/${file.fd}`);
-  const result = libc.call.linkat(AT_FDCWD, ptr(from), AT_FDCWD, ptr(cString(to)), AT_SYMLINK_FOLLOW);
+  const result = libc.call.linkat(AT_FDCWD, from, AT_FDCWD, cString(to), AT_SYMLINK_FOLLOW);
   if (result === -1 && namedErrno(libc, ["EEXIST"])) return false;
   checked(libc, `make ${to}`, result);
   return true;
@@ -218,12 +225,12 @@ export function lockOpen(libc: Libc, file: OpenFile): boolean {
 
 /** Puts a file in another's place, at once. */
 export function renameFile(libc: Libc, from: string, to: string): void {
-  checked(libc, `replace ${to}`, libc.call.rename(ptr(cString(from)), ptr(cString(to))));
+  checked(libc, `replace ${to}`, libc.call.rename(cString(from), cString(to)));
 }
 
 /** False when it was gone already. */
 export function unlinkFile(libc: Libc, path: string): boolean {
-  const result = libc.call.unlink(ptr(cString(path)));
+  const result = libc.call.unlink(cString(path));
   if (result === -1 && namedErrno(libc, ["ENOENT"])) return false;
   checked(libc, `remove ${path}`, result);
   return true;
@@ -231,11 +238,11 @@ export function unlinkFile(libc: Libc, path: string): boolean {
 
 /** As many bytes as are there, from that place on. */
 export function readAt(libc: Libc, file: OpenFile, into: Uint8Array, at: number): number {
-  return checked(libc, `read ${file.path}`, libc.call.pread(file.fd, ptr(into), into.length, at));
+  return checked(libc, `read ${file.path}`, libc.call.pread(file.fd, into, into.length, at));
 }
 
 export function writeAt(libc: Libc, file: OpenFile, bytes: Uint8Array, at: number): void {
-  checked(libc, `write ${file.path}`, libc.call.pwrite(file.fd, ptr(bytes), bytes.length, at));
+  checked(libc, `write ${file.path}`, libc.call.pwrite(file.fd, bytes, bytes.length, at));
 }
 
 export function truncateFile(libc: Libc, file: OpenFile, size: number): void {
@@ -246,5 +253,5 @@ export function truncateFile(libc: Libc, file: OpenFile, size: number): void {
 export function setModified(libc: Libc, file: OpenFile, time: bigint): void {
   const UTIME_OMIT = (1n << 30n) - 2n;
   const times = BigInt64Array.of(0n, UTIME_OMIT, time / 1_000_000_000n, time % 1_000_000_000n);
-  checked(libc, `set the time of ${file.path}`, libc.call.futimens(file.fd, ptr(times)));
+  checked(libc, `set the time of ${file.path}`, libc.call.futimens(file.fd, times));
 }

@@ -1,4 +1,3 @@
-import { ptr } from "bun:ffi";
 import { UnderlayError } from "../lib/errors.ts";
 import { quote } from "../lib/quote.ts";
 import { checked, type Libc } from "./libc.ts";
@@ -33,7 +32,7 @@ export function notifyManager(libc: Libc, socketPath: string, state: readonly st
     checked(
       libc,
       "notify the service manager",
-      libc.call.sendto(fd, ptr(message), message.length, SEND_FLAGS, ptr(address), address.length),
+      libc.call.sendto(fd, message, message.length, SEND_FLAGS, address, address.length),
     );
   } finally {
     libc.call.close(fd);

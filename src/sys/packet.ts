@@ -1,4 +1,3 @@
-import { ptr } from "bun:ffi";
 import { errnoName } from "./errno.ts";
 import { checked, errnoError, type Libc } from "./libc.ts";
 import { type Netns, socketInNetns } from "./netns.ts";
@@ -49,7 +48,7 @@ export function openPacketSocket(libc: Libc, options: PacketSocketOptions): Pack
     view.setUint16(0, AF_PACKET, true);
     view.setUint16(2, etherType, false);
     view.setInt32(4, ifindex, true);
-    checked(libc, `bind to link #${ifindex}`, libc.call.bind(fd, ptr(address), address.length));
+    checked(libc, `bind to link #${ifindex}`, libc.call.bind(fd, address, address.length));
   } catch (error) {
     libc.call.close(fd);
     throw error;
@@ -66,21 +65,21 @@ function packetSocket(libc: Libc, fd: number): PacketSocket {
 
   /** -1 when there is none yet, or a signal came in between. */
   const received = () => {
-    const length = Number(libc.call.recvfrom(fd, ptr(buffer), buffer.length, MSG_DONTWAIT, null, null));
+    const length = Number(libc.call.recvfrom(fd, buffer, buffer.length, MSG_DONTWAIT, null, null));
     if (length === -1 && !isPassing(libc.errno())) throw errnoError("receive a frame", libc.errno());
     return length;
   };
 
   return {
     send(frame) {
-      checked(libc, "send a frame", libc.call.send(fd, ptr(frame), frame.length, 0));
+      checked(libc, "send a frame", libc.call.send(fd, frame, frame.length, 0));
     },
     receive(milliseconds) {
       const deadline = performance.now() + milliseconds;
       for (;;) {
         const left = Math.ceil(deadline - performance.now());
         if (left <= 0) return undefined;
-        if (libc.call.poll(ptr(poll), 1, left) === -1 && !isPassing(libc.errno()))
+        if (libc.call.poll(poll, 1, left) === -1 && !isPassing(libc.errno()))
           throw errnoError("wait for a frame", libc.errno());
         const length = received();
         if (length >= 0) return buffer.slice(0, length);

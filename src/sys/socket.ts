@@ -69,14 +69,14 @@ export function openNetlinkSocket(libc: Libc, options: NetlinkSocketOptions): Ne
   try {
     const on = new Uint8Array([1, 0, 0, 0]);
     for (const { option, name } of options.enable ?? []) {
-      checked(libc, `switch on ${name}`, libc.call.setsockopt(fd, SOL_NETLINK, option, ptr(on), on.length));
+      checked(libc, `switch on ${name}`, libc.call.setsockopt(fd, SOL_NETLINK, option, on, on.length));
     }
     if (options.receiveBuffer !== undefined) {
       const size = new Uint8Array(Uint32Array.of(options.receiveBuffer).buffer);
       checked(
         libc,
         "enlarge the receive buffer",
-        libc.call.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, ptr(size), size.length),
+        libc.call.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, size, size.length),
       );
     }
     if (options.filter) attachFilter(libc, fd, options.filter);
@@ -84,7 +84,7 @@ export function openNetlinkSocket(libc: Libc, options: NetlinkSocketOptions): Ne
     const view = new DataView(address.buffer);
     view.setUint16(0, AF_NETLINK, true);
     view.setUint32(8, options.groups ?? 0, true);
-    checked(libc, "bind a netlink socket", libc.call.bind(fd, ptr(address), address.length));
+    checked(libc, "bind a netlink socket", libc.call.bind(fd, address, address.length));
   } catch (error) {
     libc.call.close(fd);
     throw error;
@@ -134,7 +134,7 @@ export function adoptNetlinkSocket(libc: Libc, fd: number, buffers: ReceiveBuffe
   function receiveOnce(shrink: Shrink | undefined): Uint8Array | undefined {
     fromLength[0] = SOCKADDR_NL_SIZE;
     const length = retryInterrupted(libc, "receive from netlink", () =>
-      libc.call.recvfrom(fd, ptr(buffer), buffer.length, MSG_TRUNC, ptr(from), ptr(fromLength)),
+      libc.call.recvfrom(fd, buffer, buffer.length, MSG_TRUNC, from, fromLength),
     );
     const senderPid = fromView.getUint32(4, true);
     if (senderPid !== 0) return undefined;
@@ -149,7 +149,7 @@ export function adoptNetlinkSocket(libc: Libc, fd: number, buffers: ReceiveBuffe
   return {
     fd,
     send(bytes) {
-      retryInterrupted(libc, "send to netlink", () => libc.call.send(fd, ptr(bytes), bytes.length, 0));
+      retryInterrupted(libc, "send to netlink", () => libc.call.send(fd, bytes, bytes.length, 0));
     },
     receive(shrink) {
       for (;;) {
@@ -184,7 +184,7 @@ export function openDoorbell(libc: Libc): Doorbell {
   const one = new Uint8Array(BigUint64Array.of(1n).buffer);
   return {
     fd,
-    ring: () => void checked(libc, "ring a doorbell", libc.call.write(fd, ptr(one), one.length)),
+    ring: () => void checked(libc, "ring a doorbell", libc.call.write(fd, one, one.length)),
     close: () => void libc.call.close(fd),
   };
 }
@@ -207,7 +207,7 @@ export function awaitReadable(
   view.setInt32(8, doorbellFd, true);
   view.setInt16(12, POLLIN, true);
   const ready = retryInterrupted(libc, "wait for a netlink event", () =>
-    libc.call.poll(ptr(fds), 2, milliseconds),
+    libc.call.poll(fds, 2, milliseconds),
   );
   if (ready === 0) return "quiet";
   return view.getInt16(14, true) === 0 ? "readable" : "rung";

@@ -20,22 +20,15 @@ export function spawnDetached(libc: Libc, argv: readonly string[], stdinFd: numb
   const [actions, attributes] = [new Uint8Array(OPAQUE_BYTES), new Uint8Array(OPAQUE_BYTES)];
   const pid = new Int32Array(1);
 
-  call.posix_spawn_file_actions_init(ptr(actions));
-  call.posix_spawn_file_actions_adddup2(ptr(actions), stdinFd, 0);
-  for (const fd of [1, 2]) call.posix_spawn_file_actions_addopen(ptr(actions), fd, ptr(nowhere), O_RDWR, 0);
-  call.posix_spawnattr_init(ptr(attributes));
-  call.posix_spawnattr_setflags(ptr(attributes), POSIX_SPAWN_SETSID);
+  call.posix_spawn_file_actions_init(actions);
+  call.posix_spawn_file_actions_adddup2(actions, stdinFd, 0);
+  for (const fd of [1, 2]) call.posix_spawn_file_actions_addopen(actions, fd, nowhere, O_RDWR, 0);
+  call.posix_spawnattr_init(attributes);
+  call.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID);
   const [program] = words;
   if (!program) throw new RangeError("no program to start");
-  const errno = call.posix_spawn(
-    ptr(pid),
-    ptr(program),
-    ptr(actions),
-    ptr(attributes),
-    ptr(pointers),
-    ptr(environment),
-  );
-  call.posix_spawn_file_actions_destroy(ptr(actions));
+  const errno = call.posix_spawn(pid, program, actions, attributes, pointers, environment);
+  call.posix_spawn_file_actions_destroy(actions);
   // Naming the words here keeps them alive until here: the kernel reads them by address.
   if (errno !== 0)
     throw errnoError(`start ${words.map((word) => new TextDecoder().decode(word)).join(" ")}`, errno);

@@ -1,4 +1,3 @@
-import { attr } from "../attribute.ts";
 import { u8 } from "../codec.ts";
 
 /** `BOND_MODE_*` of `<linux/if_bonding.h>`, by the names that ip(8) and the bonding driver have for them. */
@@ -18,4 +17,4 @@ export function bondModeName(value: number): string {
 }
 
 /** `IFLA_INFO_DATA` of a bond, as much as a macvlan on it depends on. */
-export const bondTable = { mode: attr(1, "IFLA_BOND_MODE", u8) } as const;
+export const bondTable = { mode: { type: 1, symbol: "IFLA_BOND_MODE", codec: u8 } } as const;

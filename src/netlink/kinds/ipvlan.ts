@@ -1,4 +1,3 @@
-import { attr } from "../attribute.ts";
 import { u16 } from "../codec.ts";
 
 /** `enum ipvlan_mode` of `<linux/if_link.h>`. */
@@ -19,6 +18,6 @@ export function ipvlanFlagName(value: number): string {
 
 /** `IFLA_INFO_DATA` of ipvlan and ipvtap. Both are the parent's: whoever comes last sets them for all its links. */
 export const ipvlanTable = {
-  mode: attr(1, "IFLA_IPVLAN_MODE", u16),
-  flags: attr(2, "IFLA_IPVLAN_FLAGS", u16),
+  mode: { type: 1, symbol: "IFLA_IPVLAN_MODE", codec: u16 },
+  flags: { type: 2, symbol: "IFLA_IPVLAN_FLAGS", codec: u16 },
 } as const;

@@ -1,4 +1,4 @@
-import { attr, listOf } from "../attribute.ts";
+import { listOf } from "../attribute.ts";
 import { i32, linkAddress, u16, u32 } from "../codec.ts";
 
 /** `enum macvlan_mode` of `<linux/if_link.h>`. */
@@ -19,14 +19,18 @@ export function macvlanModeName(value: number): string {
 
 /** `IFLA_INFO_DATA` of macvlan and macvtap. */
 export const macvlanTable = {
-  mode: attr(1, "IFLA_MACVLAN_MODE", u32),
-  flags: attr(2, "IFLA_MACVLAN_FLAGS", u16),
-  macaddrMode: attr(3, "IFLA_MACVLAN_MACADDR_MODE", u32),
-  macaddr: attr(4, "IFLA_MACVLAN_MACADDR", linkAddress),
+  mode: { type: 1, symbol: "IFLA_MACVLAN_MODE", codec: u32 },
+  flags: { type: 2, symbol: "IFLA_MACVLAN_FLAGS", codec: u16 },
+  macaddrMode: { type: 3, symbol: "IFLA_MACVLAN_MACADDR_MODE", codec: u32 },
+  macaddr: { type: 4, symbol: "IFLA_MACVLAN_MACADDR", codec: linkAddress },
   // A list whose items all have the type IFLA_MACVLAN_MACADDR, not an index.
-  macaddrData: attr(5, "IFLA_MACVLAN_MACADDR_DATA", listOf(attr(4, "IFLA_MACVLAN_MACADDR", linkAddress))),
-  macaddrCount: attr(6, "IFLA_MACVLAN_MACADDR_COUNT", u32),
-  bcQueueLen: attr(7, "IFLA_MACVLAN_BC_QUEUE_LEN", u32),
-  bcQueueLenUsed: attr(8, "IFLA_MACVLAN_BC_QUEUE_LEN_USED", u32),
-  bcCutoff: attr(9, "IFLA_MACVLAN_BC_CUTOFF", i32),
+  macaddrData: {
+    type: 5,
+    symbol: "IFLA_MACVLAN_MACADDR_DATA",
+    codec: listOf({ type: 4, symbol: "IFLA_MACVLAN_MACADDR", codec: linkAddress }),
+  },
+  macaddrCount: { type: 6, symbol: "IFLA_MACVLAN_MACADDR_COUNT", codec: u32 },
+  bcQueueLen: { type: 7, symbol: "IFLA_MACVLAN_BC_QUEUE_LEN", codec: u32 },
+  bcQueueLenUsed: { type: 8, symbol: "IFLA_MACVLAN_BC_QUEUE_LEN_USED", codec: u32 },
+  bcCutoff: { type: 9, symbol: "IFLA_MACVLAN_BC_CUTOFF", codec: i32 },
 } as const;

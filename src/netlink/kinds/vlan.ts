@@ -1,4 +1,3 @@
-import { attr } from "../attribute.ts";
 import { struct, u16, u16be, u32 } from "../codec.ts";
 
 /** `ETH_P_8021Q` and `ETH_P_8021AD` of `<linux/if_ether.h>`, by the names that ip(8) has for them. */
@@ -16,7 +15,7 @@ export const vlanFlags = struct({ flags: u32, mask: u32 });
 
 /** `IFLA_INFO_DATA` of a VLAN. Beside numbers in the host's byte order, the protocol is in the network's. */
 export const vlanTable = {
-  id: attr(1, "IFLA_VLAN_ID", u16),
-  flags: attr(2, "IFLA_VLAN_FLAGS", vlanFlags),
-  protocol: attr(5, "IFLA_VLAN_PROTOCOL", u16be),
+  id: { type: 1, symbol: "IFLA_VLAN_ID", codec: u16 },
+  flags: { type: 2, symbol: "IFLA_VLAN_FLAGS", codec: vlanFlags },
+  protocol: { type: 5, symbol: "IFLA_VLAN_PROTOCOL", codec: u16be },
 } as const;

@@ -1,4 +1,3 @@
-import { CString, type Pointer } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -32,8 +31,8 @@ function libcThatTells(opened: (path: string) => void): Libc {
   const told = new Proxy(libc.call, {
     get(calls, name) {
       if (name !== "open") return Reflect.get(calls, name);
-      return (path: Pointer, flags: number, mode: number) => {
-        opened(new CString(path).toString());
+      return (path: Uint8Array, flags: number, mode: number) => {
+        opened(new TextDecoder().decode(path.subarray(0, -1)));
         return calls.open(path, flags, mode);
       };
     },
