@@ -5,6 +5,7 @@ import { disposedAfterAll } from "../ground/cleanup.ts";
 import { IMAGE } from "../ground/dockerd.ts";
 import { AGES } from "../ground/engines.ts";
 import { type CommandBlock, followGuide, readGuide } from "../ground/guide.ts";
+import { plugInEth0 } from "../ground/guide-host.ts";
 import type { PrivateHost } from "../ground/host.ts";
 import { DRIVER, type Scene, startScene } from "../ground/scene.ts";
 
@@ -152,14 +153,7 @@ function follow(host: Pick<PrivateHost, "run">, block: CommandBlock, guide = GUI
 }
 
 async function makeTheHostOfTheGuide(host: PrivateHost): Promise<void> {
-  await host.unplug();
-  await host.must(["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "lan1", "netns", "router"]);
-  await host.must(["ip", "link", "set", "eth0", "up"]);
-  await host.must(["ip", "-n", "router", "link", "set", "lan1", "up"]);
-  for (const address of ROUTER_ADDRESSES) {
-    const noDad = address.includes(":") ? ["nodad"] : [];
-    await host.must(["ip", "-n", "router", "address", "add", address, "dev", "lan1", ...noDad]);
-  }
+  await plugInEth0(host, ROUTER_ADDRESSES);
   await host.must(["sh", "-euc", READERS_PROGRAMS, FOLDER, PROGRAMS, IMAGE]);
 }
 
