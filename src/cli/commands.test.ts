@@ -2,8 +2,9 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CASES } from "../conditions/cases.fixture.ts";
+import { CONF_CASES } from "../conditions/confs.fixture.ts";
 import { HOST_CASES } from "../conditions/host-cases.fixture.ts";
-import { findings, hostFindings } from "../conditions/judge.ts";
+import { confFindings, findings, hostFindings } from "../conditions/judge.ts";
 import { parseArgs } from "./args.ts";
 import { flagsOf } from "./flags.ts";
 import { findVerb } from "./verbs.ts";
@@ -34,6 +35,7 @@ const printed = [
   ...Object.values(HOST_CASES).flatMap(({ holds }) =>
     holds.flatMap(({ host }) => hostFindings(host).findings),
   ),
+  ...Object.values(CONF_CASES).flatMap(({ holds }) => holds.flatMap(({ conf }) => confFindings(conf))),
 ].flatMap(({ id, fix }) =>
   fix.flatMap(({ run }) =>
     run?.startsWith("underlay ") ? [[id, run.slice("underlay ".length)] as const] : [],

@@ -1,3 +1,4 @@
+import type { ConfFacts } from "../lib/conf-facts.ts";
 import type { NeighbourNetwork, ParentFacts } from "../lib/facts.ts";
 import type { HostFacts } from "../lib/host-facts.ts";
 import type { Subnet } from "../lib/request.ts";
@@ -23,7 +24,7 @@ export interface Fix {
 }
 
 export interface Subject {
-  readonly kind: "host" | "parent" | "network" | "endpoint";
+  readonly kind: "host" | "parent" | "network" | "endpoint" | "file";
   readonly name: string;
 }
 
@@ -104,6 +105,8 @@ export interface Condition {
   judge?(judged: Judged): readonly Judgement[];
   /** Of the host, for `doctor`: what is wrong, or why that cannot be told. Never refuses. */
   judgeHost?(host: HostFacts): readonly Judgement[] | Skipped;
+  /** Of a configuration of container runtimes, for `cni check`. Never refuses. */
+  judgeConf?(conf: ConfFacts): readonly Judgement[];
   /** What a look at a parent may lack. That nothing was found then says nothing. */
   readonly needs?: readonly Need[];
 }

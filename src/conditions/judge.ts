@@ -1,3 +1,4 @@
+import type { ConfFacts } from "../lib/conf-facts.ts";
 import { type Inputs, type Problem, problemsError, UnderlayError } from "../lib/errors.ts";
 import type { HostFacts } from "../lib/host-facts.ts";
 import { didYouMean } from "../lib/nearest.ts";
@@ -34,6 +35,15 @@ export function hostFindings(host: HostFacts): {
     else found.push(...judgements.map((judgement) => findingOf(condition, judgement, [])));
   }
   return { findings: weighed(found), skipped };
+}
+
+/** What is wrong with a configuration of container runtimes. */
+export function confFindings(conf: ConfFacts): Finding[] {
+  return weighed(
+    CONDITIONS.flatMap((condition) =>
+      (condition.judgeConf?.(conf) ?? []).map((judgement) => findingOf(condition, judgement, [])),
+    ),
+  );
 }
 
 /** Worst first, of one severity the most fundamental, without those that another one explains. */

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { CASES } from "./cases.fixture.ts";
 import type { Finding } from "./condition.ts";
+import { CONF_CASES, conf } from "./confs.fixture.ts";
 import { host } from "./host.fixture.ts";
 import { HOST_CASES } from "./host-cases.fixture.ts";
-import { findings, hostFindings } from "./judge.ts";
+import { confFindings, findings, hostFindings } from "./judge.ts";
 import { judged } from "./judged.fixture.ts";
 import { CONDITIONS } from "./registry.ts";
 
@@ -23,6 +24,7 @@ const COMMANDS = [
   /^docker plugin enable \S+$/,
   /^docker ps --all$/,
   /^underlay doctor( \S+)? --active( --probe ADDRESS)?$/,
+  /^underlay cni install --plugins \S+$/,
   /^underlay (status|network (ls|inspect)|endpoint (ls|inspect)|gc|config show|version|daemon|install)$/,
 ];
 
@@ -60,6 +62,7 @@ describe("the catalogue", () => {
       const cases = [
         ...(condition.judge === undefined ? [] : [CASES[condition.id]]),
         ...(condition.judgeHost === undefined ? [] : [HOST_CASES[condition.id]]),
+        ...(condition.judgeConf === undefined ? [] : [CONF_CASES[condition.id]]),
       ];
       expect(cases.length).toBeGreaterThan(0);
       for (const some of cases) {
@@ -127,6 +130,27 @@ describe("a host", () => {
 
   test.each(silentHosts)("$id is skipped, with a reason", ({ id, facts }) => {
     expect(hostFindings(facts).skipped.get(id)?.length).toBeGreaterThan(5);
+  });
+});
+
+describe("a configuration", () => {
+  const heldConfs = Object.entries(CONF_CASES).flatMap(([id, { holds }]) =>
+    holds.map((row) => ({ id, ...row })),
+  );
+  const missedConfs = Object.entries(CONF_CASES).flatMap(([id, { not }]) =>
+    not.map((facts) => ({ id, facts })),
+  );
+
+  test("that is right has no findings", () => expect(confFindings(conf())).toEqual([]));
+
+  test.each(heldConfs)("$id $message", ({ id, conf: facts, message }) => {
+    const found = confFindings(facts);
+    expect(found.map((one) => one.id)).toEqual([id]);
+    expectSaid(finding(id, message, found), message);
+  });
+
+  test.each(missedConfs)("$id does not hold", ({ id, facts }) => {
+    expect(confFindings(facts).map((one) => one.id)).not.toContain(id);
   });
 });
 

@@ -1,5 +1,6 @@
 import { CARRYING_CONDITIONS } from "./carrying.ts";
 import type { Condition } from "./condition.ts";
+import { CONF_CONDITIONS } from "./confs.ts";
 import { ENDPOINT_CONDITIONS } from "./endpoints.ts";
 import { HOST_CONDITIONS } from "./host.ts";
 import { KERNEL_CONDITIONS } from "./kernel.ts";
@@ -9,6 +10,11 @@ import { OCCUPIED_CONDITIONS } from "./occupied.ts";
 import { PARENT_CONDITIONS } from "./parents.ts";
 import { PROBE_CONDITIONS } from "./probe.ts";
 import { RUNTIME_CONDITIONS } from "./runtime.ts";
+
+/** What `doctor` can look for; the others are about a file that somebody names. */
+export function isOfHost({ judge, judgeHost }: Condition): boolean {
+  return judge !== undefined || judgeHost !== undefined;
+}
 
 /** Every condition, most fundamental first: that is the order of findings of one severity. */
 export const CONDITIONS: readonly Condition[] = [
@@ -22,4 +28,5 @@ export const CONDITIONS: readonly Condition[] = [
   ...HOST_CONDITIONS,
   ...MACHINE_CONDITIONS,
   ...RUNTIME_CONDITIONS,
+  ...CONF_CONDITIONS,
 ];

@@ -4,6 +4,7 @@ import type { EndpointView, NetworkView, ReconcileReport } from "../engine/engin
 import { UnderlayError } from "../lib/errors.ts";
 import { formatCidr, formatIp } from "../lib/ip.ts";
 import { word } from "../lib/quote.ts";
+import { CniCheckJson, CniMigrateJson } from "./cni-json.ts";
 import { MigrateJson } from "./migrate-json.ts";
 import { FindingJson, NetworkJson } from "./network-json.ts";
 import { ProbeJson } from "./probe-json.ts";
@@ -79,6 +80,8 @@ export const SCHEMAS = {
     ),
   }),
   "underlay.migrate/v1": MigrateJson,
+  "underlay.cni-check/v1": CniCheckJson,
+  "underlay.cni-migrate/v1": CniMigrateJson,
   "underlay.doctor/v1": v.object({
     schema: v.literal("underlay.doctor/v1"),
     kernel: v.string(),

@@ -1,6 +1,6 @@
 import type { Condition, Finding } from "../../conditions/condition.ts";
 import { hostFindings, weighed } from "../../conditions/judge.ts";
-import { CONDITIONS } from "../../conditions/registry.ts";
+import { CONDITIONS, isOfHost } from "../../conditions/registry.ts";
 import { type Body, type FindingBody, findingBody } from "../../daemon/api.ts";
 import type { Values } from "../../daemon/settings.ts";
 import { MACHINE_FILES } from "../../links/host/read.ts";
@@ -63,7 +63,7 @@ export async function diagnose(
     looks.some(({ facts }) => facts.link !== undefined || asked !== undefined) || known.networks.length > 0;
 
   const unjudged = "unread" in kernel ? kernel.unread : "unread" in read ? read.unread : NOT_LOOKED;
-  const checks = CONDITIONS.map((condition) => {
+  const checks = CONDITIONS.filter(isOfHost).map((condition) => {
     const reason = ofHost.skipped.get(condition.id) ?? whySkipped(condition, isJudged ? lacks : unjudged);
     return checkOf(condition, findings, reason);
   });

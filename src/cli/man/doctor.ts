@@ -8,6 +8,7 @@ import { exitItems, flagItem, ownFlags, sentence, synopsis } from "./verb.ts";
 
 /** What the first letter of an id says. A condition of another letter has no section, and a test fails. */
 const SUBJECTS: Readonly<Record<string, string>> = {
+  C: "Configurations of container runtimes, by underlay cni check",
   P: "Parents and links",
   H: "Hypervisors and clouds",
   I: "Addresses and routes",

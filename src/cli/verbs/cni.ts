@@ -1,8 +1,10 @@
 import { usageError } from "../args.ts";
 import { EXIT } from "../exit.ts";
+import { formatOf, jsonOf, ONE_FORMATS, paintOf } from "../output.ts";
 import { clean } from "../table.ts";
 import type { Call, Verb } from "../verb.ts";
 import { VERSION } from "../version.ts";
+import { failOnOf } from "./doctor.ts";
 import { ownExecutable, toldChanges } from "./install.ts";
 
 const BIN_DIR = "/opt/cni/bin";
@@ -24,6 +26,26 @@ async function install(call: Call): Promise<number> {
   io.stdout(toldChanges(await installInto(binDir, release, given.flags.has("dry-run"))));
   return EXIT.done;
 }
+
+async function check(call: Call): Promise<number> {
+  const { given, env, io, args } = call;
+  const format = formatOf(given, ONE_FORMATS);
+  const paint = paintOf(given, env, io.stdoutIsTty);
+  const failOn = failOnOf(given);
+  const { checked } = await import("../cni/check.ts");
+  const answer = await checked(args[0] ?? "", foldersOf(call));
+  const { checkText } = await import("../cni/check-text.ts");
+  io.stdout(jsonOf(format, answer) ?? checkText(answer, paint));
+  return answer.findings.some(({ severity }) => failOn.includes(severity)) ? EXIT.findings : EXIT.done;
+}
+
+/** Where a runtime would look: as told, as CNI_PATH tells, else where most of them look. */
+function foldersOf({ given, env }: Call): readonly string[] {
+  const told = given.flags.get("bin-dir") ?? (env["CNI_PATH"] || FOLDERS).split(":");
+  return told.filter((folder) => folder !== "");
+}
+
+const FOLDERS = `${BIN_DIR}:/usr/lib/cni`;
 
 async function uninstall(call: Call): Promise<number> {
   const { io } = call;
@@ -58,5 +80,16 @@ export const cniVerbs: readonly Verb[] = [
     help: "remove what cni install put there, and put back what was there before",
     more: "Containers keep their links; what removes them is the plugin that has the name then.",
     run: uninstall,
+  },
+  {
+    words: "cni check",
+    args: ["FILE"],
+    flags: ["output", "bin-dir", "fail-on"],
+    help: "tell what a CNI configuration would do on this host, and what is wrong with it",
+    more:
+      "FILE is a .conflist, or a .conf or .json with one plugin. It is read by the plugins' own code; parents are looked at as " +
+      "doctor does, and plugins are looked for in --bin-dir, which may be repeated, or on CNI_PATH. Plugins of others are asked for " +
+      `their versions. Nothing is changed. Exits with ${EXIT.findings} when something fails.`,
+    run: check,
   },
 ];

@@ -18,7 +18,7 @@ async function doctor(call: Call): Promise<number> {
   const { given, env, io } = call;
   const format = formatOf(given, ONE_FORMATS);
   const paint = paintOf(given, env, io.stdoutIsTty);
-  const failOn = failOnOf(given.flags.get("fail-on")?.at(-1));
+  const failOn = failOnOf(given);
   const id = given.flags.get("explain")?.at(-1);
   if (id !== undefined) {
     const condition = conditionOf(id);
@@ -73,7 +73,9 @@ const FAIL_ON: Readonly<Record<string, readonly FindingBody["severity"][]>> = {
   warn: ["fail", "warn"],
 };
 
-function failOnOf(text = "fail"): readonly FindingBody["severity"][] {
+/** Severities from which on a check exits with 8. Throws `invalid_option`. */
+export function failOnOf({ flags }: Call["given"]): readonly FindingBody["severity"][] {
+  const text = flags.get("fail-on")?.at(-1) ?? "fail";
   const severities = Object.hasOwn(FAIL_ON, text) ? FAIL_ON[text] : undefined;
   if (severities === undefined) throw usageError(`--fail-on: ${quote(text)} is none of fail, warn`);
   return severities;
