@@ -4,8 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { type Body, SCHEMAS } from "../../daemon/api.ts";
+import { parseArgs } from "../args.ts";
 import { newHost } from "../cli.fixture.ts";
 import { EXIT } from "../exit.ts";
+import { flagsOf } from "../flags.ts";
+import { findVerb } from "../verbs.ts";
 
 const host = newHost();
 const folder = mkdtempSync(join(tmpdir(), "underlay-cni-verbs-"));
@@ -235,5 +238,77 @@ describe("cni check", () => {
   test("a file that is not there", async () => {
     const { code, err } = await host.run(`cni check ${netD}/none.conflist`);
     expect([code, err]).toEqual([EXIT.notFound, `underlay: ${netD}/none.conflist: there is no such file\n`]);
+  });
+});
+
+describe("cni migrate", () => {
+  async function migrate(): Promise<Body<"underlay.cni-migrate/v1">> {
+    const { code, out, err } = await host.run(`cni migrate ${netD} --bin-dir ${binDir} -o json`);
+    expect([code, err]).toEqual([EXIT.done, ""]);
+    return v.parse(SCHEMAS["underlay.cni-migrate/v1"], JSON.parse(out));
+  }
+
+  const hostLocal = () => ({ type: "host-local", dataDir: dataDir(), subnet: "10.1.2.0/24" });
+
+  test("tells who would serve what, and how to get there", async () => {
+    for (const name of ["macvlan", "bridge", "portmap", "calico", "host-local"]) plugin(name, ALL);
+    const seed = file("20-lannet.conf", { name: "lannet", type: "macvlan", ipam: hostLocal() });
+    const podman = file("30.conflist", {
+      cniVersion: "0.4.0",
+      name: "podman",
+      plugins: [{ type: "calico", ipam: hostLocal() }, { type: "portmap" }],
+    });
+    file("40.conflist", { cniVersion: "1.0.0", name: "calico", plugins: [{ type: "calico" }] });
+    file("50.conf", "{");
+    file("README", "");
+    const { files, commands } = await migrate();
+    expect(files.map(({ name, taken_over, ours, others }) => [name, taken_over, ours, others])).toEqual([
+      ["lannet", "yes", ["macvlan", "host-local"], []],
+      ["podman", "partly", ["host-local"], ["calico", "portmap"]],
+      ["calico", "no", [], ["calico"]],
+      [null, "unreadable", [], []],
+    ]);
+    expect(commands).toEqual([
+      `underlay cni install --bin-dir ${binDir} --plugins macvlan,host-local`,
+      `underlay cni check ${seed} --bin-dir ${binDir}`,
+      `underlay cni check ${podman} --bin-dir ${binDir}`,
+    ]);
+  });
+
+  test("prints commands that are commands of ours", async () => {
+    file("20.conf", { name: "n", type: "macvlan", ipam: hostLocal() });
+    for (const line of (await migrate()).commands) {
+      const words = line.split(" ").slice(1);
+      expect(() => findVerb(parseArgs(words).words)).not.toThrow();
+      const { verb } = findVerb(parseArgs(words).words);
+      expect(flagsOf(verb)).toEqual(expect.arrayContaining([...parseArgs(words).used]));
+    }
+  });
+
+  test("leaves a name to others when ours refuses one of its configurations", async () => {
+    file("20.conf", { name: "a", type: "macvlan", ipam: hostLocal() });
+    file("30.conf", { name: "b", type: "macvlan", mode: "source", ipam: hostLocal() });
+    const { files, commands } = await migrate();
+    expect(files.map(({ ours, others, problem }) => [ours, others, problem])).toEqual([
+      [["host-local"], ["macvlan"], null],
+      [["host-local"], ["macvlan"], 'unknown macvlan mode: "source"'],
+    ]);
+    expect(commands[0]).toEndWith("--plugins host-local");
+  });
+
+  test("for people", async () => {
+    const path = file("20-lannet.conf", { name: "lannet", type: "macvlan", ipam: hostLocal() });
+    const { out } = await host.run(`cni migrate ${netD} --bin-dir ${binDir}`);
+    expect(out.split("\n")).toEqual([
+      `${path}  lannet: all of it is served by Underlay then`,
+      "  Underlay  macvlan, host-local",
+      "",
+      "# What has these names now is kept aside; reservations of host-local are taken over as they are.",
+      `# The way back: underlay cni uninstall --bin-dir ${binDir}`,
+      `underlay cni install --bin-dir ${binDir} --plugins macvlan,host-local`,
+      `underlay cni check ${path} --bin-dir ${binDir}`,
+      "",
+    ]);
+    expect((await host.run(`cni migrate ${netD}/none`)).out).toBe("nothing to take over\n");
   });
 });

@@ -45,6 +45,17 @@ function foldersOf({ given, env }: Call): readonly string[] {
   return told.filter((folder) => folder !== "");
 }
 
+async function migrate(call: Call): Promise<number> {
+  const { given, io, args } = call;
+  const format = formatOf(given, ONE_FORMATS);
+  const { CONF_FOLDERS, migration } = await import("../cni/migrate.ts");
+  const told = given.flags.has("bin-dir") ? binDirOf(call) : undefined;
+  const answer = await migration(args.length > 0 ? args : CONF_FOLDERS, foldersOf(call), told);
+  const { migrateText } = await import("../cni/migrate-text.ts");
+  io.stdout(jsonOf(format, answer) ?? migrateText(answer));
+  return EXIT.done;
+}
+
 const FOLDERS = `${BIN_DIR}:/usr/lib/cni`;
 
 async function uninstall(call: Call): Promise<number> {
@@ -91,5 +102,16 @@ export const cniVerbs: readonly Verb[] = [
       "doctor does, and plugins are looked for in --bin-dir, which may be repeated, or on CNI_PATH. Plugins of others are asked for " +
       `their versions. Nothing is changed. Exits with ${EXIT.findings} when something fails.`,
     run: check,
+  },
+  {
+    words: "cni migrate",
+    args: ["[FOLDER...]"],
+    flags: ["output", "bin-dir"],
+    help: "tell which CNI configurations of this host Underlay could serve, and the commands for that",
+    more:
+      "Without FOLDER it looks at /etc/cni/net.d, and at /etc/rkt/net.d of old. A configuration stays as it is: what changes is who " +
+      "has its plugins' names. A name stays with whoever has it when a configuration has keys that our plugin refuses. " +
+      "Prints commands for a shell and does nothing.",
+    run: migrate,
   },
 ];
