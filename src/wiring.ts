@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createEngine, type WatchfulEngine } from "./engine/create.ts";
-import { asUnderlayError, UnderlayError } from "./lib/errors.ts";
+import { asUnderlayError, type UnderlayError } from "./lib/errors.ts";
 import type { KindFacts } from "./lib/host-facts.ts";
 import { OUR_LINK_NAME_BYTES } from "./lib/ifname.ts";
 import type { Log } from "./lib/log.ts";
@@ -28,9 +28,9 @@ import { threadPool } from "./netlink/thread-pool.ts";
 import { openStore } from "./store/sqlite.ts";
 import type { Store } from "./store/store.ts";
 import type { Libc } from "./sys/libc.ts";
-import { type Lock, tryLock } from "./sys/lock.ts";
 import { makeScratchNetns, type Netns, withNetns } from "./sys/netns.ts";
 import { faultPoints } from "./wiring/faults.ts";
+import { awaitLock } from "./wiring/parent-lock.ts";
 
 /** Puts the rooms together into the engine that a program runs on. No decision about networks is made here. */
 
@@ -132,7 +132,7 @@ export async function wireDaemon(
     parents: knownParents(kernelParents(kernel, bootId), watch),
     parentLinks: parentLinks(requests, deletes),
     hostLinks: hostLinks(requests, deletes, writeSysctl),
-    lockParent: (name) => awaitLock(libc, join(settings.runDir, "lock", `parent-${name}`)),
+    lockParent: (name) => awaitLock(libc, join(settings.runDir, "lock", `parent-${name}`), LOCK_PATIENCE),
     announce: announceOn(libc, requests),
     reaper,
     inside: linksInside((other, work) =>
@@ -159,24 +159,8 @@ export async function wireDaemon(
   return { engine, watch, kinds, collect, broken: broken.promise, close: () => kept.disposeAsync() };
 }
 
-/** Another process that makes or removes a parent is done in some 20 ms; one that is stopped never is. */
-const LOCK = { look: 10, patience: 5000 } as const;
-
-/** Throws `timeout` when another process keeps the lock. */
-async function awaitLock(libc: Libc, path: string): Promise<Lock> {
-  const deadline = performance.now() + LOCK.patience;
-  for (;;) {
-    const lock = tryLock(libc, path);
-    if (lock) return lock;
-    if (performance.now() > deadline) {
-      throw new UnderlayError(
-        "timeout",
-        `another process keeps the lock ${path}: \`fuser -v ${path}\` names it`,
-      );
-    }
-    await Bun.sleep(LOCK.look);
-  }
-}
+/** Milliseconds; a process that is stopped never gives a lock back. */
+const LOCK_PATIENCE = 5000;
 
 /** A disk that is full is told by the next write that matters. */
 function checkpoint(store: Store, log: Log): void {

@@ -1,11 +1,13 @@
 import type { Assigned, Attached, AttachRequest, ParentWish } from "../lib/attach.ts";
-import { UnderlayError } from "../lib/errors.ts";
+import { asUnderlayError, UnderlayError } from "../lib/errors.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { ContainerLinks, ParentLink } from "../links/container-links.ts";
 import type { Going } from "../links/gone-inside.ts";
+import { readVlanName } from "../links/parent/ref.ts";
 import { configure } from "../sandbox/configure.ts";
 import type { Sandbox, Sandboxes } from "../sandbox/sandbox.ts";
 import { verifyConfiguration } from "../sandbox/verify.ts";
+import type { ParentUsers } from "./parent-users.ts";
 import type { StepReached } from "./steps.ts";
 import type { Strays } from "./strays.ts";
 
@@ -46,6 +48,8 @@ export interface DetachRequest {
   /** Empty when the runtime does not know it any more. */
   readonly netns: string;
   readonly ifname: string;
+  /** Of whom and of what it was a user, where VLANs may have been made for it. */
+  readonly user?: { readonly owner: string; readonly parent: ParentWish };
   readonly giveBack?: () => Promise<void>;
 }
 
@@ -55,13 +59,27 @@ export interface AttachContext {
   readonly step: StepReached;
   /** Loaded when asked for: it looks into every netns, which one attachment never does. */
   readonly strays: () => Promise<Strays>;
+  /**
+   * Loaded when a parent is missing or was made by us: it opens the state database. Undefined when there is none, and
+   * no need of one.
+   */
+  readonly parentUsers: (need: "to join" | "to leave") => Promise<ParentUsers | undefined>;
+  /** What an operator should hear of, and a runtime need not. */
+  readonly warn: (text: string) => void;
 }
 
-export function attachments({ sandboxes, links, step, strays }: AttachContext): Attachments {
+export function attachments({
+  sandboxes,
+  links,
+  step,
+  strays,
+  parentUsers,
+  warn,
+}: AttachContext): Attachments {
   async function attach(request: AttachRequest): Promise<Attached> {
     using sandbox = openSandbox(request.netns);
     await using undo = new AsyncDisposableStack();
-    const parent = request.parent && (await parentOf(request.parent, sandbox));
+    const parent = request.parent && (await joined(request.owner, request.parent, sandbox, undo));
     if (parent) requireMtu(request.mtu, parent);
 
     step("attach.before-link");
@@ -91,6 +109,28 @@ export function attachments({ sandboxes, links, step, strays }: AttachContext): 
     throw new UnderlayError("not_found", `no network namespace at ${path}`, { inputs: { netns: path } });
   }
 
+  /** The parent, with the VLANs made that were missing. */
+  async function joined(
+    owner: string,
+    wish: ParentWish,
+    sandbox: Sandbox,
+    undo: AsyncDisposableStack,
+  ): Promise<ParentLink> {
+    const parent = vlanOf(wish) && (await sharedVlan(wish));
+    if (parent === undefined) return await parentOf(wish, sandbox);
+    const users = await parentUsers("to join");
+    const user = { owner, parent };
+    await users?.join(user);
+    undo.defer(() => users?.leave(user));
+    return await parentOf(wish, sandbox);
+  }
+
+  /** The name of a VLAN that we made, or may have to make; undefined of one that is there and is somebody else's. */
+  async function sharedVlan(wish: ParentWish): Promise<string | undefined> {
+    const found = await links.parent(wish, undefined);
+    return found?.marked === false ? undefined : wish.name;
+  }
+
   async function parentOf(wish: ParentWish, sandbox: Sandbox | undefined): Promise<ParentLink> {
     const parent = await links.parent(wish, sandbox);
     if (parent) return parent;
@@ -100,7 +140,7 @@ export function attachments({ sandboxes, links, step, strays }: AttachContext): 
   }
 
   /** The addresses are given back while the link goes: nothing keeps it from going any more. */
-  async function detach({ netns, ifname, giveBack }: DetachRequest): Promise<void> {
+  async function detach({ netns, ifname, user, giveBack }: DetachRequest): Promise<void> {
     using sandbox = netns === "" ? undefined : sandboxes(netns);
     let going: Going | undefined;
     await settleAll([
@@ -110,7 +150,22 @@ export function attachments({ sandboxes, links, step, strays }: AttachContext): 
       },
       () => giveBack?.(),
       () => going?.awaitGone(),
+      () => user && left(user),
     ]);
+  }
+
+  /** A database that cannot be used keeps no container from going: a GC, or the next boot, counts it no more. */
+  async function left({ owner, parent: wish }: NonNullable<DetachRequest["user"]>): Promise<void> {
+    const parent = vlanOf(wish) && (await sharedVlan(wish));
+    if (parent === undefined) return;
+    try {
+      const users = await parentUsers("to leave");
+      await users?.leave({ owner, parent });
+    } catch (thrown) {
+      const { code, message } = asUnderlayError(thrown);
+      if (code !== "state") throw thrown;
+      warn(`${parent} may stay, for it is not known who uses it: ${message}`);
+    }
   }
 
   async function verify(request: VerifyRequest): Promise<void> {
@@ -137,17 +192,27 @@ export function attachments({ sandboxes, links, step, strays }: AttachContext): 
   async function requireReady({ parent: wish, mtu }: ReadyRequest): Promise<string | undefined> {
     // A parent in the container is the container's affair: there is none yet.
     if (!wish || wish.inside) return undefined;
-    const parent = await parentOf(wish, undefined);
+    const vlan = vlanOf(wish);
+    const missing = vlan && !(await links.parent(wish, undefined));
+    const parent = await parentOf(missing ? { ...wish, name: vlan.link } : wish, undefined);
     requireMtu(mtu, parent);
-    return parent.name;
+    return missing ? wish.name : parent.name;
   }
 
   async function collect(isStray: (owner: string) => boolean): Promise<void> {
-    const { remove } = await strays();
-    await remove(isStray);
+    await settleAll([
+      async () => (await strays()).remove(isStray),
+      async () => (await parentUsers("to leave"))?.leaveAll(isStray),
+    ]);
   }
 
   return { attach, detach, verify, collect, requireReady };
+}
+
+/** The VLANs that a name says, where those may be made. */
+function vlanOf({ name, inside, makesVlans }: ParentWish) {
+  const vlan = makesVlans && !inside && name !== undefined ? readVlanName(name) : undefined;
+  return vlan && "vids" in vlan ? vlan : undefined;
 }
 
 /** The parent as it was found in place of the one that was wished for. */

@@ -45,6 +45,20 @@ export class Cache<Body extends { readonly owner: string }, Kind extends string 
     this.#note(row.body);
   }
 
+  /** Takes over what other processes wrote: of one record, or of all. */
+  reload(owner?: string): void {
+    const rows = owner === undefined ? this.#table.list() : [this.#table.get(owner)];
+    for (const known of owner === undefined ? [...this.#rows.keys()] : [owner]) {
+      this.#forget(known);
+      this.#rows.delete(known);
+    }
+    for (const row of rows) {
+      if (!row) continue;
+      this.#rows.set(row.id, row);
+      this.#note(row.body);
+    }
+  }
+
   async delete(owner: string): Promise<void> {
     await this.#table.delete(owner);
     this.#forget(owner);

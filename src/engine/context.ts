@@ -12,10 +12,11 @@ import type { ParentLinks } from "../links/parent/make.ts";
 import type { ParentMemory, Parents } from "../links/parent/parents.ts";
 import type { Reaper } from "../links/reaper.ts";
 import type { Survey } from "../links/survey.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, Table } from "../store/store.ts";
 import { Cache } from "./cache.ts";
 import { Queues } from "./queues.ts";
 import {
+  type AttachmentRecord,
   type EndpointRecord,
   type NetworkRecord,
   type ParentRecord,
@@ -59,6 +60,8 @@ export interface Context extends EngineParts {
   readonly networks: NetworkCache;
   readonly endpoints: EndpointCache;
   readonly ownedParents: Cache<ParentRecord>;
+  /** Not cached: other processes write it. */
+  readonly attachments: Table<AttachmentRecord>;
   readonly queues: Queues;
   readonly sightings: Sightings;
 }
@@ -86,11 +89,18 @@ export function cachesOf(store: Store): { networks: NetworkCache; endpoints: End
   };
 }
 
+export function parentTables(store: Store): Pick<Context, "ownedParents" | "attachments"> {
+  return {
+    ownedParents: new Cache(store.table<ParentRecord>("parents"), () => ({})),
+    attachments: store.table<AttachmentRecord>("attachments"),
+  };
+}
+
 export function makeContext(parts: EngineParts): Context {
   return {
     ...parts,
     ...cachesOf(parts.store),
-    ownedParents: new Cache(parts.store.table<ParentRecord>("parents"), () => ({})),
+    ...parentTables(parts.store),
     queues: new Queues(),
     sightings: new Sightings(),
   };

@@ -5,6 +5,26 @@ import { askedName, layersOf, type ParentLayer } from "../links/parent/plan.ts";
 import type { Context } from "./context.ts";
 import type { NetworkRecord, ParentRecord } from "./records.ts";
 
+/** What it stands on. Of networks a process of another protocol reads what the daemon wrote. */
+export interface OwnParentsContext
+  extends Pick<
+    Context,
+    | "ownedParents"
+    | "attachments"
+    | "parentLinks"
+    | "queues"
+    | "lockParent"
+    | "step"
+    | "log"
+    | "bootId"
+    | "clock"
+  > {
+  readonly networks: {
+    with(kind: "parent", name: string): readonly NetworkRecord[];
+    list(): NetworkRecord[];
+  };
+}
+
 /**
  * Parents that we made: VLANs and dummies. A link is ours when the record says so and the kernel does not contradict:
  * by its index in the boot in which it was made, else by its birth mark. Whatever else has its name is somebody's and
@@ -12,13 +32,13 @@ import type { NetworkRecord, ParentRecord } from "./records.ts";
  */
 export interface OwnParents {
   /**
-   * Does the work while nobody else makes or removes the links of that parent: a network is counted as soon as its
-   * record is written.
+   * Does the work while nobody else, in this process or another, makes or removes the links of that parent: a network or
+   * an attachment is counted as soon as its record is written.
    */
   hold<T>(layers: readonly ParentLayer[], work: () => Promise<T>): Promise<T>;
   /** Makes what is missing, lowest first. `judge` is asked once, before the first. Only while held. */
   make(layers: readonly ParentLayer[], judge?: (layer: ParentLayer) => Promise<void>): Promise<void>;
-  /** Removes what is ours and what no network uses any more, highest first. Only while held. */
+  /** Removes what is ours and what no network and no attachment uses any more, highest first. Only while held. */
   dropUnused(layers: readonly ParentLayer[]): Promise<void>;
   /**
    * Makes the parent of a network again; false when there was nothing to do, or what is gone was never ours: who made
@@ -27,11 +47,11 @@ export interface OwnParents {
   restore(network: NetworkRecord): Promise<boolean>;
   /** The same for these networks, or for all. What fails is logged, once for as long as it fails in the same way. */
   restoreAll(networks?: readonly NetworkRecord[]): Promise<void>;
-  /** Records that no network uses. */
+  /** Records that no network and no attachment uses. */
   unused(): ParentRecord[];
 }
 
-export function ownParents(context: Context): OwnParents {
+export function ownParents(context: OwnParentsContext): OwnParents {
   const { ownedParents: records, networks, parentLinks: links, step, log, bootId } = context;
   const failing = new Map<string, string>();
 
@@ -43,6 +63,7 @@ export function ownParents(context: Context): OwnParents {
       for (const { name } of layers) {
         const lock = await context.lockParent(name);
         locks.defer(() => lock.release());
+        records.reload(name);
       }
       return await work();
     });
@@ -104,7 +125,21 @@ export function ownParents(context: Context): OwnParents {
   }
 
   function isUsed(name: string): boolean {
-    return networks.with("parent", name).length > 0;
+    return networks.with("parent", name).length > 0 || attachedTo().has(name);
+  }
+
+  /** Names of the links that attachments of this boot hang on. */
+  function attachedTo(): ReadonlySet<string> {
+    const living = context.attachments.list().filter(({ body }) => body.bootId === bootId);
+    return new Set(living.flatMap(({ body }) => body.layers.map(({ name }) => name)));
+  }
+
+  function unused(): ParentRecord[] {
+    records.reload();
+    const attached = attachedTo();
+    return records
+      .list()
+      .filter(({ owner }) => networks.with("parent", owner).length === 0 && !attached.has(owner));
   }
 
   async function dropUnused(layers: readonly ParentLayer[]): Promise<void> {
@@ -133,7 +168,7 @@ export function ownParents(context: Context): OwnParents {
       return;
     }
     await links.remove(ifindex);
-    log("info", "a parent was removed with its last network", { parent });
+    log("info", "a parent was removed with its last user", { parent });
   }
 
   async function restore(network: NetworkRecord): Promise<boolean> {
@@ -200,7 +235,7 @@ export function ownParents(context: Context): OwnParents {
     dropUnused,
     restore,
     restoreAll,
-    unused: () => records.list().filter(({ owner }) => !isUsed(owner)),
+    unused,
   };
 }
 

@@ -61,6 +61,18 @@ export interface ParentRecord {
 }
 
 /**
+ * Somebody who hangs a link on VLANs that may be ours, beside the networks: one of those that are made in one go. All
+ * else of it is in its netns, and ends with that.
+ */
+export interface AttachmentRecord {
+  readonly owner: string;
+  readonly layers: readonly ParentLayer[];
+  /** A former boot's is nobody's any more. */
+  readonly bootId: string;
+  readonly createdAt: string;
+}
+
+/**
  * What the kernel lets only one link on a parent have: its MAC, or the addresses of links that have their parent's.
  * ipvlan_addr_busy of drivers/net/ipvlan knows those in all netns.
  */

@@ -39,6 +39,14 @@ export const PARENT_STEPS = [
   "parent.drop.after-record",
 ] as const;
 
+/** The same for attachments that are counted as users of parents. */
+export const USER_STEPS = [
+  "parent.join.before-record",
+  "parent.join.after-record",
+  "parent.leave.before-record",
+  "parent.leave.after-record",
+] as const;
+
 /** The same for the host's own links, on networks with `host_access`. */
 export const HOST_STEPS = [
   "host.make.before-link",
@@ -73,6 +81,7 @@ export const PAIR_STEPS = [
 export const ALL_STEPS = [
   ...STEPS,
   ...PARENT_STEPS,
+  ...USER_STEPS,
   ...HOST_STEPS,
   ...ATTACH_STEPS,
   ...PAIR_STEPS,

@@ -30,6 +30,8 @@ export interface ParentWish {
   readonly name?: string;
   /** It is looked for in the container, not on the host. */
   readonly inside: boolean;
+  /** VLANs that its name says are made on the host when they are missing, and go with their last user. */
+  readonly makesVlans?: true;
 }
 
 export interface AttachRequest {

@@ -1,5 +1,6 @@
 import type { ChildWish, ParentWish } from "../lib/attach.ts";
 import { UnderlayError } from "../lib/errors.ts";
+import { OUR_PARENT_GROUP } from "../lib/ifname.ts";
 import type { Conversation } from "../netlink/conversation.ts";
 import { IPVLAN_FLAG, IPVLAN_MODE } from "../netlink/kinds/ipvlan.ts";
 import { MACVLAN_MODE } from "../netlink/kinds/macvlan.ts";
@@ -31,6 +32,8 @@ export interface ParentLink {
   readonly mtu: number;
   /** Where it was found. */
   readonly inside: boolean;
+  /** It bears the birth mark of the parents that we make. */
+  readonly marked: boolean;
 }
 
 export interface WantedLink {
@@ -52,8 +55,9 @@ export function containerLinks(
     async parent(wish, inside) {
       const link = await resolveParent(lookupIn(at(wish.inside, inside)), refOf(wish.name));
       if (!link) return undefined;
-      const { name = "", mtu = 0 } = link.attrs;
-      return { name, mtu, ifindex: link.header.index, inside: wish.inside };
+      const { name = "", mtu = 0, group } = link.attrs;
+      const marked = group === OUR_PARENT_GROUP;
+      return { name, mtu, ifindex: link.header.index, inside: wish.inside, marked };
     },
     make(inside, { owner, ifname, parent, link, mtu }) {
       return bornInside(parent && !parent.inside ? home : inside.kernel, inside, {
@@ -85,7 +89,7 @@ export function containerLinks(
   };
 }
 
-function lookupIn(conversation: Conversation): Lookup {
+function lookupIn(conversation: Conversation): Lookup<Link> {
   return {
     link: (ref) => getLink(conversation, ref),
     routes: (family) => listRoutes(conversation, family),

@@ -8,6 +8,7 @@ export function memoryStore(seed = "00112233445566778899aabbccddeeff"): Store {
     networks: new Map(),
     endpoints: new Map(),
     parents: new Map(),
+    attachments: new Map(),
   };
   return {
     seed,

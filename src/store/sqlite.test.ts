@@ -52,7 +52,12 @@ storeContract("openStore", () => open(newDir()));
 
 /** One step on a table, by the few ids and versions that make them meet. */
 const step = fc.record({
-  table: fc.constantFrom("networks" as const, "endpoints" as const, "parents" as const),
+  table: fc.constantFrom(
+    "networks" as const,
+    "endpoints" as const,
+    "parents" as const,
+    "attachments" as const,
+  ),
   what: fc.constantFrom("put" as const, "put" as const, "delete" as const),
   id: fc.constantFrom("a", "b", "ä"),
   body: fc.jsonValue(),
@@ -75,6 +80,7 @@ test("the store in memory does what the one on disk does", async () => {
         store.table("networks").list(),
         store.table("endpoints").list(),
         store.table("parents").list(),
+        store.table("attachments").list(),
       ]);
       expect(memory).toEqual(disk);
       for (const store of stores) store.close();
@@ -158,6 +164,7 @@ describe("damaged and foreign databases", () => {
     const path = join(dir, DATABASE_FILE);
     const old = new Database(path);
     old.run("DROP TABLE parents");
+    old.run("DROP TABLE attachments");
     old.run("INSERT INTO networks VALUES ('a', 3, '{\"name\":\"lan\"}')");
     old.run("PRAGMA user_version = 1");
     old.close();
@@ -171,6 +178,7 @@ describe("damaged and foreign databases", () => {
       body: { name: "lan" },
     });
     expect(store.table("parents").list()).toEqual([]);
+    expect(store.table("attachments").list()).toEqual([]);
   });
 
   test.each([

@@ -15,6 +15,7 @@ const DURABILITY: Readonly<Record<TableName, Durability>> = {
   networks: "full",
   endpoints: "normal",
   parents: "full",
+  attachments: "normal",
 };
 
 /**

@@ -5,6 +5,7 @@ import { Conversation } from "../netlink/conversation.ts";
 import { NETLINK_ROUTE, openRequestSocket } from "../netlink/open.ts";
 import { inlineTransport } from "../netlink/transport.ts";
 import { sandboxes } from "../sandbox/sandbox.ts";
+import { writeAll } from "../sys/file.ts";
 import type { Libc } from "../sys/libc.ts";
 import type { Netns } from "../sys/netns.ts";
 import { spawnDetached } from "../sys/spawn.ts";
@@ -23,6 +24,9 @@ export function attachmentsOf(libc: Libc, env: Readonly<Record<string, string | 
     links: containerLinks(libc, converse(), deleting(libc)),
     step: faultPoints(env),
     strays: async () => (await import("./strays.ts")).straysOf(converse),
+    parentUsers: async (need) =>
+      (await import("./parent-users.ts")).parentUsersOf(libc, env, converse(), need),
+    warn: (text) => writeAll(libc, 2, new TextEncoder().encode(`underlay: ${text}\n`), "stderr"),
   });
 }
 

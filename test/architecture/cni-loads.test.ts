@@ -70,6 +70,13 @@ test("a plugin loads no daemon, no command line, no Docker, no judgement of host
   expect([...files].filter((file) => file.includes("sqlite"))).toEqual([]);
 });
 
+test("the state database is loaded for parents that we made or must make, and for nothing else", () => {
+  const opening = "src/wiring/parent-users.ts";
+  expect([...loadedBy(opening).files]).toContain("src/store/sqlite.ts");
+  expect(lazyImports("src/wiring/attachments.ts")).toContain(opening);
+  expect([...loadedBy("src/wiring/attachments.ts", "src/engine/attach.ts").files]).not.toContain(opening);
+});
+
 test("no plugin loads another's module", () => {
   const modules = pluginModules();
   const named = PLUGIN_NAMES.flatMap((name) => [`src/cni/plugins/${name}.ts`, `src/cni/ipam/${name}.ts`]);

@@ -38,12 +38,16 @@ export type Step =
 /** What came of a step. */
 export interface Said {
   readonly text: string;
+  /** 128 and the number of the signal that ended it. */
+  readonly code: number;
+  readonly stderr: string;
   /** Of an ADD that succeeded. */
   readonly result?: CniResult;
   readonly failure?: CniFailure;
 }
 
-const FOLDER = "/tmp/cni";
+/** CNI_PATH. */
+export const FOLDER = "/tmp/cni";
 const [FIELD, END] = ["\x1f", "\x1e"] as const;
 
 /** Makes the namespaces, with their masters up. */
@@ -52,19 +56,31 @@ export async function prepare(guest: Guest): Promise<void> {
     ip netns add ${netns}
     ip -n ${netns} link add ${master} type dummy
     ip -n ${netns} link set ${master} up`;
+  await installPlugins(guest);
+  await guest.must([HOST, POD].map(netns).join("\n"));
+}
+
+/** Once a boot. */
+export async function installPlugins(guest: Guest): Promise<void> {
   const links = PLUGIN_NAMES.map((name) => `ln -s ${PROGRAM} ${FOLDER}/${name}`);
-  await guest.must([`mkdir ${FOLDER}`, ...links, netns(HOST), netns(POD)].join("\n"));
+  await guest.must([`mkdir ${FOLDER}`, ...links].join("\n"));
 }
 
 /** Steps of several scripts, one after the other, in HOST. Throws for what the protocol forbids. */
-export async function inHost(guest: Guest, scripts: readonly (readonly Step[])[]): Promise<Said[][]> {
+export function inHost(guest: Guest, scripts: readonly (readonly Step[])[]): Promise<Said[][]> {
+  return said(guest, `ip netns exec ${HOST.netns} `, scripts);
+}
+
+/** The same in the guest's own netns. */
+export function inGuest(guest: Guest, scripts: readonly (readonly Step[])[]): Promise<Said[][]> {
+  return said(guest, "", scripts);
+}
+
+async function said(guest: Guest, enter: string, scripts: readonly (readonly Step[])[]): Promise<Said[][]> {
   const lines = scripts.flat().map(lineOf);
-  const text = await guest.must(
-    `exec ip netns exec ${HOST.netns} bash -eu <<'SCRIPT'\n${SHELL}${lines.join("\n")}\nSCRIPT`,
-    {
-      timeoutMs: 10_000 + 6000 * lines.length,
-    },
-  );
+  const text = await guest.must(`exec ${enter}bash -eu <<'SCRIPT'\n${SHELL}${lines.join("\n")}\nSCRIPT`, {
+    timeoutMs: 20_000 + 6000 * lines.length,
+  });
   const answers = text.split(END).slice(0, -1);
   let at = 0;
   return scripts.map((steps) => steps.map((step) => saidOf(step, answers[at++] ?? "")));
@@ -98,14 +114,16 @@ function lineOf(step: Step): string {
 }
 
 function saidOf(step: Step, answer: string): Said {
-  const [code = "", text = "", stderr = ""] = answer.split(FIELD);
-  if ("look" in step) return { text };
+  const [status = "", text = "", stderr = ""] = answer.split(FIELD);
+  const code = Number(status);
+  const came = { text, code, stderr };
+  if ("look" in step || code > 128) return came;
   const { verb, conf } = step;
   try {
-    const document = answerOf(verb, String(conf["type"]), { code: Number(code), stdout: text, stderr });
-    return { text, ...(verb === "ADD" && { result: resultOf(document) }) };
+    const document = answerOf(verb, String(conf["type"]), { code, stdout: text, stderr });
+    return { ...came, ...(verb === "ADD" && { result: resultOf(document) }) };
   } catch (thrown) {
-    if (thrown instanceof CniFailure) return { text, failure: thrown };
+    if (thrown instanceof CniFailure) return { ...came, failure: thrown };
     throw thrown;
   }
 }

@@ -46,6 +46,8 @@ const attacher = () =>
     links: containerLinks(libc, lan.requests, deleteElsewhere),
     step: () => undefined,
     strays: () => Promise.reject(new Error("not asked for")),
+    parentUsers: () => Promise.reject(new Error("not asked for")),
+    warn: () => undefined,
   });
 
 /** What the program does by starting itself anew. */

@@ -19,6 +19,7 @@ export type IpvlanKeys = ReturnType<typeof shape>;
 export const ipvlan: OnParentKind<ReturnType<typeof shape>> = {
   shape,
   withoutIpam: "those of prevResult",
+  makesVlans: true,
   wish({ mode: wantedMode, flag: wantedFlag, mac, runtimeConfig }) {
     const mode = oneOf(MODES, wantedMode, "mode");
     const flag = oneOf(FLAGS, wantedFlag, "flag");

@@ -20,6 +20,7 @@ export type MacvlanKeys = ReturnType<typeof shape>;
 export const macvlan: OnParentKind<MacvlanKeys> = {
   shape,
   withoutIpam: "no addresses",
+  makesVlans: true,
   wish(own, call) {
     const name = own.mode || MODES[0];
     const mode = MODES.find((known) => known === name);

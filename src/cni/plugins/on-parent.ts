@@ -21,6 +21,8 @@ export interface OnParentKind<Own> {
   readonly parent?: (call: Call) => string | undefined;
   /** It hangs on none, and `master` is a key like those that nobody knows. */
   readonly isParentless?: true;
+  /** VLANs that the name of the parent says are made when they are missing. */
+  readonly makesVlans?: true;
 }
 
 const commonShape = struct({
@@ -47,6 +49,7 @@ export function onParent<Own>(
     const parent: ParentWish = {
       inside: linkInContainer === true,
       ...(name !== undefined && { name }),
+      ...(kind.makesVlans && { makesVlans: true }),
     };
     return { ...common, on: { parent }, link };
   };
@@ -81,11 +84,15 @@ export function onParent<Own>(
     },
 
     async del(call) {
-      const type = ipamTypeOf(call);
+      const { type, parent } = leftOf(call);
       const { netns, ifname } = call.env;
       const giveBack = () => (type === "" ? Promise.resolve() : delegate.del(type, call));
       const engine = attachments();
-      await engine.detach({ netns, ifname, giveBack });
+      const user = kind.makesVlans && {
+        owner: ownerOf(call, call.env),
+        parent: { ...parent, makesVlans: true as const },
+      };
+      await engine.detach({ netns, ifname, ...(user && { user }), giveBack });
     },
 
     async check(call) {
@@ -110,7 +117,7 @@ export function onParent<Own>(
 
     /** Links first: an address may be given anew only when nobody has it. */
     async gc(call, valid) {
-      const type = ipamTypeOf(call);
+      const { type } = leftOf(call);
       await settleAll([
         () => valid && attachments().collect(isStrayOf(call, valid)),
         () => (type === "" ? undefined : delegate.gc(type, call)),
@@ -132,9 +139,17 @@ export function onParent<Own>(
 }
 
 /** A DEL needs nothing but this of a configuration, however wrong the rest has become. */
-function ipamTypeOf(call: Call): string {
-  return loadConf(call.conf, struct({ ipam: ipamShape })).ipam.type;
+function leftOf({ conf }: Call): { readonly type: string; readonly parent: ParentWish } {
+  const { ipam, master, linkInContainer } = loadConf(conf, leftShape);
+  const parent = {
+    inside: linkInContainer === true,
+    ...(typeof master === "string" && master !== "" && { name: master }),
+  };
+  return { type: ipam.type, parent };
 }
+
+const anything: Shape<unknown> = (value) => value;
+const leftShape = struct({ ipam: ipamShape, master: anything, linkInContainer: anything });
 
 function ownerOf({ name }: Call, { containerId, ifname }: AttachmentId): string {
   return `${networkPrefix(name)}${containerId}/${ifname}`;

@@ -5,10 +5,15 @@ import type { ParentLink, Reading } from "./reading.ts";
 import { nameAsked, type ParentRef } from "./ref.ts";
 
 /** As much of the home namespace as a reference is resolved with. */
-export type Lookup = Pick<Reading, "link" | "routes">;
+export interface Lookup<L extends ParentLink = ParentLink> extends Pick<Reading, "routes"> {
+  link(ref: LinkRef): Promise<L | undefined>;
+}
 
 /** The link that a reference means now, or undefined. `auto` is the link of the best default route, IPv4 before IPv6. */
-export async function resolveParent(reading: Lookup, ref: ParentRef): Promise<ParentLink | undefined> {
+export async function resolveParent<L extends ParentLink>(
+  reading: Lookup<L>,
+  ref: ParentRef,
+): Promise<L | undefined> {
   switch (ref.how) {
     case "dummy":
       return undefined;
@@ -20,7 +25,7 @@ export async function resolveParent(reading: Lookup, ref: ParentRef): Promise<Pa
   }
 }
 
-async function defaultRouteLink(reading: Lookup): Promise<ParentLink | undefined> {
+async function defaultRouteLink<L extends ParentLink>(reading: Lookup<L>): Promise<L | undefined> {
   const ifindex = defaultLink(await reading.routes(4), await reading.routes(6));
   return ifindex === undefined ? undefined : reading.link({ ifindex });
 }

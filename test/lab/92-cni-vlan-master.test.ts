@@ -1,0 +1,205 @@
+import { expect } from "bun:test";
+import { PARENT_STEPS, USER_STEPS } from "../../src/engine/steps.ts";
+import type { CniConf } from "../ground/cni.ts";
+import { PROGRAM, STATE_DIR } from "../ground/daemon.ts";
+import { DRIVER } from "../ground/scene.ts";
+import { createNetwork, deleteNetwork, idOf } from "../live/docker-calls.ts";
+import { FOLDER, inGuest, installPlugins, type Said, type Step } from "./cni.ts";
+import { IPVLAN, names, say } from "./parents.ts";
+import { type Lab, scenariosIn } from "./scenario.ts";
+import { quoted } from "./services.ts";
+
+/** VLANs that CNI attachments ask for, beside those of Docker networks: made with the first user, removed with the last. */
+
+const scenario = scenariosIn("newest");
+
+const NET = idOf(1);
+const create = createNetwork(NET, { parent: "lan0.50" });
+const remove = deleteNetwork(NET);
+
+const confOf = (master: string, more: CniConf = {}): CniConf => ({
+  cniVersion: "1.1.0",
+  name: "vlans",
+  type: "macvlan",
+  master,
+  ipam: { type: "host-local", subnet: "10.9.0.0/24" },
+  ...more,
+});
+const envOf = (pod: number) => ({
+  CNI_CONTAINERID: `c${pod}`,
+  CNI_NETNS: `/run/netns/c${pod}`,
+  CNI_IFNAME: "eth0",
+});
+const add = (pod: number, conf: CniConf, env = {}): Step => ({
+  verb: "ADD",
+  conf,
+  env: { ...envOf(pod), ...env },
+});
+const del = (pod: number, conf: CniConf, env = {}): Step => ({
+  verb: "DEL",
+  conf,
+  env: { ...envOf(pod), ...env },
+});
+const killed = (step: string) => ({ UNDERLAY_FAULT: `${step}:kill` });
+const VLANS: Step = { look: "ip -o link show type vlan | cut -d' ' -f2" };
+const PODS = 16;
+
+/** Rows of tables of the database, which the program's own runtime can read. */
+const TABLES = `const { Database } = require("bun:sqlite");
+  const db = new Database("${STATE_DIR}/underlay.db", { readonly: true });
+  const ids = (table) => db.query("SELECT id FROM " + table + " ORDER BY id").all().map(({ id }) => id);
+  console.log(JSON.stringify([ids("parents"), ids("attachments")]));`;
+const ROWS: Step = { look: `BUN_BE_BUN=1 ${PROGRAM} -e ${quoted(TABLES)}` };
+const NOTHING = JSON.stringify([[], []]);
+
+async function succeed({ guest }: Lab, ...steps: readonly Step[]): Promise<Said[]> {
+  const [said = []] = await inGuest(guest, [steps]);
+  expect(said.map(({ failure, code, stderr }) => failure ?? (code === 0 ? "" : `${code} ${stderr}`))).toEqual(
+    steps.map(() => ""),
+  );
+  return said;
+}
+
+async function makePods({ guest }: Lab): Promise<void> {
+  await installPlugins(guest);
+  await guest.must(`for i in $(seq ${PODS}); do ip netns add c$i; done; mkdir -p /var/lib/cni`);
+}
+
+scenario("a VLAN that is there already is used as it is, and no database is opened", async (lab) => {
+  await makePods(lab);
+  await lab.guest.must("ip link add link lan0 name lan0.40 type vlan id 40; ip link set lan0.40 up");
+  const conf = confOf("lan0.40");
+  const ls: Step = { look: `ls ${STATE_DIR}` };
+  const said = await succeed(lab, add(1, conf), ls, del(1, conf), VLANS);
+  expect(said[1]?.text).not.toContain("underlay.db");
+  expect(said[3]?.text).toStartWith("lan0.40@lan0");
+  await lab.guest.must("ip link del lan0.40");
+});
+
+scenario("STATUS is ready when the VLAN could be made, and not when it could not", async (lab) => {
+  const [[fine, none] = []] = await inGuest(lab.guest, [
+    [
+      { verb: "STATUS", conf: confOf("lan0.50") },
+      { verb: "STATUS", conf: confOf("lan7.50") },
+    ],
+  ]);
+  expect(fine?.failure).toBeUndefined();
+  expect(none?.failure).toMatchObject({ code: 50, message: "no link is called lan7" });
+});
+
+scenario("a VLAN of Docker and CNI goes with its last user, whichever that is", async (lab) => {
+  const conf = confOf("lan0.50");
+  const ipvlan = confOf("lan0.50", { type: "ipvlan" });
+  const daemon = await lab.services.underlay();
+  await say(lab, DRIVER, create);
+  await succeed(lab, add(1, conf));
+  await say(lab, DRIVER, remove);
+  expect(JSON.parse(await lab.services.cli("gc", "-o", "json")).actions).toEqual([]);
+  const [link, , vlans] = await succeed(lab, { look: "ip -n c1 link show eth0" }, del(1, conf), VLANS);
+  expect([link?.text, vlans?.text]).toEqual([expect.stringContaining("eth0@"), ""]);
+
+  await succeed(lab, add(2, ipvlan));
+  await say(lab, IPVLAN, create);
+  await succeed(lab, del(2, ipvlan));
+  expect(await names(lab, "vlan")).toEqual(["lan0.50"]);
+  await say(lab, IPVLAN, remove);
+  expect(await names(lab, "vlan")).toEqual([]);
+  daemon.signal("SIGTERM");
+  await daemon.ended;
+  expect((await succeed(lab, ROWS))[0]?.text).toBe(NOTHING);
+});
+
+scenario(
+  "ADDs that come together on a new VLAN make it once; a GC takes it with them",
+  async (lab) => {
+    const conf = confOf("lan0.60.61");
+    const each = Object.entries({ ...envOf(1), CNI_COMMAND: "ADD", CNI_PATH: FOLDER })
+      .map(([name, value]) => `${name}=${value.replace("c1", "c$i")}`)
+      .join(" ");
+    const together = `for i in $(seq ${PODS}); do
+      env ${each} ${FOLDER}/macvlan <<<${quoted(JSON.stringify(conf))} >/tmp/added.$i 2>&1 &
+    done; wait; grep -h msg /tmp/added.* || cat /tmp/added.* | grep -o 10.9.0.*/24 | sort -u | wc -l`;
+    const others = Array.from({ length: PODS - 1 }, (_, i) => ({ containerID: `c${i + 2}`, ifname: "eth0" }));
+    const gc = (valid: readonly object[]): Step => ({
+      verb: "GC",
+      conf: { ...conf, "cni.dev/valid-attachments": valid },
+    });
+    const [added, made, rows, , stayed, , gone, left] = await succeed(
+      lab,
+      { look: together },
+      VLANS,
+      ROWS,
+      gc(others),
+      VLANS,
+      gc([]),
+      VLANS,
+      ROWS,
+    );
+    expect(added?.text).toBe(`${PODS}`);
+    for (const vlans of [made, stayed]) expect(vlans?.text.split("\n")).toHaveLength(2);
+    expect(JSON.parse(rows?.text ?? "")).toMatchObject([["lan0.60", "lan0.60.61"], { length: PODS }]);
+    expect([gone?.text, left?.text]).toEqual(["", NOTHING]);
+  },
+  { timeoutMs: 300_000 },
+);
+
+scenario(
+  "killed at each step, a DEL leaves nothing, and so does a GC",
+  async (lab) => {
+    const conf = confOf("lan0.70");
+    const steps = [...PARENT_STEPS, ...USER_STEPS];
+    const atEnd = (step: string) => /^parent\.(drop|leave)/.test(step);
+    const gc: Step = { verb: "GC", conf: { ...conf, "cni.dev/valid-attachments": [] } };
+    const scripts = steps.map((step, i) => [
+      ...(atEnd(step) ? [add(1, conf), del(1, conf, killed(step))] : [add(1, conf, killed(step))]),
+      i % 3 === 0 ? gc : del(1, conf),
+      VLANS,
+    ]);
+    const said = await inGuest(lab.guest, [...scripts, [ROWS]]);
+    for (const [i, step] of steps.entries()) {
+      const these = said[i] ?? [];
+      const codes = [...(atEnd(step) ? [0] : []), 128 + 9, 0, 0];
+      expect([step, ...these.map(({ code }) => code)]).toEqual([step, ...codes]);
+      expect([step, these.at(-1)?.text]).toEqual([step, ""]);
+    }
+    expect(said.at(-1)?.[0]?.text).toBe(NOTHING);
+  },
+  { timeoutMs: 300_000 },
+);
+
+scenario("a DEL needs neither the VLAN nor the database", async (lab) => {
+  const conf = confOf("lan0.50");
+  const [, , , vanished] = await succeed(
+    lab,
+    add(1, conf),
+    { look: "ip link del lan0.50" },
+    del(1, conf),
+    ROWS,
+    add(1, conf),
+  );
+  expect(vanished?.text).toBe(NOTHING);
+  const damage: Step = {
+    look: `mv ${STATE_DIR}/underlay.db /tmp; rm ${STATE_DIR}/underlay.db-*; echo damaged >${STATE_DIR}/underlay.db`,
+  };
+  const reserved: Step = { look: "ls /var/lib/cni/networks/vlans" };
+  const said = await succeed(lab, damage, del(1, conf), { look: "ip -n c1 -br link" }, reserved, VLANS);
+  expect(said[1]?.stderr).toContain("lan0.50 may stay, for it is not known who uses it: state database:");
+  expect(said[2]?.text).not.toContain("eth0");
+  expect(said[3]?.text).not.toMatch(/^10\.9/m);
+  expect(said[4]?.text).toStartWith("lan0.50@lan0");
+  await lab.guest.must(`rm ${STATE_DIR}/underlay.db*; ip link del lan0.50`);
+});
+
+scenario("after a power cut the next ADD makes the VLAN again", async (lab) => {
+  const conf = confOf("lan0.50");
+  await succeed(lab, add(1, conf), { look: "sync" });
+  await lab.guest.cut();
+  await lab.guest.boot();
+  await makePods(lab);
+  const [, made, , gone] = await succeed(lab, add(2, conf), VLANS, del(2, conf), VLANS);
+  expect([made?.text.replace(/@.*/, ""), gone?.text]).toEqual(["lan0.50", ""]);
+  const daemon = await lab.services.underlay();
+  daemon.signal("SIGTERM");
+  await daemon.ended;
+  expect(JSON.parse((await succeed(lab, ROWS))[0]?.text ?? "")[0]).toEqual([]);
+});
