@@ -163,7 +163,7 @@ export function entriesIn(libc: Libc, directory: OpenFile): Entry[] {
     const got = checked(
       libc,
       `list ${directory.path}`,
-      libc.call.getdents64(directory.fd, buffer, buffer.length),
+      libc.files.getdents64(directory.fd, buffer, buffer.length),
     );
     if (got === 0) return entries;
     for (let at = 0; at < got; ) {
@@ -183,17 +183,17 @@ export function namesIn(libc: Libc, directory: OpenFile): string[] {
 
 /** Makes the directory and those above it; one that is there is success. */
 export function makeDirectories(libc: Libc, path: string, mode: number): void {
-  if (libc.call.mkdir(cString(path), mode) === 0 || namedErrno(libc, ["EEXIST"])) return;
+  if (libc.files.mkdir(cString(path), mode) === 0 || namedErrno(libc, ["EEXIST"])) return;
   const errno = libc.errno();
   const above = path.slice(0, path.lastIndexOf("/"));
   if (errnoName(errno) !== "ENOENT" || above === "") throw errnoError(`make ${path}`, errno);
   makeDirectories(libc, above, mode);
-  checked(libc, `make ${path}`, libc.call.mkdir(cString(path), mode));
+  checked(libc, `make ${path}`, libc.files.mkdir(cString(path), mode));
 }
 
 /** A second name for a file. False when the name is taken: of several that want it, one gets it. */
 export function linkFile(libc: Libc, from: string, to: string): boolean {
-  const result = libc.call.link(cString(from), cString(to));
+  const result = libc.files.link(cString(from), cString(to));
   if (result === -1 && namedErrno(libc, ["EEXIST"])) return false;
   checked(libc, `make ${to}`, result);
   return true;
@@ -209,7 +209,7 @@ export function openUnnamed(libc: Libc, directory: string, mode: number): OpenFi
 /** Gives it one, at once. False when the name is taken. Needs /proc. */
 export function nameFile(libc: Libc, file: OpenFile, to: string): boolean {
   const from = cString(`/proc/self/fd/${file.fd}`);
-  const result = libc.call.linkat(AT_FDCWD, from, AT_FDCWD, cString(to), AT_SYMLINK_FOLLOW);
+  const result = libc.files.linkat(AT_FDCWD, from, AT_FDCWD, cString(to), AT_SYMLINK_FOLLOW);
   if (result === -1 && namedErrno(libc, ["EEXIST"])) return false;
   checked(libc, `make ${to}`, result);
   return true;
@@ -217,7 +217,7 @@ export function nameFile(libc: Libc, file: OpenFile, to: string): boolean {
 
 /** An exclusive flock(2), held until the file is closed; false when another process has it. */
 export function lockOpen(libc: Libc, file: OpenFile): boolean {
-  const result = libc.call.flock(file.fd, LOCK_EX | LOCK_NB);
+  const result = libc.files.flock(file.fd, LOCK_EX | LOCK_NB);
   if (result === -1 && namedErrno(libc, ["EAGAIN"])) return false;
   checked(libc, `lock ${file.path}`, result);
   return true;
@@ -225,12 +225,12 @@ export function lockOpen(libc: Libc, file: OpenFile): boolean {
 
 /** Puts a file in another's place, at once. */
 export function renameFile(libc: Libc, from: string, to: string): void {
-  checked(libc, `replace ${to}`, libc.call.rename(cString(from), cString(to)));
+  checked(libc, `replace ${to}`, libc.files.rename(cString(from), cString(to)));
 }
 
 /** False when it was gone already. */
 export function unlinkFile(libc: Libc, path: string): boolean {
-  const result = libc.call.unlink(cString(path));
+  const result = libc.files.unlink(cString(path));
   if (result === -1 && namedErrno(libc, ["ENOENT"])) return false;
   checked(libc, `remove ${path}`, result);
   return true;
@@ -238,20 +238,20 @@ export function unlinkFile(libc: Libc, path: string): boolean {
 
 /** As many bytes as are there, from that place on. */
 export function readAt(libc: Libc, file: OpenFile, into: Uint8Array, at: number): number {
-  return checked(libc, `read ${file.path}`, libc.call.pread(file.fd, into, into.length, at));
+  return checked(libc, `read ${file.path}`, libc.files.pread(file.fd, into, into.length, at));
 }
 
 export function writeAt(libc: Libc, file: OpenFile, bytes: Uint8Array, at: number): void {
-  checked(libc, `write ${file.path}`, libc.call.pwrite(file.fd, bytes, bytes.length, at));
+  checked(libc, `write ${file.path}`, libc.files.pwrite(file.fd, bytes, bytes.length, at));
 }
 
 export function truncateFile(libc: Libc, file: OpenFile, size: number): void {
-  checked(libc, `resize ${file.path}`, libc.call.ftruncate(file.fd, size));
+  checked(libc, `resize ${file.path}`, libc.files.ftruncate(file.fd, size));
 }
 
 /** Sets the time of the last change; the last access stays. Nanoseconds since the epoch. */
 export function setModified(libc: Libc, file: OpenFile, time: bigint): void {
   const UTIME_OMIT = (1n << 30n) - 2n;
   const times = BigInt64Array.of(0n, UTIME_OMIT, time / 1_000_000_000n, time % 1_000_000_000n);
-  checked(libc, `set the time of ${file.path}`, libc.call.futimens(file.fd, times));
+  checked(libc, `set the time of ${file.path}`, libc.files.futimens(file.fd, times));
 }

@@ -20,7 +20,7 @@ export function tryLockDirectory(libc: Libc, path: string): Lock | undefined {
 }
 
 function lockOpened(libc: Libc, fd: number, path: string): Lock | undefined {
-  if (libc.call.flock(fd, LOCK_EX | LOCK_NB) === 0) return { release: () => closeSync(fd) };
+  if (libc.files.flock(fd, LOCK_EX | LOCK_NB) === 0) return { release: () => closeSync(fd) };
   const errno = libc.errno();
   closeSync(fd);
   if (errnoName(errno) === "EAGAIN") return undefined;

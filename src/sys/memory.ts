@@ -17,6 +17,6 @@ export function releaseCode(libc: Libc): void {
     if (start === undefined || end === undefined || path !== program) continue;
     const from = BigInt(`0x${start}`);
     const length = BigInt(`0x${end}`) - from;
-    checked(libc, "release code", libc.call.madvise(from, length, MADV_DONTNEED));
+    checked(libc, "release code", libc.threads.madvise(from, length, MADV_DONTNEED));
   }
 }

@@ -99,7 +99,7 @@ export function socketInNetns(
 export function makeScratchNetns(libc: Libc): Netns {
   const home = homeNetns(libc);
   try {
-    checked(libc, "make a network namespace", libc.call.unshare(CLONE_NEWNET));
+    checked(libc, "make a network namespace", libc.threads.unshare(CLONE_NEWNET));
     try {
       return { ...homeNetns(libc), path: "scratch" };
     } finally {

@@ -32,7 +32,7 @@ export function notifyManager(libc: Libc, socketPath: string, state: readonly st
     checked(
       libc,
       "notify the service manager",
-      libc.call.sendto(fd, message, message.length, SEND_FLAGS, address, address.length),
+      libc.threads.sendto(fd, message, message.length, SEND_FLAGS, address, address.length),
     );
   } finally {
     libc.call.close(fd);

@@ -79,7 +79,7 @@ function packetSocket(libc: Libc, fd: number): PacketSocket {
       for (;;) {
         const left = Math.ceil(deadline - performance.now());
         if (left <= 0) return undefined;
-        if (libc.call.poll(poll, 1, left) === -1 && !isPassing(libc.errno()))
+        if (libc.threads.poll(poll, 1, left) === -1 && !isPassing(libc.errno()))
           throw errnoError("wait for a frame", libc.errno());
         const length = received();
         if (length >= 0) return buffer.slice(0, length);

@@ -180,7 +180,7 @@ export interface Doorbell {
 }
 
 export function openDoorbell(libc: Libc): Doorbell {
-  const fd = checked(libc, "open an eventfd", libc.call.eventfd(0, EFD_CLOEXEC));
+  const fd = checked(libc, "open an eventfd", libc.threads.eventfd(0, EFD_CLOEXEC));
   const one = new Uint8Array(BigUint64Array.of(1n).buffer);
   return {
     fd,
@@ -207,7 +207,7 @@ export function awaitReadable(
   view.setInt32(8, doorbellFd, true);
   view.setInt16(12, POLLIN, true);
   const ready = retryInterrupted(libc, "wait for a netlink event", () =>
-    libc.call.poll(fds, 2, milliseconds),
+    libc.threads.poll(fds, 2, milliseconds),
   );
   if (ready === 0) return "quiet";
   return view.getInt16(14, true) === 0 ? "readable" : "rung";

@@ -12,7 +12,7 @@ const O_RDWR = 2;
  * our own output sees its end with ours. Throws `kernel`.
  */
 export function spawnDetached(libc: Libc, argv: readonly string[], stdinFd: number): void {
-  const { call } = libc;
+  const { spawn } = libc;
   const words = argv.map((word) => new TextEncoder().encode(`${word}\0`));
   const nowhere = new TextEncoder().encode("/dev/null\0");
   const pointers = BigUint64Array.from([...words.map((word) => BigInt(ptr(word))), 0n]);
@@ -20,15 +20,15 @@ export function spawnDetached(libc: Libc, argv: readonly string[], stdinFd: numb
   const [actions, attributes] = [new Uint8Array(OPAQUE_BYTES), new Uint8Array(OPAQUE_BYTES)];
   const pid = new Int32Array(1);
 
-  call.posix_spawn_file_actions_init(actions);
-  call.posix_spawn_file_actions_adddup2(actions, stdinFd, 0);
-  for (const fd of [1, 2]) call.posix_spawn_file_actions_addopen(actions, fd, nowhere, O_RDWR, 0);
-  call.posix_spawnattr_init(attributes);
-  call.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID);
+  spawn.posix_spawn_file_actions_init(actions);
+  spawn.posix_spawn_file_actions_adddup2(actions, stdinFd, 0);
+  for (const fd of [1, 2]) spawn.posix_spawn_file_actions_addopen(actions, fd, nowhere, O_RDWR, 0);
+  spawn.posix_spawnattr_init(attributes);
+  spawn.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID);
   const [program] = words;
   if (!program) throw new RangeError("no program to start");
-  const errno = call.posix_spawn(pid, program, actions, attributes, pointers, environment);
-  call.posix_spawn_file_actions_destroy(actions);
+  const errno = spawn.posix_spawn(pid, program, actions, attributes, pointers, environment);
+  spawn.posix_spawn_file_actions_destroy(actions);
   // Naming the words here keeps them alive until here: the kernel reads them by address.
   if (errno !== 0)
     throw errnoError(`start ${words.map((word) => new TextDecoder().decode(word)).join(" ")}`, errno);
