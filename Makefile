@@ -58,6 +58,7 @@ bench: dist/underlay
 	@$(BUN) bench/driver.ts
 	@$(BUN) bench/docker.ts
 	@$(BUN) bench/cni.ts
+	@$(BUN) bench/netavark.ts
 	@$(BUN) bench/vlans.ts
 	@$(BUN) bench/vlan-lab.ts
 

@@ -2,8 +2,9 @@
  * Times whole processes: reads calls from stdin, one a line, and prints how long each took and how long it had a CPU,
  * in microseconds.
  *
- *     LABEL <tab> PROGRAM <tab> FILE-FOR-STDIN <tab> NAME=VALUE <tab> NAME=VALUE ...
+ *     LABEL <tab> PROGRAM <tab> FILE-FOR-STDIN <tab> NAME=VALUE <tab> ARGUMENT ...
  *
+ * Words with an equals sign are the environment, others arguments.
  * The clock runs from posix_spawn to waitpid. A call that fails ends all, with what it said.
  */
 #define _GNU_SOURCE
@@ -57,11 +58,15 @@ int main(void) {
     posix_spawn_file_actions_addopen(&files, 0, words[2], O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, said, 1);
     posix_spawn_file_actions_adddup2(&files, said, 2);
-    char *argv[] = {words[1], NULL};
+    char *argv[MOST_WORDS + 1] = {words[1]}, *env[MOST_WORDS + 1] = {0};
+    int arguments = 1, variables = 0;
+    for (int i = 3; i < count; i++)
+      if (strchr(words[i], '=')) env[variables++] = words[i];
+      else argv[arguments++] = words[i];
     pid_t child;
     int status;
     double start = microseconds();
-    if (posix_spawn(&child, words[1], &files, NULL, argv, words + 3) != 0) fail(words[1]);
+    if (posix_spawn(&child, words[1], &files, NULL, argv, env) != 0) fail(words[1]);
     struct rusage used;
     wait4(child, &status, 0, &used);
     double took = microseconds() - start;
