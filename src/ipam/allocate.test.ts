@@ -114,4 +114,13 @@ describe("addresses asked for", () => {
   test("of no set are left", () => {
     expect(matchWishes(sets, [ip("192.0.2.1")]).left.map(formatIp)).toEqual(["192.0.2.1"]);
   });
+
+  test.each(["192.168.1.2", "192.168.1.6"])(
+    "outside of the range of their subnet are left: %s",
+    (address) => {
+      const bounds = { rangeStart: "192.168.1.3", rangeEnd: "192.168.1.5" };
+      const narrow = parseRangeSets([[text("192.168.1.0/29", bounds)]]);
+      expect(matchWishes(narrow, [ip(address)])).toEqual({ bySet: [undefined], left: [ip(address)] });
+    },
+  );
 });
