@@ -1,9 +1,9 @@
 import type { Assigned } from "../lib/attach.ts";
 import { UnderlayError } from "../lib/errors.ts";
-import type { LinkEnd, Pair, PairKey, PairRequest, SetOnHost } from "../lib/pair.ts";
+import type { Pair, PairKey, PairRequest, SetOnHost } from "../lib/pair.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { Going } from "../links/gone-inside.ts";
-import type { HostSide } from "../links/host-side.ts";
+import type { Connected, HostSide, ToldSide } from "../links/host-side.ts";
 import type { Masquerade } from "../links/veth/masquerade.ts";
 import type { VethPairs } from "../links/veth/pair.ts";
 import type { Configuration, Target } from "../sandbox/configure.ts";
@@ -29,11 +29,7 @@ export interface Pairs {
   requireReady(wish: Pick<PairRequest, "masquerade">): Promise<void>;
 }
 
-export interface PairAttached extends Pair {
-  /** What the pair is connected to. */
-  readonly master?: LinkEnd;
-  /** Links of the host that were needed beside it. */
-  readonly others: readonly LinkEnd[];
+export interface PairAttached extends Pair, Connected {
   readonly assigned: Assigned;
 }
 
@@ -43,6 +39,7 @@ export interface PairVerifyRequest extends Pick<PairRequest, "key" | "netns" | "
   /** The netns, as it was told when the pair was made. */
   readonly toldNetns: string;
   readonly toldMac?: string;
+  readonly toldLinks: ToldSide["links"];
   readonly assigned: Assigned;
 }
 
@@ -85,12 +82,16 @@ export function pairs(context: PairContext): Pairs {
     if (addresses && giveBack) undo.defer(giveBack);
     const assigned = addresses ? await addresses() : NOTHING;
     step("pair.after-addresses");
-    const { detectDuplicates = false, keepDown } = request;
+    const { detectDuplicates, keepDown = false } = request;
     const target = { ifindex: pair.inside.ifindex, ifname: key.ifname };
-    if (!keepDown) await configure(sandbox, target, { ...assigned, detectDuplicates });
+    if (!keepDown)
+      await configure(sandbox, target, {
+        ...assigned,
+        ...(detectDuplicates !== undefined && { detectDuplicates }),
+      });
     step("pair.after-configure");
 
-    const others = await side.connect(pair, assigned.addresses);
+    const connected = await side.connect(pair, assigned.addresses, !keepDown);
     if (side.forwards) setOnHost(forwarding(assigned));
     step("pair.after-connect");
     if (request.masquerade && assigned.addresses.length > 0) {
@@ -104,7 +105,7 @@ export function pairs(context: PairContext): Pairs {
     step("pair.after-masquerade");
 
     undo.move();
-    return { ...pair, others, assigned, ...(master && { master }) };
+    return { ...pair, ...connected, assigned };
   }
 
   function openSandbox(path: string): Sandbox {
@@ -133,10 +134,11 @@ export function pairs(context: PairContext): Pairs {
   }
 
   async function verify(request: PairVerifyRequest): Promise<void> {
-    const { key, mtu, toldMac, assigned } = request;
+    const { key, mtu, toldMac, toldLinks, assigned } = request;
     using sandbox = openSandbox(request.netns);
     requireSameNetns(request, sandbox);
-    const { host, inside } = await context.pairs.find(sandbox, key);
+    const pair = await context.pairs.find(sandbox, key);
+    const { inside } = pair;
     const differences = [
       ...(mtu === undefined || mtu === 0 || inside.mtu === mtu
         ? []
@@ -149,7 +151,7 @@ export function pairs(context: PairContext): Pairs {
       throw new UnderlayError("conflict", `link ${key.ifname} of the container: ${differences.join("; ")}`);
     }
     await verifyConfiguration(sandbox, key.ifname, assigned);
-    await side.verify(host, assigned.addresses);
+    await side.verify(pair, { addresses: assigned.addresses, links: toldLinks });
   }
 
   /** By inode: the same netns has several paths. */

@@ -42,6 +42,11 @@ export function isZeroMac(mac: Mac): boolean {
   return mac === ZERO_MAC;
 }
 
+/** A locally administered unicast address that nobody has had. */
+export function randomMac(): Mac {
+  return deriveMac(crypto.randomUUID());
+}
+
 /** A locally administered unicast address (IEEE 802 section 8.4) that is the same for the same parts. */
 export function deriveMac(...parts: readonly string[]): Mac {
   const bytes = sha256("mac", ...parts).slice(0, 6);

@@ -55,3 +55,32 @@ export interface HostSetting {
 }
 
 export type SetOnHost = (settings: readonly HostSetting[]) => void;
+
+/** The bridge of the host that a pair's other end is a port of, and how. */
+export interface BridgeWish {
+  readonly name: string;
+  /** Bytes, for a bridge that is made; absent: the kernel's 1500. */
+  readonly mtu?: number;
+  /** It passes on to the host what is for nobody. */
+  readonly promisc: boolean;
+  /** What comes from a port may leave by it. */
+  readonly hairpin: boolean;
+  /** Isolated ports do not reach each other. */
+  readonly isolated: boolean;
+  /** Absent: those that the bridge gives its ports. */
+  readonly vlans?: PortVlans;
+  /** The host is the router: it has the gateways' addresses, on the bridge or on a link of its own in the port's VLAN. */
+  readonly isGateway: boolean;
+  /** Addresses of the bridge that are in the way are removed. */
+  readonly forceAddress: boolean;
+  /** The container may send from no other MAC address than its own. */
+  readonly checkMac: boolean;
+}
+
+export interface PortVlans {
+  /** Of frames without a tag; absent: 1 when others have tags. */
+  readonly untagged?: number;
+  readonly tagged: readonly number[];
+  /** That which the bridge gives every port is kept. */
+  readonly keepDefault: boolean;
+}

@@ -9,14 +9,27 @@ export interface HostSide {
   prepare(): Promise<LinkEnd | undefined>;
   /** The pair is there, both ends down. */
   plug(pair: Pair): Promise<void>;
-  /** The container's end is up, with these addresses; or it is neither. Answers links that were made on the way. */
-  connect(pair: Pair, addresses: readonly AssignedAddress[]): Promise<readonly LinkEnd[]>;
+  /** The container's end has these addresses. `isUp`: it was told to come up. */
+  connect(pair: Pair, addresses: readonly AssignedAddress[], isUp: boolean): Promise<Connected>;
   /** Takes back what would not go with the pair. */
   unplug(key: PairKey): Promise<void>;
   /** The same for all attachments of a network but these. */
   collect(network: string, alive: readonly PairKey[]): Promise<void>;
   /** Throws `conflict` when it is not as `plug` and `connect` left it. */
-  verify(host: LinkEnd & { readonly master?: number }, addresses: readonly AssignedAddress[]): Promise<void>;
+  verify(pair: Pair, told: ToldSide): Promise<void>;
   /** Throws `conflict` when `prepare` could not. */
   requireReady(): Promise<void>;
+}
+
+export interface Connected {
+  /** What the pair is connected to, as it is then. */
+  readonly master?: LinkEnd;
+  /** Links of the host that were needed beside the pair. */
+  readonly others: readonly LinkEnd[];
+}
+
+export interface ToldSide {
+  readonly addresses: readonly AssignedAddress[];
+  /** Links of the host, with the MAC addresses that they had. */
+  readonly links: readonly { readonly name: string; readonly mac?: string | undefined }[];
 }

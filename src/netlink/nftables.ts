@@ -87,6 +87,8 @@ export interface Hook {
 export interface NftRule extends NftChain {
   readonly handle: Uint8Array;
   readonly comment?: string;
+  /** As the kernel tells them, which is not as they were sent. */
+  readonly expressions?: Uint8Array;
 }
 
 const CREATE = NLM_F.NLM_F_CREATE;
@@ -147,7 +149,7 @@ export function addRuleRequest(chain: NftChain, expressions: Expressions, commen
   };
 }
 
-export function deleteRuleRequest({ handle, ...chain }: NftRule): Request {
+export function deleteRuleRequest({ handle, ...chain }: NftChain & Pick<NftRule, "handle">): Request {
   const what = `remove a rule of ${nameOf(chain)}`;
   return { ...change(what, NFT_MSG_DELRULE, 0), body: ruleBody(chain, { handle }), format: nftRuleFormat };
 }
@@ -172,7 +174,10 @@ function ruleOf(message: Message, chain: NftChain): NftRule[] {
   const { attrs } = decodeBody(nftRuleFormat, message.body);
   if (attrs.table !== chain.table || attrs.chain !== chain.chain || !attrs.handle) return [];
   const comment = attrs.userdata && commentOf(attrs.userdata);
-  return [{ ...chain, handle: attrs.handle, ...(comment !== undefined && { comment }) }];
+  const { handle, expressions } = attrs;
+  return [
+    { ...chain, handle, ...(comment !== undefined && { comment }), ...(expressions && { expressions }) },
+  ];
 }
 
 /**

@@ -9,7 +9,10 @@ import { addRouteRequest } from "../netlink/route.ts";
 import type { Sandbox, Sysctl } from "./sandbox.ts";
 
 export interface Configuration extends Assigned {
-  /** Ask whether somebody has the IPv6 addresses already; costs seconds in which they cannot be used. */
+  /**
+   * Ask whether somebody has the IPv6 addresses already; costs seconds in which they cannot be used. False: nor of that
+   * which the kernel gives itself.
+   */
   readonly detectDuplicates?: boolean;
   /** False: no IPv6 addresses from what routers say. */
   readonly autoconf?: false;
@@ -43,12 +46,23 @@ export function throwFirst(outcomes: readonly Outcome[]): void {
  * Announcements are the kernel's when the link comes up, so they are asked for before. IPv6 is switched on for a
  * container that gets an address of it: runtimes switch it off where nobody asked.
  */
-export function settingsFor(name: string, { addresses, autoconf }: Configuration): readonly Sysctl[] {
-  const quiet: Sysctl[] =
-    autoconf === false ? [{ path: `ipv6/conf/${name}/autoconf`, value: "0", optional: true }] : [];
+export function settingsFor(
+  name: string,
+  { addresses, autoconf, detectDuplicates }: Configuration,
+): readonly Sysctl[] {
+  const optional = (setting: string, value: string): Sysctl => ({
+    path: `ipv6/conf/${name}/${setting}`,
+    value,
+    optional: true,
+  });
+  const quiet: Sysctl[] = [
+    ...(autoconf === false ? [optional("autoconf", "0")] : []),
+    ...(detectDuplicates === true ? [optional("enhanced_dad", "1"), optional("accept_dad", "1")] : []),
+    ...(detectDuplicates === false ? [optional("accept_dad", "0")] : []),
+  ];
   const announce: Sysctl[] = [
     { path: `ipv4/conf/${name}/arp_notify`, value: "1", optional: true },
-    { path: `ipv6/conf/${name}/ndisc_notify`, value: "1", optional: true },
+    optional("ndisc_notify", "1"),
   ];
   if (addresses.length === 0) return quiet;
   if (!addresses.some(({ address }) => address.ip.family === 6)) return [...quiet, ...announce];

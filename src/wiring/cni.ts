@@ -20,6 +20,7 @@ export async function runPlugin(name: PluginName | undefined, env: Env): Promise
     loopback: () => loopbackOf(libc),
     flannel: ({ delegate }) => flannelOf(libc, delegate),
     ptp: async ({ delegate }) => (await import("./ptp.ts")).ptpOf(libc, env, delegate),
+    bridge: async ({ delegate }) => (await import("./bridge.ts")).bridgeOf(libc, env, delegate),
     "host-local": async ({ isDelegated }) =>
       (await import("./host-local.ts")).hostLocalOf(libc, env, isDelegated),
     static: async () => (await import("../cni/ipam/static.ts")).staticIpam,

@@ -25,9 +25,10 @@ afterEach(() => scene[Symbol.dispose]());
 /** Beside `lo` on the host when nobody is attached any more. */
 const KINDS = {
   ptp: { keys: {}, stays: [] },
+  bridge: { keys: { bridge: "br0", isGateway: true, macspoofchk: true, hairpinMode: true }, stays: ["br0"] },
 } as const;
 
-const KIND_NAMES = ["ptp"] as const;
+const KIND_NAMES = ["ptp", "bridge"] as const;
 type Kind = (typeof KIND_NAMES)[number];
 
 const confOf = (kind: Kind, name = "survive") => ({
@@ -155,7 +156,9 @@ describe.each([...KIND_NAMES])("%s", (kind) => {
   test("GC leaves alone what is another network's, and everything when it is not told what lives", async () => {
     await scene.plugins.add(confOf(kind), scene.attachment);
     const other = {
+      // It shares the bridge, whose address is of the first.
       ...confOf(kind, "other"),
+      isGateway: false,
       ipam: { ...confOf(kind).ipam, ranges: [[{ subnet: "10.9.0.0/24" }]] },
     };
     const theirs = { ...scene.attachment, ifname: "other0" };

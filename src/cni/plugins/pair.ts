@@ -4,7 +4,7 @@ import { flag, struct, text } from "../../lib/shape.ts";
 import { loadConf, requirePrevResult } from "../conf.ts";
 import { asStatusError, CNI_CODE, CniError } from "../errors.ts";
 import type { AttachmentId, Call, Delegate } from "../plugin.ts";
-import type { Dns, Result, ResultInterface } from "../result.ts";
+import type { Dns, ResultInterface } from "../result.ts";
 import { assigned, ipamShape } from "./ipam.ts";
 
 /** What bridge and ptp have in common: a pair of links, masquerade, and DNS of their own. */
@@ -14,8 +14,10 @@ const BACKENDS = ["iptables", "nftables"];
 
 export const masqShape = struct({ ipMasq: flag, ipMasqBackend: text });
 
+export type MasqKeys = ReturnType<typeof masqShape>;
+
 /** Whether to masquerade. Throws code 7 for a backend that nobody has heard of. */
-export function masqueradeOf({ ipMasq, ipMasqBackend }: ReturnType<typeof masqShape>): boolean {
+export function masqueradeOf({ ipMasq, ipMasqBackend }: MasqKeys): boolean {
   if (ipMasq !== true) return false;
   if (ipMasqBackend === "" || BACKENDS.includes(ipMasqBackend)) return true;
   throw new CniError(CNI_CODE.config, `unknown ipmasq backend ${JSON.stringify(ipMasqBackend)}`);
@@ -47,7 +49,7 @@ export async function checkPair(
   delegate: Delegate,
   call: Call,
   { ipamType, mtu }: { readonly ipamType: string; readonly mtu: number },
-): Promise<Result> {
+): Promise<void> {
   if (ipamType !== "") await delegate.check(ipamType, call);
   const prevResult = requirePrevResult(call.prevResult);
   const { ifname, netns } = call.env;
@@ -59,9 +61,9 @@ export async function checkPair(
     mtu,
     toldNetns: told.sandbox ?? "",
     ...(told.mac !== undefined && { toldMac: told.mac }),
+    toldLinks: prevResult.interfaces.filter(({ sandbox }) => sandbox === undefined),
     assigned: assigned(prevResult),
   });
-  return prevResult;
 }
 
 /** Links first: an address may be given anew only when nobody has it. */

@@ -20,6 +20,8 @@ import {
 
 const shape = struct({ mtu: integer, ipam: ipamShape, dns: dnsShape });
 
+export type PtpKeys = ReturnType<typeof shape>;
+
 /** A pair of links with the host's end as the gateway. Keys of the reference's plugin, its defaults and its texts. */
 export function ptp(delegate: Delegate, pairs: () => Pairs): Plugin {
   const load = ({ conf }: Call) => {

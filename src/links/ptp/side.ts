@@ -22,11 +22,11 @@ export function ptpSide(home: Conversation): HostSide {
       ]);
       const failed = outcomes.find((outcome) => !outcome.ok && !isErrno(outcome.error, "EEXIST"));
       if (failed && !failed.ok) throw failed.error;
-      return [];
+      return { others: [] };
     },
     unplug: async () => undefined,
     collect: async () => undefined,
-    async verify({ name, ifindex }, addresses) {
+    async verify({ host: { name, ifindex } }, { addresses }) {
       const has = (await listAddresses(home, ifindex)).filter((each) => each.ifindex === ifindex);
       const missing = distinct(addresses.map(gatewayOf)).filter(
         (gateway) => !has.some(({ cidr }) => sameIp(cidr.ip, gateway)),

@@ -28,7 +28,7 @@ export interface VethPairs {
   /** The host's end up, and who owns it told by its alias. */
   raise(pair: Pair, owner: string): Promise<void>;
   /** Throws `conflict` when one of its ends is not there, or is no such end. */
-  find(inside: Inside, key: PairKey): Promise<Pair & { readonly host: { readonly master?: number } }>;
+  find(inside: Inside, key: PairKey): Promise<Pair>;
   /** Begins to delete it; undefined when there is none. `inside`: for one that others made, who name it otherwise. */
   remove(inside: Inside | undefined, key: PairKey): Promise<Going | undefined>;
   /** Deletes all of a network but these. */
@@ -108,10 +108,7 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
               : link.attrs.link !== host.header.index
                 ? `its other end is not ${vethNameOf(key)} on the host`
                 : undefined;
-      if (problem === undefined && host && link) {
-        const { master } = host.attrs;
-        return { key, host: { ...endOf(host), ...(master && { master }) }, inside: endOf(link) };
-      }
+      if (problem === undefined && host && link) return { key, host: endOf(host), inside: endOf(link) };
       throw new UnderlayError("conflict", `link ${key.ifname} of the container: ${problem}`, {
         inputs: { link: key.ifname },
       });
