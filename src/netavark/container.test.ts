@@ -34,7 +34,7 @@ test("what podman says is what the engine is asked", async () => {
     owner: "netavark:3b74c1/85d668996714/eth0",
     netns: "/run/netns/x",
     ifname: "eth0",
-    parent: { name: "eth0", inside: false },
+    parent: { name: "eth0", inside: false, makesVlans: true },
     link: { kind: "macvlan", mode: "bridge" },
     autoconf: false,
   });

@@ -1,3 +1,4 @@
+import type { DetachRequest } from "../engine/attach.ts";
 import type { AssignedAddress, AssignedRoute, Attached, AttachRequest } from "../lib/attach.ts";
 import { type Problem, problemsError } from "../lib/errors.ts";
 import { ifnameProblem } from "../lib/ifname.ts";
@@ -5,8 +6,8 @@ import { type Cidr, type Family, formatCidr, formatIp } from "../lib/ip.ts";
 import { deriveMac, isMulticastMac, isZeroMac, type Mac, parseMac } from "../lib/mac.ts";
 import { word } from "../lib/quote.ts";
 import type { Kind, LinkReading } from "./kinds.ts";
-import type { ExecMessage } from "./messages.ts";
-import { addressIn, DEFAULT_METRIC, settingsOf, waysFor } from "./network.ts";
+import type { ExecMessage, TeardownMessage } from "./messages.ts";
+import { addressIn, DEFAULT_METRIC, parentOf, settingsOf, waysFor } from "./network.ts";
 
 /** One container's attachment to one network, as podman asks for it, in the engine's words. */
 
@@ -16,7 +17,7 @@ export function requestOf(kind: Kind, exec: ExecMessage, netns: string): AttachR
   const settings = settingsOf(kind, network);
   const { ways, problems } = waysFor(settings, wanted.options);
   const { link, subnets } = settings;
-  const owner = `netavark:${network.id || network.name}/${exec.container_id}/${wanted.interface_name}`;
+  const owner = ownerOf(exec);
   const mac = macOf(wanted.static_mac, owner, link.mac);
   const given = wanted.static_ips.flatMap((ip) => (ip ? [addressIn(subnets, ip)] : []));
   const found = [
@@ -44,6 +45,21 @@ export function requestOf(kind: Kind, exec: ExecMessage, netns: string): AttachR
     autoconf: false,
     addresses: async () => ({ addresses, routes }),
   };
+}
+
+/** What there is to take away. A name that no link can have is no link's. */
+export function detachOf(exec: TeardownMessage, netns: string): DetachRequest | undefined {
+  const ifname = exec.network_options.interface_name;
+  if (ifnameProblem(ifname) !== undefined) return undefined;
+  return { netns, ifname, user: { owner: ownerOf(exec), parent: parentOf(exec.network) } };
+}
+
+function ownerOf({
+  container_id: container,
+  network: { id, name },
+  network_options: options,
+}: TeardownMessage) {
+  return `netavark:${id || name}/${container}/${options.interface_name}`;
 }
 
 const NO_ADDRESS: Problem = {

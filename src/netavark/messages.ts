@@ -97,5 +97,15 @@ export const execShape = struct({
 });
 export type ExecMessage = ReturnType<typeof execShape>;
 
-/** A teardown needs nothing but this, however wrong the rest has become. */
-export const teardownShape = struct({ network_options: struct({ interface_name: text }) });
+/** What is not as it should be is as good as absent. */
+function lenient<T>(shape: Shape<T>): Shape<T> {
+  return (value, path) => shape(value, path, []);
+}
+
+/** A teardown needs nothing but the name of the link, however wrong the rest has become. */
+export const teardownShape = struct({
+  container_id: lenient(text),
+  network: lenient(struct({ name: text, id: text, network_interface: text, options: mapOf(text) })),
+  network_options: struct({ interface_name: text }),
+});
+export type TeardownMessage = ReturnType<typeof teardownShape>;

@@ -12,6 +12,7 @@ describe("the parent", () => {
   test.each([
     ["by option", { options: { parent: "eth1" } }, "eth1"],
     ["by Docker's old option", { options: { host_iface: "eth1" } }, "eth1"],
+    ["a VLAN, made when it is missing", { options: { parent: "eth0.50" } }, "eth0.50"],
     ["by --interface-name", { options: {}, network_interface: "eth1" }, "eth1"],
     ["by both", { options: { parent: "eth1" }, network_interface: "eth1" }, "eth1"],
     ["auto, as create recorded it", { options: { parent: "auto" }, network_interface: "eth1" }, "eth1"],
@@ -20,7 +21,7 @@ describe("the parent", () => {
   ])("%s", (_, more, name) => {
     const { parent, problems } = macvlan(more);
     expect({ parent, problems }).toEqual({
-      parent: { inside: false, ...(name !== undefined && { name }) },
+      parent: { inside: false, makesVlans: true, ...(name !== undefined && { name }) },
       problems: [],
     });
   });

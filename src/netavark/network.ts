@@ -40,19 +40,32 @@ export const DEFAULT_METRIC = 100;
 /** The link of the default route. It is found at `create`, and then has a name. */
 const AUTO = "auto";
 
+/** As with netavark's own drivers, without a name it is the link of the default route. */
+export function parentOf({
+  options,
+  network_interface: recorded,
+}: Pick<NetworkMessage, "options" | "network_interface">): ParentWish {
+  const asked = options.get("parent") ?? options.get("host_iface") ?? AUTO;
+  const name = asked === AUTO || asked === "" ? recorded : asked;
+  return { inside: false, makesVlans: true, ...(name !== "" && { name }) };
+}
+
 export function settingsOf(kind: Kind, network: NetworkMessage): NetworkSettings {
   const subnets = network.subnets.flatMap(({ subnet, gateway }): Subnet[] =>
     subnet ? [{ pool: subnet, ...(gateway && network.internal !== true && { gateway }) }] : [],
   );
   const ipv6 = subnets.some(({ pool }) => pool.ip.family === 6);
-  const { parent, link, defaults, problems, ...ways } = kind.read(Object.fromEntries(network.options), {
+  const {
+    parent = AUTO,
+    link,
+    defaults,
+    problems,
+    ...ways
+  } = kind.read(Object.fromEntries(network.options), {
     ipv6,
   });
-  const asked = parent === AUTO ? undefined : parent;
-  const name = asked || network.network_interface;
   return {
-    // As with netavark's own drivers: without a name it is the link of the default route.
-    parent: { inside: false, ...(name !== "" && { name }) },
+    parent: parentOf(network),
     link,
     defaults,
     ways,
@@ -65,7 +78,7 @@ export function settingsOf(kind: Kind, network: NetworkMessage): NetworkSettings
     ),
     problems: [
       ...problems,
-      ...parentProblems(asked, network.network_interface),
+      ...parentProblems(parent, network.network_interface),
       ...ipamProblems(network),
       ...network.subnets.flatMap(subnetProblems),
       ...network.routes.flatMap((route, index) => routeProblems(route, index, subnets)),
@@ -73,8 +86,8 @@ export function settingsOf(kind: Kind, network: NetworkMessage): NetworkSettings
   };
 }
 
-function parentProblems(parent: string | undefined, networkInterface: string): Problem[] {
-  if (parent === undefined || networkInterface === "" || parent === networkInterface) return [];
+function parentProblems(parent: string, networkInterface: string): Problem[] {
+  if (["", AUTO, networkInterface].includes(parent) || networkInterface === "") return [];
   const message = `parent=${word(parent)} and network_interface ${word(networkInterface)} name different links; give one of them`;
   return [{ subject: "parent", message }];
 }

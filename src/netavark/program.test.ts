@@ -82,7 +82,7 @@ describe("create", () => {
       network_interface: "eth0",
       options: { parent: "eth0", mode: "bridge" },
     });
-    expect(asked).toEqual([["requireReady", { parent: { name: "eth0", inside: false } }]]);
+    expect(asked).toEqual([["requireReady", { parent: { name: "eth0", inside: false, makesVlans: true } }]]);
   });
 
   test("records the link of the default route", async () => {
@@ -159,7 +159,19 @@ describe("teardown", () => {
   test("says nothing", async () => {
     expect(await teardown(attaching({}, { interface_name: "lan7" }))).toEqual({
       status: 0,
-      asked: [["detach", { netns: "/run/netns/x", ifname: "lan7" }]],
+      asked: [
+        [
+          "detach",
+          {
+            netns: "/run/netns/x",
+            ifname: "lan7",
+            user: {
+              owner: "netavark:3b74c1/85d668996714/lan7",
+              parent: { name: "eth0", inside: false, makesVlans: true },
+            },
+          },
+        ],
+      ],
       stdout: "",
       stderr: "",
       said: undefined,

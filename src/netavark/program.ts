@@ -1,9 +1,8 @@
 import type { Attachments } from "../engine/attach.ts";
 import { problemsError, UnderlayError } from "../lib/errors.ts";
-import { ifnameProblem } from "../lib/ifname.ts";
 import { didYouMean } from "../lib/nearest.ts";
 import { word } from "../lib/quote.ts";
-import { requestOf, statusOf, unpublished } from "./container.ts";
+import { detachOf, requestOf, statusOf, unpublished } from "./container.ts";
 import { errorText } from "./errors.ts";
 import { KINDS, type Kind, type KindName } from "./kinds.ts";
 import {
@@ -135,12 +134,13 @@ async function setup({ kind, host, netns, message }: Call): Promise<object> {
   return statusOf(exec, made);
 }
 
-/** A name that no link can have is no link's. In our own netns a link of the host's would be removed. */
+/** In our own netns a link of the host's would be removed. */
 async function teardown({ host, netns, message }: Call): Promise<undefined> {
-  const { interface_name: ifname } = read(teardownShape, message()).network_options;
-  if (ifname === "") throw wrong("network_options.interface_name is missing");
+  const exec = read(teardownShape, message());
+  if (exec.network_options.interface_name === "") throw wrong("network_options.interface_name is missing");
   if (host.isOwnNetns(netns)) throw ownNetns(netns);
-  if (ifnameProblem(ifname) === undefined) await host.attachments().detach({ netns, ifname });
+  const request = detachOf(exec, netns);
+  if (request) await host.attachments().detach(request);
 }
 
 function ownNetns(path: string): UnderlayError {
