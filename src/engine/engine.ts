@@ -101,7 +101,13 @@ export interface ReconcileReport {
 }
 
 export interface ReconcileAction {
-  readonly what: "drop-endpoint" | "delete-link" | "drop-network" | "drop-parent" | "suspect";
+  readonly what:
+    | "drop-endpoint"
+    | "delete-link"
+    | "drop-network"
+    | "drop-parent"
+    | "drop-attachment"
+    | "suspect";
   readonly subject: string;
   readonly why: string;
   /** Why it could not be done. */

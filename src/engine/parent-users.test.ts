@@ -80,7 +80,8 @@ describe("a VLAN of both", () => {
     await process().join(user("a"));
     await engine.networks.remove("docker:net1");
     await engine.refresh();
-    expect((await engine.reconcile({ dryRun: false })).actions).toEqual([]);
+    const { actions } = await engine.reconcile({ dryRun: false });
+    expect(actions).toMatchObject([{ what: "suspect", subject: user("a").owner }]);
     expect(links()).toEqual(["eth0", "eth0.50"]);
     await process().leave(user("a"));
     nothingLeft();
@@ -155,7 +156,6 @@ describe("an attachment", () => {
   });
 
   test("of a former boot is no user; its VLAN is made again by the next one", async () => {
-    const engine = daemon();
     await process().join(user("a"));
     world.bootId = "boot-2";
     world.parents.delete("eth0.50");
@@ -163,18 +163,43 @@ describe("an attachment", () => {
     expect(records(open())).toMatchObject([{ body: { bootId: "boot-2", ifindex: 51 } }]);
     await process().leave(user("b"));
     expect(links()).toEqual(["eth0"]);
-    expect((await engine.reconcile({ dryRun: false })).actions).toEqual([]);
+    expect(attached(open()).map(({ id }) => id)).toEqual([user("a").owner]);
     await process().leaveAll(() => false);
     nothingLeft();
   });
+});
 
-  test("of a former boot leaves a record behind that the daemon removes", async () => {
+describe("the daemon, of an attachment that nobody ends,", () => {
+  const MINUTE = 60_000;
+  const pass = async (engine: WatchfulEngine) =>
+    (await engine.reconcile({ dryRun: false })).actions.map(({ what, subject }) => [what, subject]);
+
+  test("leaves it alone while a container has its link, or may have it", async () => {
+    const engine = daemon();
+    await process().join(user("a"));
+    world.held.add(user("a").owner);
+    for (let minute = 0; minute < 3; minute++, world.now += MINUTE) expect(await pass(engine)).toEqual([]);
+    world.held.clear();
+    world.surveyComplete = false;
+    for (let minute = 0; minute < 3; minute++, world.now += MINUTE) expect(await pass(engine)).toEqual([]);
+    expect(links()).toEqual(["eth0", "eth0.50"]);
+  });
+
+  test("drops it on the second pass that finds its link nowhere, and the VLAN with it", async () => {
+    const engine = daemon();
+    await process().join(user("a"));
+    expect(await pass(engine)).toEqual([["suspect", user("a").owner]]);
+    world.now += MINUTE;
+    expect(await pass(engine)).toEqual([["drop-attachment", user("a").owner]]);
+    nothingLeft();
+  });
+
+  test("drops it at once when it is of a former boot", async () => {
     await process().join(user("a"));
     world.bootId = "boot-2";
     world.parents.delete("eth0.50");
-    const engine = daemon();
-    await engine.reconcile({ dryRun: false });
-    expect(records(open())).toEqual([]);
+    expect(await pass(daemon())).toEqual([["drop-attachment", user("a").owner]]);
+    nothingLeft();
   });
 });
 

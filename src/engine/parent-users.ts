@@ -91,9 +91,10 @@ export function parentUsers(parts: ParentUsersParts): ParentUsers {
 
   async function leaveAll(isGone: (owner: string) => boolean): Promise<void> {
     const isOver = ({ owner, bootId: ofBoot }: AttachmentRecord) => ofBoot !== bootId || isGone(owner);
-    for (const { id, version, body } of attachments.list()) {
+    for (const row of attachments.list().filter(({ body }) => isOver(body))) {
       // It may come again while we wait.
-      if (isOver(body)) await forget(id, body.layers, () => attachments.get(id)?.version === version);
+      const holds = () => Bun.deepEquals(attachments.get(row.id), row);
+      await forget(row.id, row.body.layers, holds);
     }
     for (const { layer } of own.unused()) await own.hold([layer], () => own.dropUnused([layer]));
   }

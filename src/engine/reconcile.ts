@@ -7,23 +7,16 @@ import type { ReconcileAction, ReconcileOptions, ReconcileReport } from "./engin
 import type { HostAccess } from "./host-access.ts";
 import type { Networks } from "./networks.ts";
 import type { OwnParents } from "./own-parents.ts";
+import { type Plan, suspect, suspicion } from "./reconcile-plan.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
 import { NEVER } from "./sightings.ts";
+import { staleAttachments } from "./stale-attachments.ts";
 
 /**
  * How many times longer a link may wait where it was made: Docker up to 27 fetches it only when the container's first
  * process is about to run, which a busy machine can put off.
  */
 const IN_TRANSIT = 10;
-
-interface Plan {
-  readonly action: ReconcileAction;
-  /**
-   * Judges again whether it is to be done, for calls of others go on while a pass works through its plans, and tells
-   * whether it was.
-   */
-  carryOut(): Promise<boolean>;
-}
 
 /**
  * Links that are deleted together share the kernel's grace period of some 16 ms; but the records of all, written in
@@ -59,6 +52,7 @@ export function reconciler(
     const ofNetworks = [
       ...unfinishedNetworks(context, networks),
       ...forgottenNetworks(context, networks, options),
+      ...staleAttachments(context, own, surveyed),
       ...unusedParents(own),
     ];
     const ofLinks = [
@@ -128,10 +122,10 @@ function forgottenNetworks(
     }));
 }
 
-/** Its network was never made, or its removal was interrupted; a create under way holds it. */
+/** Its user never came, or its removal was interrupted; whoever makes it now holds it. */
 function unusedParents(own: OwnParents): Plan[] {
   return own.unused().map(({ owner, layer }) => ({
-    action: { what: "drop-parent", subject: askedName(layer), why: "no network uses it any more" },
+    action: { what: "drop-parent", subject: askedName(layer), why: "nobody uses it any more" },
     carryOut: () =>
       own.hold([layer], async () => {
         const isUnused = own.unused().some((record) => record.owner === owner);
@@ -212,23 +206,11 @@ function releaseEndpoint(
   };
 }
 
-function suspicion(subject: string, why: string): Plan {
-  return { action: { what: "suspect", subject, why }, carryOut: async () => true };
-}
-
 function certainReason(context: Context, record: EndpointRecord): string | undefined {
   if (record.bootId !== context.bootId) return "it belongs to a former boot of this host";
   if (record.state === "removing") return "its removal was interrupted";
   if (!context.networks.get(record.network)) return "its network is gone";
   return undefined;
-}
-
-/** Counts from the first pass that found it so, or from the last call about it, whichever is later. */
-function suspect(context: Context, subject: string, lastCall: number, patience: number) {
-  const now = context.steady();
-  const since = Math.max(context.sightings.unattachedSince(subject) ?? now, lastCall);
-  context.sightings.suspect(subject, since);
-  return { stale: now - since >= context.staleAfter * patience, seconds: Math.round((now - since) / 1000) };
 }
 
 /**

@@ -21,7 +21,7 @@ const ON_PARENT: Docs<CommonKeys> = {
   master: {
     is: "string",
     absent: "the link of the default route",
-    help: "the parent: name or altname of a link of the host, or `LINK.VID`",
+    help: "the parent: name or altname of a link of the host; macvlan and ipvlan make `LINK.VID` when it is missing",
   },
   mtu: { is: "number", absent: "the parent's", help: "bytes, at most the parent's" },
   linkInContainer: {
