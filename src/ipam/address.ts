@@ -3,13 +3,20 @@ import { type Cidr, type Family, type Ip, networkOf } from "../lib/ip.ts";
 /** Addresses as numbers: a pool is counted through, which bytes are bad at. */
 
 export function numberOf(ip: Ip): bigint {
-  return ip.bytes.reduce((number, byte) => (number << 8n) | BigInt(byte), 0n);
+  const view = new DataView(ip.bytes.buffer, ip.bytes.byteOffset, ip.bytes.length);
+  return ip.family === 4 ? BigInt(view.getUint32(0)) : (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
 }
 
 /** The number's low 32 or 128 bits. */
 export function ipAt(family: Family, number: bigint): Ip {
   const bytes = new Uint8Array(family === 4 ? 4 : 16);
-  for (let i = bytes.length - 1, rest = number; i >= 0; i--, rest >>= 8n) bytes[i] = Number(rest & 0xffn);
+  const view = new DataView(bytes.buffer);
+  if (family === 4) view.setUint32(0, Number(BigInt.asUintN(32, number)));
+  else {
+    // Each keeps the low 64 bits of what it is given.
+    view.setBigUint64(0, number >> 64n);
+    view.setBigUint64(8, number);
+  }
   return { family, bytes };
 }
 

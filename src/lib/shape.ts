@@ -12,20 +12,20 @@ type Fields = Readonly<Record<string, Shape<unknown>>>;
 type Message<F extends Fields> = { readonly [Key in keyof F]: ReturnType<F[Key]> };
 
 export const text: Shape<string> = (value, path, problems) => {
-  if (absent(value)) return "";
+  if (value === undefined || value === null) return "";
   return typeof value === "string" ? value : wrong("a string", value, path, problems, "");
 };
 
 /** Undefined when absent: some keys tell by their presence which Docker is speaking. */
 export const flag: Shape<boolean | undefined> = (value, path, problems) => {
-  if (absent(value)) return undefined;
+  if (value === undefined || value === null) return undefined;
   return typeof value === "boolean" ? value : wrong("true or false", value, path, problems, undefined);
 };
 
 /** uint16 and uint8 of Go: ports, port ranges and IP protocol numbers. */
 export function whole(max: number): Shape<number> {
   return (value, path, problems) => {
-    if (absent(value)) return 0;
+    if (value === undefined || value === null) return 0;
     const fits = typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max;
     return fits ? value : wrong(`a whole number from 0 to ${max}`, value, path, problems, 0);
   };
@@ -33,7 +33,7 @@ export function whole(max: number): Shape<number> {
 
 /** int of Go, as far as JavaScript counts exactly. */
 export const integer: Shape<number> = (value, path, problems) => {
-  if (absent(value)) return 0;
+  if (value === undefined || value === null) return 0;
   const fits = typeof value === "number" && Number.isSafeInteger(value);
   return fits ? value : wrong("a whole number", value, path, problems, 0);
 };

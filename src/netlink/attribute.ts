@@ -1,6 +1,6 @@
 import { concatBytes } from "../lib/bytes.ts";
 import { UnderlayError } from "../lib/errors.ts";
-import { type Codec, malformed, viewOf } from "./codec.ts";
+import { type Codec, malformed } from "./codec.ts";
 
 /**
  * Attribute spaces are declared as tables, one line an attribute with its kernel symbol. `struct nlattr` of
@@ -68,7 +68,7 @@ interface Placed extends RawAttr {
 /** The attributes in bytes, in order; of these types only, when they are given. Fewer than four bytes at the end are padding. */
 export function eachAttr(bytes: Uint8Array, only?: { has(type: number): boolean }): Placed[] {
   const all: Placed[] = [];
-  const view = viewOf(bytes);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   while (bytes.length - at >= HEADER) {
     const length = view.getUint16(at, true);

@@ -142,11 +142,11 @@ export interface StructCodec<M extends Members> extends FixedCodec<StructValue<M
 
 export function struct<M extends Members>(members: M): StructCodec<M> {
   let size = 0;
-  const placed = Object.entries(members).map(([name, codec]) => {
-    const at = size;
+  const placed: { readonly name: string; readonly codec: ScalarCodec; readonly at: number }[] = [];
+  for (const [name, codec] of Object.entries(members)) {
+    placed.push({ name, codec, at: size });
     size += codec.size;
-    return { name, codec, at };
-  });
+  }
   return {
     size,
     members,

@@ -74,10 +74,12 @@ export class Conversation {
         else answers[index]?.push(message);
       }
     }
-    return answers.map((messages, i) => {
+    const outcomes: Outcome[] = [];
+    for (const [i, messages] of answers.entries()) {
       const error = errors[i];
-      return error ? { ok: false, error } : { ok: true, messages, interrupted: interrupted.has(i) };
-    });
+      outcomes.push(error ? { ok: false, error } : { ok: true, messages, interrupted: interrupted.has(i) });
+    }
+    return outcomes;
   }
 
   /** One request; throws what the kernel says against it. */

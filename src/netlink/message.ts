@@ -8,7 +8,7 @@ import {
   encodeAttrs,
   type Unknown,
 } from "./attribute.ts";
-import { i32, malformed, type StructCodec, struct, u16, u32, viewOf } from "./codec.ts";
+import { i32, malformed, type StructCodec, struct, u16, u32 } from "./codec.ts";
 
 /** Framing: `struct nlmsghdr` of `<linux/netlink.h>`, followed by a family's struct and its attributes. */
 
@@ -43,7 +43,7 @@ export interface Message {
 export function encodeMessage({ type, flags, seq, body }: Message): Uint8Array {
   const len = nlmsghdr.size + body.length;
   const bytes = new Uint8Array(align4(len));
-  const view = viewOf(bytes);
+  const view = new DataView(bytes.buffer);
   view.setUint32(0, len, true);
   view.setUint16(4, type, true);
   view.setUint16(6, flags, true);
@@ -55,7 +55,7 @@ export function encodeMessage({ type, flags, seq, body }: Message): Uint8Array {
 /** The messages of one datagram, in order. A last message without its padding is valid. */
 export function eachMessage(datagram: Uint8Array): Message[] {
   const all: Message[] = [];
-  const view = viewOf(datagram);
+  const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
   const header = nlmsghdr.size;
   let at = 0;
   while (datagram.length - at >= header) {
@@ -123,18 +123,11 @@ export function bodyPath(
 /** Payload of NLMSG_ERROR: `struct nlmsgerr`, whose error is a negative errno or 0. NLMSG_DONE begins the same way. */
 export const nlmsgerrCode = i32;
 
-export interface Sequence {
-  readonly seq: number;
-  /** Its sender wants to hear of it in any case. */
-  readonly acknowledged: boolean;
-}
-
-/** The sequence numbers in a buffer of requests, in order. */
-export function sequencesOf(requests: Uint8Array): Sequence[] {
-  return eachMessage(requests).map(({ seq, flags }) => ({
-    seq,
-    acknowledged: (flags & NLM_F.NLM_F_ACK) !== 0,
-  }));
+/** The sequence numbers in a buffer of requests, in order, and whether the sender wants to hear of each in any case. */
+export function sequencesOf(requests: Uint8Array): ReadonlyMap<number, boolean> {
+  const sequences = new Map<number, boolean>();
+  for (const { seq, flags } of eachMessage(requests)) sequences.set(seq, (flags & NLM_F.NLM_F_ACK) !== 0);
+  return sequences;
 }
 
 /** Whether a message ends the answer to its request. */

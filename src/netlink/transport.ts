@@ -25,9 +25,9 @@ const MAX_DATAGRAMS = 100_000;
  * of each datagram what nobody wants.
  */
 export function exchangeOver(socket: NetlinkSocket, requests: Uint8Array, shrink?: Shrink): Uint8Array[] {
-  const sent = sequencesOf(requests);
-  const open = new Set(sent.flatMap(({ seq, acknowledged }) => (acknowledged ? [seq] : [])));
-  const known = new Map(sent.map(({ seq, acknowledged }) => [seq, acknowledged]));
+  const known = sequencesOf(requests);
+  const open = new Set<number>();
+  for (const [seq, isAcknowledged] of known) if (isAcknowledged) open.add(seq);
   const datagrams: Uint8Array[] = [];
   socket.send(requests);
   while (open.size > 0) {

@@ -58,6 +58,9 @@ function cString(path: string): Uint8Array {
   return text.encode(`${path}\0`);
 }
 
+/** The path of a file that is open. */
+const EMPTY = Uint8Array.of(0);
+
 function namedErrno(libc: Libc, names: readonly string[]): boolean {
   return names.includes(errnoName(libc.errno()));
 }
@@ -70,19 +73,23 @@ export function openFile(
   { mode = 0o600, unless = [] }: { readonly mode?: number; readonly unless?: readonly string[] } = {},
 ): OpenFile | undefined {
   const fd = libc.call.open(cString(path), flags | O.O_CLOEXEC, mode);
-  if (fd === -1 && namedErrno(libc, unless)) return undefined;
-  checked(libc, `open ${path}`, fd);
-  return { fd, path, close: () => void libc.call.close(fd) };
+  if (fd !== -1) return { fd, path, close: () => void libc.call.close(fd) };
+  if (namedErrno(libc, unless)) return undefined;
+  throw errnoError(`open ${path}`, libc.errno());
 }
 
 /** Of an open file, or of what a path leads to; undefined when nothing is there. */
 export function statusOf(libc: Libc, target: OpenFile | string): FileStatus | undefined {
   const buffer = new Uint8Array(256);
   const [at, path, flags] =
-    typeof target === "string" ? ([AT_FDCWD, target, 0] as const) : ([target.fd, "", AT_EMPTY_PATH] as const);
-  const result = libc.call.statx(at, cString(path), flags, STATX_BASIC_STATS, buffer);
-  if (result === -1 && namedErrno(libc, ["ENOENT", "ENOTDIR"])) return undefined;
-  checked(libc, `look at ${typeof target === "string" ? target : target.path}`, result);
+    typeof target === "string"
+      ? ([AT_FDCWD, cString(target), 0] as const)
+      : ([target.fd, EMPTY, AT_EMPTY_PATH] as const);
+  const result = libc.call.statx(at, path, flags, STATX_BASIC_STATS, buffer);
+  if (result === -1) {
+    if (namedErrno(libc, ["ENOENT", "ENOTDIR"])) return undefined;
+    throw errnoError(`look at ${typeof target === "string" ? target : target.path}`, libc.errno());
+  }
   const view = new DataView(buffer.buffer);
   const kind = view.getUint16(28, true) & S_IFMT;
   return {
@@ -119,9 +126,9 @@ export function readAll(libc: Libc, fd: number, what: string, limit = Number.MAX
       buffer = larger;
     }
     const got = Number(libc.call.read(fd, ptr(buffer, length), buffer.length - length));
-    if (got === -1 && namedErrno(libc, ["EINTR"])) continue;
-    if (checked(libc, `read ${what}`, got) === 0) break;
-    length += got;
+    if (got === 0) break;
+    if (got > 0) length += got;
+    else if (!namedErrno(libc, ["EINTR"])) throw errnoError(`read ${what}`, libc.errno());
   }
   return buffer.subarray(0, Math.min(length, limit + 1));
 }
@@ -142,8 +149,8 @@ export function writeAll(libc: Libc, fd: number, bytes: Uint8Array, what: string
   let at = 0;
   while (at < bytes.length) {
     const wrote = Number(libc.call.write(fd, ptr(bytes, at), bytes.length - at));
-    if (wrote === -1 && namedErrno(libc, ["EINTR"])) continue;
-    at += checked(libc, `write ${what}`, wrote);
+    if (wrote >= 0) at += wrote;
+    else if (!namedErrno(libc, ["EINTR"])) throw errnoError(`write ${what}`, libc.errno());
   }
 }
 

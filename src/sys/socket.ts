@@ -69,7 +69,8 @@ export function openNetlinkSocket(libc: Libc, options: NetlinkSocketOptions): Ne
   try {
     const on = new Uint8Array([1, 0, 0, 0]);
     for (const { option, name } of options.enable ?? []) {
-      checked(libc, `switch on ${name}`, libc.call.setsockopt(fd, SOL_NETLINK, option, on, on.length));
+      if (libc.call.setsockopt(fd, SOL_NETLINK, option, on, on.length) === -1)
+        throw errnoError(`switch on ${name}`, libc.errno());
     }
     if (options.receiveBuffer !== undefined) {
       const size = new Uint8Array(Uint32Array.of(options.receiveBuffer).buffer);

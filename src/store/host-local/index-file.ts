@@ -11,7 +11,7 @@ import {
   writeAt,
 } from "../../sys/file.ts";
 import type { Libc } from "../../sys/libc.ts";
-import { hashOf } from "./hash.ts";
+import { mix } from "./hash.ts";
 import { PAGE_BYTES, Pages } from "./pages.ts";
 import type { HostLocalStep } from "./steps.ts";
 import { getNumber, setNumber, TABLE_AT, Table } from "./table.ts";
@@ -44,7 +44,7 @@ export interface Index {
 }
 
 const MAGIC = 0x4c48_4c55;
-const VERSION = 1;
+const VERSION = 2;
 const AT = {
   magic: 0,
   version: 4,
@@ -151,8 +151,13 @@ export function directoryState(libc: Libc, directory: OpenFile): DirectoryState 
 }
 
 function checkOf(header: DataView): number {
-  const words: number[] = [];
-  for (let at = 0; at < TABLE_AT + 16; at += 4)
-    if (at < AT.check || at >= TABLE_AT) words.push(header.getUint32(at, true));
-  return hashOf(words.join());
+  let low = 0;
+  let high = 0;
+  for (let at = 0; at < TABLE_AT + 16; at += 4) {
+    if (at >= AT.check && at < TABLE_AT) continue;
+    const word = header.getUint32(at, true);
+    low = Math.imul(low ^ word, 0x01000193);
+    high = Math.imul(high ^ word, 0x5bd1e995) ^ (low >>> 15);
+  }
+  return (mix(high) & 0x1fffff) * 2 ** 32 + mix(low);
 }
