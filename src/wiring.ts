@@ -132,7 +132,7 @@ export async function wireDaemon(
     parents: knownParents(kernelParents(kernel, bootId), watch),
     parentLinks: parentLinks(requests, deletes),
     hostLinks: hostLinks(requests, deletes, writeSysctl),
-    lockParent: (name) => awaitLock(libc, join(settings.runDir, "lock", `parent-${name}`), LOCK_PATIENCE),
+    lockParent: (name) => awaitLock(libc, join(settings.runDir, "lock", `parent-${name}`), PATIENCE_MS),
     announce: announceOn(libc, requests),
     reaper,
     inside: linksInside((other, work) =>
@@ -160,7 +160,7 @@ export async function wireDaemon(
 }
 
 /** Milliseconds; a process that is stopped never gives a lock back. */
-const LOCK_PATIENCE = 5000;
+const PATIENCE_MS = 5000;
 
 /** A disk that is full is told by the next write that matters. */
 function checkpoint(store: Store, log: Log): void {

@@ -10,7 +10,7 @@ import { awaitLock } from "./parent-lock.ts";
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** Milliseconds; then the runtime is told to try again later. */
-const LOCK_PATIENCE = 30_000;
+const PATIENCE_MS = 30_000;
 
 /**
  * Users of VLANs, for a process of one call: the database and the locks of the daemon, who may be at work. Loaded when a
@@ -27,7 +27,7 @@ export async function parentUsersOf(
   if (need === "to leave" && !statusOf(libc, `${stateDir}/${DATABASE_FILE}`)) return undefined;
   const locks = `${env["UNDERLAY_RUN_DIR"] || "/run/underlay"}/lock`;
   makeDirectories(libc, locks, 0o700);
-  const lock = (name: string) => awaitLock(libc, `${locks}/${name}`, LOCK_PATIENCE);
+  const lock = (name: string) => awaitLock(libc, `${locks}/${name}`, PATIENCE_MS);
   // Of many that make it at once all but one would be refused.
   const opening = await lock("open");
   const store = openStore(stateDir);
