@@ -106,7 +106,10 @@ describe("routes", () => {
   });
 
   test("on an ipvlan that routes, the default is the link itself", async () => {
-    expect(await routesOf(onIpvlan({ options: { mode: "l3" } }))).toEqual([["0.0.0.0/0", undefined, 100]]);
+    const made = onIpvlan({ options: { mode: "l3" } });
+    expect(await routesOf(made)).toEqual([["0.0.0.0/0", undefined, 100]]);
+    // The engine takes an address's gateway for a route without one.
+    expect((await made.addresses?.())?.addresses.map(({ gateway }) => gateway)).toEqual([undefined]);
     expect(await routesOf(onIpvlan())).toEqual([["0.0.0.0/0", "10.90.0.1", 100]]);
   });
 });

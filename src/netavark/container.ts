@@ -30,11 +30,13 @@ export function requestOf(kind: Kind, exec: ExecMessage, netns: string): AttachR
   ];
   if (found.length > 0) throw problemsError("invalid_option", found, { network: network.name });
 
-  const addresses = given.filter((each) => "address" in each);
+  const assigned = given.filter((each) => "address" in each);
   const routes = [
-    ...(ways.no_default_route === "true" ? [] : defaultRoutes(addresses, link.routesOnLink, ways.metric)),
+    ...(ways.no_default_route === "true" ? [] : defaultRoutes(assigned, link.routesOnLink, ways.metric)),
     ...settings.routes,
   ];
+  // A route without a next hop would else get one.
+  const addresses = link.routesOnLink ? assigned.map(({ address }) => ({ address })) : assigned;
   return {
     owner,
     netns,
