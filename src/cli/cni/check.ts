@@ -142,19 +142,10 @@ function usedUp(pool: Pool): string | undefined {
 
 function pluginBody({ facts, dry }: Found): PluginBody {
   const { at, type, path = null, ours } = facts;
-  const { wanted, pool } = dry ?? {};
-  const link = wanted?.link;
+  const pool = dry?.pool;
   return {
     ...{ at, type, path, ours },
-    link: link
-      ? {
-          kind: link.kind,
-          mode: "mode" in link ? link.mode : null,
-          parent: wanted?.parent ? (wanted.parent.name ?? "auto") : null,
-          in_container: wanted?.parent?.inside ?? false,
-          mtu: wanted?.mtu ?? null,
-        }
-      : null,
+    link: dry ? linkBody(dry) : null,
     pool: pool
       ? {
           folder: pool.folder,
@@ -162,5 +153,19 @@ function pluginBody({ facts, dry }: Found): PluginBody {
           taken: pool.sets.reduce((sum, set) => sum + takenOf(pool, set), 0),
         }
       : null,
+  };
+}
+
+function linkBody({ wanted, pair }: Dry): PluginBody["link"] {
+  if (pair)
+    return { kind: "veth", mode: pair.mode, parent: pair.bridge ?? null, in_container: false, mtu: null };
+  const link = wanted?.link;
+  if (!link) return null;
+  return {
+    kind: link.kind,
+    mode: "mode" in link ? link.mode : null,
+    parent: wanted.parent ? (wanted.parent.name ?? "auto") : null,
+    in_container: wanted.parent?.inside ?? false,
+    mtu: wanted.mtu ?? null,
   };
 }

@@ -2,14 +2,17 @@ import { asCniError, CNI_CODE } from "../../cni/errors.ts";
 import { hostLocal } from "../../cni/ipam/host-local.ts";
 import { staticIpam } from "../../cni/ipam/static.ts";
 import type { Call, Delegate, Plugin } from "../../cni/plugin.ts";
+import { bridge } from "../../cni/plugins/bridge.ts";
 import { dummy } from "../../cni/plugins/dummy.ts";
 import { flannel } from "../../cni/plugins/flannel.ts";
 import { ipvlan } from "../../cni/plugins/ipvlan.ts";
 import { macvlan } from "../../cni/plugins/macvlan.ts";
 import { onParent } from "../../cni/plugins/on-parent.ts";
+import { ptp } from "../../cni/plugins/ptp.ts";
 import { vlan } from "../../cni/plugins/vlan.ts";
 import type { Attachments, ReadyRequest } from "../../engine/attach.ts";
 import type { HostLocalPools } from "../../engine/host-local.ts";
+import type { Pairs } from "../../engine/pairs.ts";
 import { parseRangeSets, type RangeSet } from "../../ipam/range.ts";
 import { UnderlayError } from "../../lib/errors.ts";
 import { openLibc } from "../../sys/libc.ts";
@@ -21,6 +24,8 @@ import { readText } from "./files.ts";
 export interface Dry {
   /** The link that would be made, and on what. */
   wanted?: ReadyRequest;
+  /** A pair of links that would be made; the bridge that has one end. */
+  pair?: { readonly mode: "bridge" | "ptp"; readonly bridge?: string };
   /** Plugins that would be asked, with what they would be handed. */
   readonly asked: { readonly type: string; readonly call: Call }[];
   /** Directory and ranges of a pool. */
@@ -50,6 +55,8 @@ const PLUGINS: Readonly<Record<string, (dry: Dry) => Plugin>> = {
   ipvlan: (dry) => onParent(ipvlan, noting(dry), () => wishing(dry)),
   vlan: (dry) => onParent(vlan, noting(dry), () => wishing(dry)),
   dummy: (dry) => onParent(dummy, noting(dry), () => wishing(dry)),
+  bridge: (dry) => bridge(noting(dry), ({ name }) => pairing(dry, { mode: "bridge", bridge: name })),
+  ptp: (dry) => ptp(noting(dry), () => pairing(dry, { mode: "ptp" })),
   loopback: () => NOTHING,
   flannel: (dry) => flannel(noting(dry), flannelFiles(openLibc())),
   "host-local": (dry) => hostLocal({ pools: pooling(dry), readText, isDelegated: true }),
@@ -88,6 +95,18 @@ function wishing(dry: Dry): Attachments {
     async requireReady(request) {
       dry.wanted = request;
       return request.parent?.name;
+    },
+  };
+}
+
+function pairing(dry: Dry, pair: NonNullable<Dry["pair"]>): Pairs {
+  return {
+    attach: never,
+    detach: never,
+    verify: never,
+    collect: never,
+    async requireReady() {
+      dry.pair = pair;
     },
   };
 }

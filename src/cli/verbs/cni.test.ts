@@ -3,6 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
+import { PLUGIN_KEYS } from "../../cni/keys/tables.ts";
+import { SERVED_NAMES } from "../../cni/plugins.ts";
 import { type Body, SCHEMAS } from "../../daemon/api.ts";
 import { parseArgs } from "../args.ts";
 import { newHost } from "../cli.fixture.ts";
@@ -52,6 +54,18 @@ const said = ({ findings }: Body<"underlay.cni-check/v1">) =>
 const ALL = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 const dataDir = () => join(folder, `${serial}/networks`);
 
+test.each([...SERVED_NAMES])("%s can be checked, and has its keys in the reference", async (name) => {
+  expect(PLUGIN_KEYS[name]?.title).toBeString();
+  plugin(name, ALL);
+  const { plugins } = await check(file("10.conf", { cniVersion: "1.0.0", name: "n", type: name, ipam: 5 }));
+  const refuses = name !== "loopback";
+  expect(plugins).toMatchObject([{ type: name, ours: "could be" }]);
+  expect([name, (await check(join(netD, "10.conf"))).code]).toEqual([
+    name,
+    refuses ? EXIT.findings : EXIT.done,
+  ]);
+});
+
 describe("cni check", () => {
   test("tells who is asked and what for", async () => {
     plugin("bridge", ALL);
@@ -74,7 +88,12 @@ describe("cni check", () => {
       name: "n",
       versions: { older: "1.0.0", newest: "1.1.0" },
       plugins: [
-        { at: "plugins[0]", type: "bridge", path: join(binDir, "bridge") },
+        {
+          at: "plugins[0]",
+          type: "bridge",
+          path: join(binDir, "bridge"),
+          link: { kind: "veth", mode: "bridge", parent: "cni0" },
+        },
         {
           at: "plugins[0].ipam",
           type: "host-local",
