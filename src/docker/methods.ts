@@ -96,8 +96,8 @@ export const METHODS: Readonly<Record<string, Method>> = {
     return { answer: joined(await engine.endpoints.provision(owner, message.SandboxKey || undefined)) };
   }),
 
-  // The link is still in the container here. Docker would take it down, rename it and bring it back before
-  // DeleteEndpoint, and says nothing when there is none.
+  // The link is still in the container here. Docker takes it down, renames it and brings it back before DeleteEndpoint,
+  // and says nothing when there is none.
   "NetworkDriver.Leave": taking(aboutEndpoint, async (message, { engine }) => {
     await engine.endpoints.unprovision(endpointOwner(message.NetworkID, message.EndpointID));
     return { answer: NOTHING };

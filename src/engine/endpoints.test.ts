@@ -281,6 +281,17 @@ describe("endpoints.unprovision", () => {
     expect(engine.endpoints.list()).toEqual([]);
   });
 
+  test("leaves the link of a container that runs to its runtime, which brings it back", async () => {
+    const { world, engine } = await inContainer();
+    world.inhabited.add("/run/docker/netns/x");
+    await engine.endpoints.unprovision("docker:net1/a");
+    expect(world.held.size).toBe(1);
+    expect(engine.endpoints.list().map(({ state }) => state)).toEqual(["provisioned"]);
+    world.inhabited.clear();
+    await engine.endpoints.unprovision("docker:net1/a");
+    expect(world.held.size).toBe(0);
+  });
+
   test("leaves to forget what it does not find, and what it cannot delete", async () => {
     const { world, engine } = await inContainer();
     world.insideFailure = busy;

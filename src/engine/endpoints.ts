@@ -150,9 +150,14 @@ export function endpointsOn(
     await hosts.sync(record.network);
   }
 
-  /** A failure is told and no more: the endpoint is forgotten next, and its link with it. */
+  /**
+   * Not while the container runs: a dockerd that does not find the link there keeps it on its list, gives its name to
+   * no other, and has no counters of the container's links any more. A failure is told and no more: the endpoint is
+   * forgotten next, and its link with it.
+   */
   async function isDeletedInside(owner: string, netns: string): Promise<boolean> {
     try {
+      if (await context.inside.isInhabited(netns)) return false;
       return await context.inside.delete(netns, owner);
     } catch (thrown) {
       const { message } = asUnderlayError(thrown);

@@ -28,8 +28,8 @@ export interface Engine {
      */
     provision(owner: string, netns?: string): Promise<Attachment>;
     /**
-     * Deletes the link where its container has it, before the runtime moves it back, which costs the kernel two grace
-     * periods more. What is not found there goes with `forget`. An unknown owner is success.
+     * Deletes the link where an ended container has it, before the runtime moves it back, which costs the kernel two
+     * grace periods more. What is not found there, or runs, goes with `forget`. An unknown owner is success.
      */
     unprovision(owner: string): Promise<void>;
     /** Deletes the link, when it is still there, and the record. An unknown owner is success. */

@@ -46,6 +46,8 @@ export class World {
   readonly hostLinks = new Map<string, WantedHostLink>();
   /** Owners whose link a container has. */
   readonly held = new Set<string>();
+  /** Paths of netns in which a process lives. */
+  readonly inhabited = new Set<string>();
   /** How many looks find a MAC held by a netns that is being taken apart. */
   macHeldFor = 0;
   looksAtMac = 0;
@@ -162,6 +164,7 @@ export class World {
           if (this.insideFailure) throw this.insideFailure;
           return this.held.delete(owner);
         },
+        isInhabited: async (netns) => this.inhabited.has(netns),
       },
       survey: async () => ({ links: this.#survey(), complete: this.surveyComplete }),
     };
@@ -216,19 +219,13 @@ export class World {
 
   #survey(): SurveyedLink[] {
     const home = { inode: 1, path: "host" };
+    const container = { inode: 7, path: "/proc/7/ns/net" };
     const mac = "02:00:00:00:00:01";
     const atHome = [...this.links.values()].map(({ name, alias }) => {
       return { owner: alias.replace("underlay ", ""), name, ifindex: 9, mac, netns: home, home: true };
     });
     const elsewhere = [...this.held].map((owner) => {
-      return {
-        owner,
-        name: "eth0",
-        ifindex: 9,
-        mac,
-        netns: { inode: 7, path: "/proc/7/ns/net" },
-        home: false,
-      };
+      return { owner, name: "eth0", ifindex: 9, mac, netns: container, home: false };
     });
     return [...atHome, ...elsewhere];
   }

@@ -4,7 +4,7 @@ import type { Conversation } from "../netlink/conversation.ts";
 import { GONE, isErrno } from "../netlink/failure.ts";
 import { deleteLinkRequest, listLinks } from "../netlink/link.ts";
 import { type Netns, OWN_NETNS } from "../sys/netns.ts";
-import { openNetns } from "../sys/netns-path.ts";
+import { isInhabited, openNetns } from "../sys/netns-path.ts";
 import { aliasOf } from "./survey.ts";
 
 /** Links of ours where their containers have them, under a name that the runtime chose. */
@@ -14,6 +14,8 @@ export interface InsideLinks {
    * False when there is no such netns or no such link in it. Throws `kernel`, `permission`.
    */
   delete(path: string, owner: string): Promise<boolean>;
+  /** Whether a process lives in the netns at that path; false when there is no such netns. */
+  isInhabited(path: string): Promise<boolean>;
 }
 
 /** Runs the work with a conversation in a netns, in a thread that may wait, and closes it. */
@@ -29,6 +31,15 @@ export function linksInside(converse: ConverseInside): InsideLinks {
       if (!netns) return false;
       try {
         return await converse(netns, (conversation) => deleteIn(conversation, owner));
+      } finally {
+        netns.close();
+      }
+    },
+    async isInhabited(path) {
+      const netns = netnsAt(path);
+      if (!netns) return false;
+      try {
+        return await isInhabited(netns);
       } finally {
         netns.close();
       }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { openLibc } from "./libc.ts";
 import { findNetns, homeNetns, socketInNetns, withNetns } from "./netns.ts";
-import { openNetns, ownNetns } from "./netns-path.ts";
+import { isInhabited, openNetns, ownNetns } from "./netns-path.ts";
 
 const libc = openLibc();
 
@@ -33,4 +33,11 @@ test("a netns that is found is the one that node:fs opens", () => {
 test("what is no netns is found to be none", () => {
   for (const path of ["/proc/version", "/", "/dev/null", "/none", "/proc/version/net", `/${"x".repeat(300)}`])
     expect(findNetns(libc, path)).toBeUndefined();
+});
+
+test("a netns is inhabited when a process lives in it", async () => {
+  const own = ownNetns();
+  own.close();
+  expect(await isInhabited(own)).toBe(true);
+  expect(await isInhabited({ inode: 1 })).toBe(false);
 });

@@ -124,6 +124,34 @@ describe.each([...AGES])("any driver as Moby tests it, on the %s dockerd", (age)
     }, 120_000);
   });
 
+  describe("a container that goes on when a network is disconnected", () => {
+    /** Links of which dockerd has counters. */
+    const counted = async () => {
+      const path = "http://docker/containers/web/stats?stream=false&one-shot=true";
+      const reply = await fetch(path, { unix: scene.host.outside("/run/docker.sock") });
+      const stats: { networks?: object; message?: string } = JSON.parse(await reply.text());
+      return stats.message ?? Object.keys(stats.networks ?? {}).sort();
+    };
+
+    test("its other links are counted as before, and the next one has the number that came free", async () => {
+      for (const number of [71, 72]) await network(number);
+      await scene.container("web", "--network", "net71");
+      for (const time of [1, 2]) {
+        await docker("network", "connect", "net72", "web");
+        // 20.10 gives no number twice.
+        expect(await counted()).toEqual(["eth0", isOld ? `eth${time}` : "eth1"]);
+        await docker("network", "disconnect", "net72", "web");
+        expect(await links()).toEqual(["eth0", "lo"]);
+        expect(await counted()).toEqual(["eth0"]);
+      }
+      await docker("network", "disconnect", "net71", "web");
+      expect(await links()).toEqual(["lo"]);
+      await docker("network", "connect", "net71", "web");
+      expect(await counted()).toEqual([isOld ? "eth3" : "eth0"]);
+      expect(await scene.links()).toEqual(["lan0", "lo"]);
+    });
+  });
+
   describe("with an IPAM of somebody else's", () => {
     test("CustomIPAM: its address, its gateway and the MAC that it was told of are the container's, and given back", async () => {
       await using ipam = startRecorder(scene.host, "other-ipam", IPAM);

@@ -27,6 +27,8 @@ let walk: readonly DockerCall[];
 
 beforeAll(async () => {
   sandbox = things.use(await startSandbox());
+  // Of a container that runs nothing is deleted at Leave.
+  await sandbox.end();
   first = endpointLife(NETWORK, idOf(2), 7, sandbox.key);
   walk = [
     createNetwork(NETWORK),

@@ -22,7 +22,6 @@ let daemon: LoneDaemon;
 let router: Sandbox;
 let machine: Sandbox;
 
-const sandboxPid = ({ key }: Sandbox) => key.split("/")[2];
 const inHost = (argv: readonly string[]) => must(["nsenter", `--net=${daemon.netns}`, ...argv]);
 const forwards = (netns: string, value: 0 | 1) =>
   must(["nsenter", `--net=${netns}`, "sysctl", "-qw", `net.ipv4.ip_forward=${value}`]);
@@ -36,7 +35,7 @@ beforeAll(async () => {
     ["behind0", "behind1", machine, `${BEHIND.host}/24`, `${BEHIND.machine}/24`],
   ] as const) {
     await daemon.ip(`link add ${name} type veth peer name ${other}`);
-    await daemon.ip(`link set ${other} netns ${sandboxPid(where)}`);
+    await daemon.ip(`link set ${other} netns ${where.key}`);
     await daemon.ip(`address add ${address} dev ${name}`);
     await daemon.ip(`link set ${name} up`);
     await where.ip(`address add ${peer} dev ${other}`);

@@ -41,7 +41,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   await daemon.ip("link add lan0 type veth peer name lan1");
-  await daemon.ip(`link set lan1 netns ${lan.key.split("/")[2]}`);
+  await daemon.ip(`link set lan1 netns ${lan.key}`);
   await daemon.ip("link set lan0 up");
   await lan.ip("link set lan1 up");
   for (const [ip, dev, { v4, v6 }] of [

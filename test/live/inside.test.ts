@@ -6,7 +6,7 @@ import { addLan, createNetwork, done, endpointLife, idOf, jsonOf } from "./docke
 import { startLoneDaemon } from "./lone-daemon.ts";
 import { startSandbox } from "./sandbox.ts";
 
-/** A container's end: its link is deleted where it is. */
+/** A container's end: its link is deleted where it is. One that goes on keeps it, until dockerd takes it. */
 
 const NETWORK = idOf(1);
 
@@ -22,18 +22,20 @@ async function startedContainer() {
   const life = endpointLife(NETWORK, idOf(2), 7, sandbox.key);
   for (const call of [createNetwork(NETWORK), life.create, life.join]) await done(daemon, call);
   await sandbox.take(daemon);
+  const links = async () => (await daemon.links()).map(({ ifname }) => ifname);
   const owned = undo.move();
   const states = async () => {
     const { endpoints } = await jsonOf<Endpoints>(daemon, "endpoint", "ls");
     return endpoints.map(({ state }) => state);
   };
-  return { daemon, sandbox, life, states, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { daemon, sandbox, life, states, links, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 test("Leave deletes the link in the container, and dockerd finds nothing to bring back", async () => {
   await using container = await startedContainer();
   const { daemon, sandbox, life, states } = container;
   expect(await sandbox.links()).toEqual(["eth0"]);
+  await sandbox.end();
   await done(daemon, life.leave);
   expect(await sandbox.links()).toEqual([]);
   expect(await states()).toEqual(["declared"]);
@@ -42,11 +44,25 @@ test("Leave deletes the link in the container, and dockerd finds nothing to brin
   expect(await states()).toEqual([]);
 });
 
+test("a container that runs on keeps its link for dockerd, which knows nothing of a link that is gone", async () => {
+  await using container = await startedContainer();
+  const { daemon, sandbox, life, states, links } = container;
+  await done(daemon, life.leave);
+  expect(await sandbox.links()).toEqual(["eth0"]);
+  expect(await states()).toEqual(["provisioned"]);
+  await sandbox.giveBack(daemon);
+  expect(await links()).toHaveLength(4);
+  await done(daemon, life.remove);
+  expect(await links()).toEqual(["lo", "lan1", "lan0"]);
+  expect(await states()).toEqual([]);
+});
+
 test("a daemon that was killed meanwhile still knows where it is", async () => {
   await using container = await startedContainer();
   const { daemon, sandbox, life } = container;
   await daemon.kill9();
   await daemon.start();
+  await sandbox.end();
   await done(daemon, life.leave);
   expect(await sandbox.links()).toEqual([]);
 });
@@ -54,6 +70,7 @@ test("a daemon that was killed meanwhile still knows where it is", async () => {
 test("a link that only bears the alias, or only the group, is left alone", async () => {
   await using container = await startedContainer();
   const { daemon, sandbox, life, states } = container;
+  await sandbox.end();
   await sandbox.ip("link set eth0 group 0");
   await sandbox.ip("link add other type veth peer name rehto");
   await sandbox.ip(`link set other group ${0x756c}`);
@@ -65,6 +82,7 @@ test("a link that only bears the alias, or only the group, is left alone", async
 test("after it the container can join again, and the same address starts at once elsewhere", async () => {
   await using container = await startedContainer();
   const { daemon, sandbox, life } = container;
+  await sandbox.end();
   await done(daemon, life.leave);
   await done(daemon, life.join);
   await sandbox.take(daemon);
