@@ -1,4 +1,4 @@
-import { asUnderlayError, type Code, type UnderlayError } from "../lib/errors.ts";
+import { asUnderlayError, type Code, thrownIn, type UnderlayError } from "../lib/errors.ts";
 import type { Version } from "./versions.ts";
 
 /** How a CNI runtime is told: a number that it may act on, and a text that it shows. CNI spec 1.1.0, "Error". */
@@ -65,9 +65,8 @@ export class CniError extends Error {
  */
 export function asCniError(thrown: unknown): CniError {
   if (thrown instanceof CniError) return thrown;
-  if (thrown instanceof AggregateError && thrown.errors.length > 0) return joined(thrown.errors);
-  // What undid the work failed too; why it had to be undone comes first.
-  if (thrown instanceof SuppressedError) return joined([thrown.suppressed, thrown.error]);
+  const all = thrownIn(thrown);
+  if (all[0] !== thrown) return joined(all);
   const error = asUnderlayError(thrown);
   if (error.cause instanceof CniError || error.cause instanceof AggregateError)
     return asCniError(error.cause);

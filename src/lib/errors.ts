@@ -61,9 +61,33 @@ export class UnderlayError extends Error {
   }
 }
 
+/** The errors in what was thrown. When what undid the work failed too, why it had to be undone comes first. */
+export function thrownIn(thrown: unknown): readonly unknown[] {
+  if (thrown instanceof AggregateError && thrown.errors.length > 0) return thrown.errors.flatMap(thrownIn);
+  if (thrown instanceof SuppressedError) return [thrown.suppressed, thrown.error].flatMap(thrownIn);
+  return [thrown];
+}
+
+/** Several errors as one: all texts, and the code, inputs and errno of the first. */
+export function joinErrors(errors: readonly [UnderlayError, ...UnderlayError[]]): UnderlayError {
+  const [first, ...rest] = errors;
+  if (rest.length === 0) return first;
+  const { inputs, errno, kernelText } = first;
+  const texts = new Set(errors.map((error) => error.message));
+  return new UnderlayError(first.code, [...texts].join("; "), {
+    cause: new AggregateError(errors),
+    inputs,
+    ...(errno !== undefined && { errno }),
+    ...(kernelText !== undefined && { kernelText }),
+    problems: errors.flatMap((error) => error.problems),
+  });
+}
+
 /** Any thrown value as our error; what is not ours is a bug and says so. */
 export function asUnderlayError(thrown: unknown): UnderlayError {
   if (thrown instanceof UnderlayError) return thrown;
+  const [first, ...rest] = thrownIn(thrown);
+  if (first !== thrown) return joinErrors([asUnderlayError(first), ...rest.map(asUnderlayError)]);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new UnderlayError("internal", `internal error: ${message}`, { cause: thrown });
 }

@@ -1,4 +1,4 @@
-import { asUnderlayError, UnderlayError } from "./errors.ts";
+import { asUnderlayError, joinErrors, type UnderlayError } from "./errors.ts";
 
 export type Step = () => Promise<void> | void;
 
@@ -17,9 +17,5 @@ export async function settleAll(steps: readonly Step[]): Promise<void> {
   }
   const [first, ...rest] = failures;
   if (first === undefined) return;
-  if (rest.length === 0) throw first;
-  throw new UnderlayError(first.code, failures.map((failure) => failure.message).join("; "), {
-    cause: new AggregateError(failures),
-    inputs: first.inputs,
-  });
+  throw joinErrors([first, ...rest]);
 }
