@@ -116,17 +116,23 @@ export function attachments({
     sandbox: Sandbox,
     undo: AsyncDisposableStack,
   ): Promise<ParentLink> {
+    requireVlan(wish);
     const parent = vlanOf(wish) && (await sharedVlan(wish));
     if (parent === undefined) return await parentOf(wish, sandbox);
     const users = await parentUsers("to join");
-    const user = { owner, parent };
+    const { vlanProtocol: protocol } = wish;
+    const user = { owner, parent, ...(protocol && { protocol }) };
     await users?.join(user);
     undo.defer(() => users?.leave(user));
     return await parentOf(wish, sandbox);
   }
 
-  /** The name of a VLAN that we made, or may have to make; undefined of one that is there and is somebody else's. */
+  /**
+   * The name of a VLAN that we made, or may have to make or to judge; undefined of one that is there and is somebody
+   * else's.
+   */
   async function sharedVlan(wish: ParentWish): Promise<string | undefined> {
+    if (wish.vlanProtocol !== undefined) return wish.name;
     const found = await links.parent(wish, undefined);
     return found?.marked === false ? undefined : wish.name;
   }
@@ -213,6 +219,13 @@ export function attachments({
 function vlanOf({ name, inside, makesVlans }: ParentWish) {
   const vlan = makesVlans && !inside && name !== undefined ? readVlanName(name) : undefined;
   return vlan && "vids" in vlan ? vlan : undefined;
+}
+
+/** A protocol without a VLAN would be ignored in silence. */
+function requireVlan(wish: ParentWish): void {
+  if (wish.vlanProtocol === undefined || vlanOf(wish)) return;
+  const message = "vlan_protocol: the parent names no VLAN of the host; write it like eth0.10";
+  throw new UnderlayError("invalid_option", message, { problems: [{ subject: "vlan_protocol", message }] });
 }
 
 /** The parent as it was found in place of the one that was wished for. */

@@ -136,6 +136,19 @@ describe("an attachment", () => {
     expect([links(), records(open())]).toEqual([["eth0", "eth0.50"], []]);
   });
 
+  test("asks for a protocol: of the outer VLAN, and one that is there must have it", async () => {
+    const parent = { ...user("a", "eth0.10.20"), protocol: "802.1ad" } as const;
+    await process().join(parent);
+    expect(records(open()).map(({ body }) => body.layer)).toMatchObject([
+      { name: "eth0.10", protocol: "802.1ad" },
+      { name: "eth0.10.20", protocol: "802.1q" },
+    ]);
+    await process().leave(parent);
+    world.parents.set("eth0.10", parentLink("eth0.10", 9));
+    await expect(process().join(parent)).rejects.toThrow("leave vlan_protocol out to use it as it is");
+    expect([links(), attached(open())]).toEqual([["eth0", "eth0.10"], []]);
+  });
+
   test("is not counted when its VLAN cannot be made", async () => {
     world.parentFailure = busy;
     const failure = await process()

@@ -1,5 +1,6 @@
 import { layersOf, type ParentLayer } from "../links/parent/plan.ts";
 import { parseParent } from "../links/parent/ref.ts";
+import type { VlanProtocol } from "../netlink/kinds/vlan.ts";
 import type { Store } from "../store/store.ts";
 import { type EngineParts, parentTables } from "./context.ts";
 import { ownParents } from "./own-parents.ts";
@@ -26,6 +27,7 @@ export interface ParentUser {
   readonly owner: string;
   /** As it was asked for: `eth0.50`. */
   readonly parent: string;
+  readonly protocol?: VlanProtocol;
 }
 
 export type ParentUsersParts = Pick<
@@ -113,9 +115,10 @@ function networksIn(store: Store) {
 }
 
 /** The VLANs of a name, outermost first; none of one that names no VLAN. */
-function vlansOf({ owner, parent }: ParentUser): readonly ParentLayer[] {
+function vlansOf({ owner, parent, protocol }: ParentUser): readonly ParentLayer[] {
   const reading = parseParent(parent);
-  return "value" in reading && reading.value.how === "vlan" ? layersOf(reading.value, owner) : [];
+  if (!("value" in reading) || reading.value.how !== "vlan") return [];
+  return layersOf({ ...reading.value, ...(protocol !== undefined && { protocol }) }, owner);
 }
 
 function isSame(some: readonly ParentLayer[], others: readonly ParentLayer[]): boolean {

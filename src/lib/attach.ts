@@ -32,6 +32,8 @@ export interface ParentWish {
   readonly inside: boolean;
   /** VLANs that its name says are made on the host when they are missing, and go with their last user. */
   readonly makesVlans?: true;
+  /** Of the outermost VLAN, when it is asked for; one that is there already must have it. */
+  readonly vlanProtocol?: "802.1q" | "802.1ad";
 }
 
 export interface AttachRequest {

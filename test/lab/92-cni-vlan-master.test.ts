@@ -190,6 +190,16 @@ scenario("a DEL needs neither the VLAN nor the database", async (lab) => {
   await lab.guest.must(`rm ${STATE_DIR}/underlay.db*; ip link del lan0.50`);
 });
 
+scenario("vlan_protocol is that of the outer VLAN, which has to be one", async (lab) => {
+  const asked = { vlan_protocol: "802.1ad" };
+  const conf = confOf("lan0.80.81", asked);
+  const protocols: Step = { look: "ip -d -o link show type vlan | grep -o 'protocol [^ ]* id [0-9]*'" };
+  const [, told, , vlans] = await succeed(lab, add(1, conf), protocols, del(1, conf), VLANS);
+  expect([told?.text, vlans?.text]).toEqual(["protocol 802.1ad id 80\nprotocol 802.1Q id 81", ""]);
+  const [[refused] = []] = await inGuest(lab.guest, [[add(1, confOf("lan0", asked))]]);
+  expect(refused?.failure).toMatchObject({ code: 7, message: expect.stringContaining("names no VLAN") });
+});
+
 scenario("after a power cut the next ADD makes the VLAN again", async (lab) => {
   const conf = confOf("lan0.50");
   await succeed(lab, add(1, conf), { look: "sync" });

@@ -21,13 +21,18 @@ const ON_PARENT: Docs<CommonKeys> = {
   master: {
     is: "string",
     absent: "the link of the default route",
-    help: "the parent: name or altname of a link of the host; macvlan and ipvlan make `LINK.VID` when it is missing",
+    help: "the parent: name or altname of a link of the host; of macvlan and ipvlan also `LINK.VID`, which is made when it is missing",
   },
   mtu: { is: "number", absent: "the parent's", help: "bytes, at most the parent's" },
   linkInContainer: {
     is: "true or false",
     absent: "false",
     help: "the parent is looked for in the container",
+  },
+  vlan_protocol: {
+    is: "string",
+    absent: "`802.1q`",
+    help: "of the VLAN that is made, of two the outer: `802.1q` or `802.1ad`",
   },
   ipam: IPAM,
   dns: DNS,
@@ -71,14 +76,18 @@ export const IPVLAN: Docs<CommonKeys & IpvlanKeys> = {
   },
 };
 
-export const VLAN: Docs<CommonKeys & VlanKeys> = {
-  ...ON_PARENT,
+const { vlan_protocol: _, ...OF_VLAN } = ON_PARENT;
+
+export const VLAN: Docs<Omit<CommonKeys, "vlan_protocol"> & VlanKeys> = {
+  ...OF_VLAN,
   master: { ...ON_PARENT.master, absent: "an error" },
   ipam: { ...IPAM, absent: "an error" },
   vlanId: { is: "number", absent: "0", help: "0 to 4094; one container for each on a parent" },
 };
 
-export const DUMMY: Docs<Omit<CommonKeys, "master" | "linkInContainer"> & DummyKeys> = {
+type OnParentKeys = "master" | "linkInContainer" | "vlan_protocol";
+
+export const DUMMY: Docs<Omit<CommonKeys, OnParentKeys> & DummyKeys> = {
   mtu: { ...ON_PARENT.mtu, absent: "the kernel's 1500", help: "bytes; not in the reference" },
   ipam: { ...IPAM, absent: "an error" },
   dns: DNS,

@@ -29,6 +29,7 @@ const commonShape = struct({
   master: text,
   mtu: integer,
   linkInContainer: flag,
+  vlan_protocol: text,
   ipam: ipamShape,
   dns: dnsShape,
 });
@@ -41,7 +42,7 @@ export function onParent<Own>(
   attachments: () => Attachments,
 ): Plugin {
   const load = (call: Call) => {
-    const { master, linkInContainer, ...common } = loadConf(call.conf, commonShape);
+    const { master, linkInContainer, vlan_protocol, ...common } = loadConf(call.conf, commonShape);
     const own = loadConf(call.conf, kind.shape);
     const link = () => kind.wish(own, call);
     if (kind.isParentless) return { ...common, on: {}, link };
@@ -49,7 +50,7 @@ export function onParent<Own>(
     const parent: ParentWish = {
       inside: linkInContainer === true,
       ...(name !== undefined && { name }),
-      ...(kind.makesVlans && { makesVlans: true }),
+      ...(kind.makesVlans && { makesVlans: true, ...protocolOf(vlan_protocol) }),
     };
     return { ...common, on: { parent }, link };
   };
@@ -90,7 +91,7 @@ export function onParent<Own>(
       const engine = attachments();
       const user = kind.makesVlans && {
         owner: ownerOf(call, call.env),
-        parent: { ...parent, makesVlans: true as const },
+        parent,
       };
       await engine.detach({ netns, ifname, ...(user && { user }), giveBack });
     },
@@ -140,16 +141,36 @@ export function onParent<Own>(
 
 /** A DEL needs nothing but this of a configuration, however wrong the rest has become. */
 function leftOf({ conf }: Call): { readonly type: string; readonly parent: ParentWish } {
-  const { ipam, master, linkInContainer } = loadConf(conf, leftShape);
+  const { ipam, master, linkInContainer, vlan_protocol } = loadConf(conf, leftShape);
+  const vlanProtocol = PROTOCOLS.find((known) => known === vlan_protocol);
   const parent = {
     inside: linkInContainer === true,
     ...(typeof master === "string" && master !== "" && { name: master }),
+    makesVlans: true as const,
+    ...(vlanProtocol && { vlanProtocol }),
   };
   return { type: ipam.type, parent };
 }
 
 const anything: Shape<unknown> = (value) => value;
-const leftShape = struct({ ipam: ipamShape, master: anything, linkInContainer: anything });
+const leftShape = struct({
+  ipam: ipamShape,
+  master: anything,
+  linkInContainer: anything,
+  vlan_protocol: anything,
+});
+
+const PROTOCOLS = ["802.1q", "802.1ad"] as const;
+
+function protocolOf(given: string): Pick<ParentWish, "vlanProtocol"> {
+  if (given === "") return {};
+  const vlanProtocol = PROTOCOLS.find((known) => known === given);
+  if (vlanProtocol) return { vlanProtocol };
+  throw new CniError(
+    CNI_CODE.config,
+    `unknown vlan_protocol ${JSON.stringify(given)}: it is ${PROTOCOLS.join(" or ")}`,
+  );
+}
 
 function ownerOf({ name }: Call, { containerId, ifname }: AttachmentId): string {
   return `${networkPrefix(name)}${containerId}/${ifname}`;
