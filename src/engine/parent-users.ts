@@ -1,6 +1,6 @@
+import type { ParentWish } from "../lib/attach.ts";
 import { layersOf, type ParentLayer } from "../links/parent/plan.ts";
 import { parseParent } from "../links/parent/ref.ts";
-import type { VlanProtocol } from "../netlink/kinds/vlan.ts";
 import type { Store } from "../store/store.ts";
 import { type EngineParts, parentTables } from "./context.ts";
 import { ownParents } from "./own-parents.ts";
@@ -27,7 +27,7 @@ export interface ParentUser {
   readonly owner: string;
   /** As it was asked for: `eth0.50`. */
   readonly parent: string;
-  readonly protocol?: VlanProtocol;
+  readonly protocol?: NonNullable<ParentWish["vlanProtocol"]>;
 }
 
 export type ParentUsersParts = Pick<
