@@ -1,11 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "../src/cli/args.ts";
+import { pluginsNamed } from "../src/cli/cni/bin-dir.ts";
 import { dryRun } from "../src/cli/cni/dry.ts";
 import { strangeIpamKeys, strangeKeys } from "../src/cli/cni/strange-keys.ts";
+import { flagsOf } from "../src/cli/flags.ts";
+import { findVerb } from "../src/cli/verbs.ts";
 import { readNetworkList, requestOf, typeOf, versionsTaken } from "../src/cni/list.ts";
 import { isVersion, LATEST } from "../src/cni/versions.ts";
 import { readGuide } from "../test/ground/guide.ts";
+import { readManifest } from "../test/ground/manifests.ts";
 
 /** CNI configurations in guides are such as our plugins take, with every key read by somebody. */
 
@@ -24,13 +29,40 @@ const files = GUIDES.flatMap((guide) =>
   ),
 );
 
+const manifests = files
+  .filter(({ where, name }) => where.includes("kubernetes") && name.endsWith(".yaml"))
+  .map(({ where, text }) => ({ where, manifest: readManifest(text) }));
+
 const written: Written[] = [
   ...files
     .filter(({ name }) => /\.conf(list)?$/.test(name))
     .map(({ where, name, text }) => ({ where, text, isSingle: name.endsWith(".conf") })),
+  ...manifests.flatMap(({ where, manifest }) =>
+    manifest.kind === "NetworkAttachmentDefinition"
+      ? [{ where, text: manifest.spec.config, isSingle: true }]
+      : [],
+  ),
 ];
 
 test("guides have configurations", () => expect(written.length).toBeGreaterThan(1));
+
+const commands = manifests.flatMap(({ where, manifest }) => {
+  if (manifest.kind !== "DaemonSet") return [];
+  const { initContainers = [], containers } = manifest.spec.template.spec;
+  return [...initContainers, ...containers].flatMap(({ command: [program, ...words] = [] }) =>
+    program === "underlay" ? [[where, words] as const] : [],
+  );
+});
+
+test("containers of a DaemonSet have commands of ours", () => expect(commands.length).toBe(2));
+
+test.each(commands)("%s: %p", (_, words) => {
+  const given = parseArgs(words);
+  const { verb, rest } = findVerb(given.words);
+  expect(rest).toEqual([]);
+  expect(flagsOf(verb)).toEqual(expect.arrayContaining([...given.used]));
+  expect(() => pluginsNamed(given.flags.get("plugins")?.at(-1))).not.toThrow();
+});
 
 describe.each(written)("$where", ({ text, isSingle }) => {
   const list = readNetworkList(new TextEncoder().encode(text), isSingle);

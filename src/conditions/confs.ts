@@ -68,7 +68,9 @@ const otherVersion: Condition = {
       if (strange.length === 0) return undefined;
       return {
         message: `plugin ${type} does not support version ${strange.join(", ")}`,
-        evidence: [{ source: `VERSION of ${path}`, value: (speaks ?? []).join(" ") || "none" }],
+        evidence: [
+          { source: `VERSION of ${path}`, value: (speaks ?? []).join(" ") || "it cannot be started" },
+        ],
         fix: [editing(conf), { say: `or install a newer ${type}` }],
       };
     }),

@@ -136,6 +136,14 @@ describe("cni check", () => {
     expect(answer.code).toBe(EXIT.findings);
   });
 
+  test("tells of a plugin that cannot be started", async () => {
+    plugin("portmap", ALL);
+    chmodSync(join(binDir, "portmap"), 0o644);
+    const answer = await check(file("10.conf", { cniVersion: "1.0.0", name: "n", type: "portmap" }));
+    expect(said(answer)).toEqual(["UL-C03 plugin portmap does not support version 1.0.0"]);
+    expect(answer.findings[0]?.evidence[0]?.value).toBe("it cannot be started");
+  });
+
   test.each([
     [
       "a wrong type",
