@@ -16,6 +16,9 @@ const ROUNDS = 60;
 /** How many reservations are there already. */
 const RESERVED = [0, 10_000, 60_000] as const;
 const SAMPLES = 12;
+/** Side by side, and how often. */
+const AT_ONCE = 8;
+const ROWS = 20;
 
 const WHO = ["ours", "reference"] as const;
 type Who = (typeof WHO)[number];
@@ -41,10 +44,12 @@ interface Call {
   readonly verb: "ADD" | "DEL" | "VERSION";
   readonly conf: string;
   readonly container?: { readonly id: string; readonly netns: TestNetns };
+  /** Started with the next one; both are one measurement. */
+  readonly joined?: boolean;
 }
 
 /** A line of `processes.c`. */
-function lineOf({ what, who, type, verb, conf, container }: Call): string {
+function lineOf({ what, who, type, verb, conf, container, joined = false }: Call): string {
   const env = {
     CNI_COMMAND: verb,
     CNI_PATH: plugins[who],
@@ -57,25 +62,36 @@ function lineOf({ what, who, type, verb, conf, container }: Call): string {
     }),
   };
   const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  return [`${what}|${who}`, join(plugins[who], type), conf, ...words].join("\t");
+  return [`${joined ? "&" : ""}${what}|${who}`, join(plugins[who], type), conf, ...words].join("\t");
 }
 
-/** Milliseconds of each call by what it is and whose. */
-async function timed(calls: readonly Call[]): Promise<(what: string, who: Who) => number[]> {
+/** What `processes.c` tells of each call or row of calls, by what it is and whose. */
+interface Measured {
+  /** Milliseconds. */
+  times(what: string, who: Who): number[];
+  /** MiB at most. */
+  peaks(what: string, who: Who): number[];
+}
+
+async function measured(calls: readonly Call[]): Promise<Measured> {
   const input = `${calls.map(lineOf).join("\n")}\n`;
   const { code, stdout, stderr } = await run(["nsenter", `--net=${host.path}`, timer], {
     input,
     timeoutMs: 600_000,
   });
   if (code !== 0) throw new Error(stderr);
-  const times = Map.groupBy(
+  const lines = Map.groupBy(
     stdout
       .trim()
       .split("\n")
       .map((line) => line.split("\t")),
     ([label]) => label,
   );
-  return (what, who) => (times.get(`${what}|${who}`) ?? []).map(([, took]) => Number(took) / 1000);
+  const of = (what: string, who: Who) => lines.get(`${what}|${who}`) ?? [];
+  return {
+    times: (what, who) => of(what, who).map(([, took]) => Number(took) / 1000),
+    peaks: (what, who) => of(what, who).map(([, , , kibibytes]) => Number(kibibytes) / 1024),
+  };
 }
 
 function confFile(who: Who, name: string, more: object): string {
@@ -133,7 +149,7 @@ async function links(): Promise<Figure[]> {
         })),
       ),
   );
-  const times = await timed(calls);
+  const { times, peaks } = await measured(calls);
   const figure = (what: string, limit?: number): Figure => ({
     what,
     ours: median(times(what, "ours")),
@@ -147,7 +163,59 @@ async function links(): Promise<Figure[]> {
     figure("DEL, macvlan, no addresses"),
     figure("ADD, macvlan, host-local", 0.8),
     figure("DEL, macvlan, host-local", 0.8),
+    {
+      what: "memory of one ADD, macvlan, host-local",
+      ours: Math.max(...peaks("ADD, macvlan, host-local", "ours")),
+      unit: "MB",
+      peer: { name: "reference", value: Math.max(...peaks("ADD, macvlan, host-local", "reference")) },
+    },
   ];
+}
+
+/** Eight pods that start at once, each in a netns of its own, and then end at once. */
+async function sideBySide(): Promise<Figure[]> {
+  const containers = Array.from({ length: AT_ONCE }, () => undo.use(openTestNetns()));
+  const confs = {
+    ours: confFile("ours", "side", {
+      type: "macvlan",
+      master: "lan0",
+      ipam: hostLocal("ours", "10.60.0.0/16"),
+    }),
+    reference: confFile("reference", "side", {
+      type: "macvlan",
+      master: "lan0",
+      ipam: hostLocal("reference", "10.60.0.0/16"),
+    }),
+  };
+  const calls = Array.from({ length: ROWS }, (_, round) => inTurns(round)).flatMap((turns) =>
+    turns.flatMap((who) =>
+      (["ADD", "DEL"] as const).flatMap((verb) =>
+        containers.map(
+          (netns, i): Call => ({
+            what: verb,
+            who,
+            type: "macvlan",
+            verb,
+            conf: confs[who],
+            container: { id: `s${i}`, netns },
+            joined: i < containers.length - 1,
+          }),
+        ),
+      ),
+    ),
+  );
+  const { times } = await measured(calls);
+  return (["ADD", "DEL"] as const).map((verb): Figure => {
+    const [ours, reference] = [median(times(verb, "ours")), median(times(verb, "reference"))];
+    return {
+      what: `${AT_ONCE} x ${verb} at once, macvlan, host-local`,
+      ours,
+      unit: "ms",
+      peer: { name: "reference", value: reference },
+      // 1.2 times the throughput.
+      ...(verb === "ADD" && { limit: 1 / 1.2 }),
+    };
+  });
 }
 
 /** host-local alone, with so many addresses taken by others. */
@@ -172,7 +240,7 @@ async function reservations(): Promise<Figure[]> {
         ),
       ).flat();
     });
-    const times = await timed(calls);
+    const { times } = await measured(calls);
     // The first pair meets a directory that nobody has indexed or cached.
     for (const verb of ["ADD", "DEL"])
       for (const who of WHO) medians.set(`${verb} ${who} ${reserved}`, median(times(verb, who).slice(1)));
@@ -201,4 +269,4 @@ function fill(directory: string, count: number): void {
   if (count > 0) writeFileSync(join(directory, "last_reserved_ip.0"), address(count - 1));
 }
 
-await report("cni", [...(await links()), ...(await reservations())]);
+await report("cni", [...(await links()), ...(await sideBySide()), ...(await reservations())]);
