@@ -18,8 +18,6 @@ export function isPluginName(text: string): text is PluginName {
   return PLUGIN_NAMES.some((name) => name === text);
 }
 
-/** Names that are told apart already, and whose plugins come with a later version. */
-const COMING: readonly PluginName[] = ["bridge", "ptp"];
 
 /** The names under which this program does something. */
-export const SERVED_NAMES: readonly PluginName[] = PLUGIN_NAMES.filter((name) => !COMING.includes(name));
+export const SERVED_NAMES: readonly PluginName[] = PLUGIN_NAMES;
