@@ -121,7 +121,15 @@ async function links(): Promise<Figure[]> {
       master: "lan0",
       ipam: hostLocal(who, "10.50.0.0/16"),
     }),
+    "bridge, host-local": confFile(who, "bridge", {
+      type: "bridge",
+      bridge: `br-${who}`,
+      isGateway: true,
+      ipam: hostLocal(who, { ours: "10.51.0.0/16", reference: "10.52.0.0/16" }[who]),
+    }),
+    "ptp, host-local": confFile(who, "ptp", { type: "ptp", ipam: hostLocal(who, "10.53.0.0/16") }),
   });
+  const typeOf = (what: string) => what.replace(/,.*/, "");
   const confs = { ours: confsOf("ours"), reference: confsOf("reference") };
   const calls = containers.flatMap((netns, round) =>
     Object.keys(confs.ours)
@@ -131,7 +139,7 @@ async function links(): Promise<Figure[]> {
             (verb): Call => ({
               what: `${verb}, ${what}`,
               who,
-              type: "macvlan",
+              type: typeOf(what),
               verb,
               conf: confs[who][what] ?? "",
               container: { id: `c${round}`, netns },
@@ -169,6 +177,10 @@ async function links(): Promise<Figure[]> {
       unit: "MB",
       peer: { name: "reference", value: Math.max(...peaks("ADD, macvlan, host-local", "reference")) },
     },
+    figure("ADD, bridge, host-local", 0.9),
+    figure("DEL, bridge, host-local"),
+    figure("ADD, ptp, host-local", 0.9),
+    figure("DEL, ptp, host-local"),
   ];
 }
 

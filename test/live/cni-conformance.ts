@@ -14,6 +14,9 @@ const inFile =
 
 const macvlan = inFile("test/live/cni-macvlan.test.ts");
 const lab = inFile("test/lab/91-cni-conformance.test.ts");
+const bridge = inFile("test/live/cni-bridge.test.ts");
+const bridgeVlan = inFile("test/lab/90-cni-bridge-vlan.test.ts");
+const bridgeParts = inFile("src/cni/plugins/bridge.test.ts");
 const ptp = inFile("test/live/cni-ptp.test.ts");
 const ipam = inFile("test/live/cni-ipam.test.ts");
 const hostLocal = inFile("src/cni/ipam/host-local.test.ts");
@@ -22,6 +25,8 @@ const files = inFile("src/store/host-local/directory.test.ts");
 const resolvConf = inFile("src/cni/ipam/resolv-conf.test.ts");
 const order = inFile("src/ipam/allocate.test.ts");
 const range = inFile("src/ipam/range.test.ts");
+
+const BRIDGE_LIFE = "configures and deconfigures a bridge and veth with default route with ADD/DEL";
 
 const ORDER = order("%p with %p taken, last %p: %p");
 const REFUSED_RANGE = range("of %s %p is refused");
@@ -52,6 +57,46 @@ export const CNI_CONFORMANCE: Readonly<Record<string, Lines>> = {
     "3": lab("configures and deconfigures a vlan link with ADD/CHECK/DEL, and with DEL again"),
     "4": lab("fails to create vlan link with MTU greater than master's MTU"),
     "5": lab("fails to create vlan link with an invalid MTU"),
+  },
+  bridge: {
+    "1": bridge("creates a bridge"),
+    "2": bridge("handles an existing bridge"),
+    "3": bridge(`${BRIDGE_LIFE}: %j`, `${BRIDGE_LIFE}: three subnets`, `${BRIDGE_LIFE}: resolvConf`),
+    "4": bridge("configures and deconfigures a l2 bridge and veth with ADD/DEL"),
+    "5": bridgeVlan("configures and deconfigures a l2 bridge with vlan id 100 using ADD/DEL"),
+    "6": bridgeVlan("configures and deconfigures a l2 bridge with vlanTrunk 101,200~210 using ADD/DEL"),
+    "7": bridgeVlan(
+      "configures and deconfigures a l2 bridge with vlan 100, and vlanTrunk 101,200~210 using ADD/DEL",
+    ),
+    "8": bridgeVlan(
+      "configures and deconfigures a l2 bridge with vlan id 100 and no default vlan using ADD/DEL",
+    ),
+    "9": bridgeVlan(
+      "configures and deconfigures a bridge, veth with default route and vlanID 100 with ADD/DEL",
+    ),
+    "10": bridgeVlan(
+      "configures and deconfigures a bridge, veth with default route and vlanID 100 and no default vlan with ADD/DEL",
+    ),
+    "11, 21": bridge(`${BRIDGE_LIFE}: %j`),
+    "12": bridge("deconfigures an unconfigured bridge with DEL"),
+    "13": bridge("ensure bridge address: %s, then %s"),
+    "14": bridge("ensure promiscuous mode on bridge"),
+    "15": bridge("creates a bridge with a stable MAC addresses: %s"),
+    "16, 17, 18": bridge("uses an explicit MAC addresses for the container iface (from %s)"),
+    "19": bridge("checks ip release in case of error"),
+    "20": bridge("configures a bridge and ipMasq rules with ipMasqBackend %j"),
+    "22": bridge("configures mac spoof-check (no mac spoofing)"),
+    "23": bridge("should fail when both IPAM and DisableContainerInterface are set"),
+    "24": bridge("should set the container veth peer state down"),
+    "25, 26": bridge("when port-isolation is %p, should set the veth peer on node with isolation so"),
+    "27": [
+      ...bridge("check vlan id when loading net conf: %d"),
+      ...bridgeParts("check vlan id when loading net conf"),
+    ],
+  },
+  "bridge: tables": {
+    "collectVlanTrunk succeeds": bridgeParts("when provided an empty VLAN trunk configuration"),
+    "collectVlanTrunk failed": bridgeParts("when not passed the maxID"),
   },
   ptp: {
     "1": ptp("configures and deconfigures a ptp link with ADD/DEL"),
@@ -135,10 +180,15 @@ export const CNI_CONFORMANCE: Readonly<Record<string, Lines>> = {
 };
 
 /** How many lines a section has whose lines are numbers. */
-export const NUMBERED: Readonly<Record<string, number>> = { macvlan: 8, ipvlan: 5, vlan: 5, ptp: 8 };
+export const NUMBERED: Readonly<Record<string, number>> = {
+  macvlan: 8,
+  ipvlan: 5,
+  vlan: 5,
+  bridge: 27,
+  ptp: 8,
+};
 
 /** Sections without a test yet, and why. */
 export const ABSENT: Readonly<Record<string, string>> = {
-  bridge: "its plugin comes next",
   dhcp: "comes with an IPAM of our own",
 };
