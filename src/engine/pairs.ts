@@ -35,7 +35,9 @@ export interface PairAttached extends Pair, Connected {
 
 export interface PairDetachRequest extends Pick<PairRequest, "key" | "netns" | "masquerade" | "giveBack"> {}
 
-export interface PairVerifyRequest extends Pick<PairRequest, "key" | "netns" | "mtu"> {
+export interface PairVerifyRequest extends Pick<PairRequest, "key" | "netns"> {
+  /** Bytes; absent or 0: any. */
+  readonly mtu?: number;
   /** The netns, as it was told when the pair was made. */
   readonly toldNetns: string;
   readonly toldMac?: string;
@@ -58,16 +60,18 @@ export function pairs(context: PairContext): Pairs {
   const { sandboxes, side, setOnHost, configure, step } = context;
 
   async function attach(request: PairRequest): Promise<PairAttached> {
-    const { key, mtu, mac, addresses, giveBack } = request;
+    const { key, mac, hostMac, addresses, giveBack } = request;
     using sandbox = openSandbox(request.netns);
     await using undo = new AsyncDisposableStack();
     const master = await side.prepare();
+    const mtu = request.mtu === "inherited" ? master?.mtu : request.mtu;
 
     step("pair.before-link");
     const pair = await context.pairs.make(sandbox, {
       key,
       ...(mtu !== undefined && mtu > 0 && { mtu }),
       ...(mac !== undefined && { mac }),
+      ...(hostMac !== undefined && { hostMac }),
       ...(master && { master: master.ifindex }),
     });
     undo.defer(async () => (await context.pairs.remove(sandbox, key))?.awaitGone());

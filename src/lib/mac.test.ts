@@ -1,6 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { deriveMac, isMulticastMac, isZeroMac, type Mac, macBytes, macFromBytes, parseMac } from "./mac.ts";
+import {
+  deriveMac,
+  derivePortMac,
+  isMulticastMac,
+  isZeroMac,
+  type Mac,
+  macBytes,
+  macFromBytes,
+  parseMac,
+} from "./mac.ts";
 
 function mac(text: string): Mac {
   const parsed = parseMac(text);
@@ -69,4 +78,14 @@ describe("a derived MAC", () => {
   test("stays what it is: caches of a LAN remember it from one version to the next", () => {
     expect(deriveMac("seed", "docker:net", "10.0.0.2")).toBe(mac("0a:ba:b0:b4:0d:c9"));
   });
+});
+
+test("a port's address is above those of NICs, and a unicast one", () => {
+  fc.assert(
+    fc.property(fc.string(), (part) => {
+      expect(derivePortMac(part)).toStartWith("fe:");
+      expect(derivePortMac(part).slice(3)).toBe(deriveMac(part).slice(3));
+      expect(isMulticastMac(derivePortMac(part))).toBe(false);
+    }),
+  );
 });

@@ -16,10 +16,12 @@ export interface PairRequest {
   readonly owner: string;
   /** Path of the container's netns. */
   readonly netns: string;
-  /** Bytes; absent: the kernel's 1500. */
-  readonly mtu?: number;
+  /** Bytes, or that of what the pair is connected to; absent: the kernel's 1500. */
+  readonly mtu?: number | "inherited";
   /** Of the container's end; absent: the kernel's choice. */
   readonly mac?: Mac;
+  /** Of the host's end; absent: the kernel's choice. */
+  readonly hostMac?: Mac;
   /** Ask whether somebody has the IPv6 addresses already. */
   readonly detectDuplicates?: boolean;
   /** The container's end stays down. */
@@ -59,6 +61,8 @@ export type SetOnHost = (settings: readonly HostSetting[]) => void;
 /** The bridge of the host that a pair's other end is a port of, and how. */
 export interface BridgeWish {
   readonly name: string;
+  /** It is somebody else's, who has it up; else it is made when it is missing. */
+  readonly mustExist?: true;
   /** Bytes, for a bridge that is made; absent: the kernel's 1500. */
   readonly mtu?: number;
   /** It passes on to the host what is for nobody. */

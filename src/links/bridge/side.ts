@@ -3,9 +3,9 @@ import { UnderlayError } from "../../lib/errors.ts";
 import { formatCidr } from "../../lib/ip.ts";
 import type { BridgeWish, LinkEnd, Pair, SetOnHost } from "../../lib/pair.ts";
 import { listAddresses } from "../../netlink/address.ts";
-import { bridgePortOf, listVlans, setBridgePortRequest } from "../../netlink/bridge.ts";
+import { bridgeOf, bridgePortOf, listVlans, setBridgePortRequest } from "../../netlink/bridge.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
-import { getLink } from "../../netlink/link.ts";
+import { getLink, isUp } from "../../netlink/link.ts";
 import type { HostSide, ToldSide } from "../host-side.ts";
 import { endOf, ensureAddress, ensureBridge, findBridge, isPromiscuous, sameCidr } from "./bridge.ts";
 import type { SpoofCheck } from "./spoof-check.ts";
@@ -32,6 +32,16 @@ export function bridgeSide(
     const link = await findBridge(home, wish.name);
     if (!link) throw conflict("it is not there");
     if (wish.promisc && !isPromiscuous(link)) throw conflict("it is not promiscuous");
+    return endOf(link);
+  }
+
+  /** As somebody else has it. */
+  async function requireOthers(): Promise<LinkEnd> {
+    const link = await findBridge(home, wish.name);
+    if (!link) throw conflict("it is not there");
+    if (!isUp(link)) throw conflict("it is down");
+    if (vlans && bridgeOf(link.attrs.info)?.vlanFiltering !== 1)
+      throw conflict("it does not filter VLANs (`ip link set … type bridge vlan_filtering 1`)");
     return endOf(link);
   }
 
@@ -82,7 +92,7 @@ export function bridgeSide(
 
   return {
     forwards: isGateway,
-    prepare: () => ensureBridge(home, wish, setOnHost),
+    prepare: () => (wish.mustExist ? requireOthers() : ensureBridge(home, wish, setOnHost)),
     async plug({ key, host, inside }) {
       const port = { hairpin: Number(wish.hairpin), isolated: Number(wish.isolated) };
       if (wish.hairpin || wish.isolated) await home.request(setBridgePortRequest(host.ifindex, port));
@@ -114,7 +124,7 @@ export function bridgeSide(
       }
     },
     async requireReady() {
-      await findBridge(home, wish.name);
+      await (wish.mustExist ? requireOthers() : findBridge(home, wish.name));
     },
   };
 }

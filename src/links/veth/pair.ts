@@ -39,19 +39,21 @@ export interface PairWish {
   readonly key: PairKey;
   readonly mtu?: number;
   readonly mac?: Mac;
+  readonly hostMac?: Mac;
   /** Index of the bridge that the host's end is a port of. */
   readonly master?: number;
 }
 
 /** `home`: a conversation in the host's netns. */
 export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: DeleteElsewhere): VethPairs {
-  async function create({ netns }: Inside, { key, mtu, mac, master }: PairWish): Promise<void> {
+  async function create({ netns }: Inside, { key, mtu, mac, hostMac, master }: PairWish): Promise<void> {
     const size = mtu === undefined ? {} : { mtu };
     await home.request(
       newLinkRequest({
         name: vethNameOf(key),
         ...size,
         group: VETH_GROUP,
+        ...(hostMac !== undefined && { mac: hostMac }),
         ...(master !== undefined && { master }),
         info: vethInfo({ name: key.ifname, ...size, ...(mac !== undefined && { mac }), netnsFd: netns.fd }),
       }),
