@@ -26,12 +26,12 @@ const PLUGINS: Readonly<Record<string, PluginName>> = {
 const NETAVARK: Readonly<Record<string, KindName>> = {
   "underlay-macvlan": "macvlan",
   "underlay-ipvlan": "ipvlan",
+  "underlay-bridge": "bridge",
 };
 
 /** This version knows these names and is none of them yet. */
 const LATER: Readonly<Record<string, string>> = {
   ovs: "CNI plugins for Open vSwitch",
-  "underlay-bridge": "netavark drivers for bridges",
   "docker-ovs-plugin": "Open vSwitch networks",
 };
 

@@ -1,23 +1,21 @@
 import { describe, expect, test } from "bun:test";
 import { formatCidr, formatIp } from "../lib/ip.ts";
 import { parseMac } from "../lib/mac.ts";
-import { requestOf, statusOf, unpublished } from "./container.ts";
+import { statusOf, unpublished, type Wanted, wantedOf } from "./container.ts";
 import { KINDS } from "./kinds.ts";
 import { type attaching, execMessage } from "./messages.fixture.ts";
 
 type Parts = Parameters<typeof attaching>;
 
-const request = (...parts: Parts) => requestOf(KINDS.macvlan, execMessage(...parts), "/run/netns/x");
-const onIpvlan = (...parts: Parts) => requestOf(KINDS.ipvlan, execMessage(...parts), "/run/netns/x");
+const request = (...parts: Parts) => wantedOf(KINDS.macvlan, execMessage(...parts), "/run/netns/x");
+const onIpvlan = (...parts: Parts) => wantedOf(KINDS.ipvlan, execMessage(...parts), "/run/netns/x");
 
-async function routesOf(made: ReturnType<typeof request>): Promise<unknown[]> {
-  const { routes } = (await made.addresses?.()) ?? { routes: [] };
-  return routes.map(({ to, via, priority }) => [formatCidr(to), via && formatIp(via), priority]);
+function routesOf({ assigned }: Wanted): unknown[] {
+  return assigned.routes.map(({ to, via, priority }) => [formatCidr(to), via && formatIp(via), priority]);
 }
 
-async function addressesOf(made: ReturnType<typeof request>): Promise<string[]> {
-  const { addresses } = (await made.addresses?.()) ?? { addresses: [] };
-  return addresses.map(({ address }) => formatCidr(address));
+function addressesOf({ assigned }: Wanted): string[] {
+  return assigned.addresses.map(({ address }) => formatCidr(address));
 }
 
 const DUAL = {
@@ -28,25 +26,20 @@ const DUAL = {
 };
 const BOTH = { static_ips: ["10.90.0.7", "fd90::7"] };
 
-test("what podman says is what the engine is asked", async () => {
+test("what podman says is what the engine is asked", () => {
   const made = request();
   expect(made).toMatchObject({
     owner: "netavark:3b74c1/85d668996714/eth0",
     netns: "/run/netns/x",
-    ifname: "eth0",
+    key: { network: "netavark:3b74c1", container: "85d668996714", ifname: "eth0" },
     parent: { name: "eth0", inside: false, makesVlans: true },
-    link: { kind: "macvlan", mode: "bridge" },
-    autoconf: false,
   });
-  expect(await addressesOf(made)).toEqual(["10.90.0.65/24"]);
-  expect(await routesOf(made)).toEqual([["0.0.0.0/0", "10.90.0.1", 100]]);
+  expect(addressesOf(made)).toEqual(["10.90.0.65/24"]);
+  expect(routesOf(made)).toEqual([["0.0.0.0/0", "10.90.0.1", 100]]);
 });
 
 describe("the MAC address", () => {
-  const macOf = (...parts: Parts) => {
-    const { link } = request(...parts);
-    return link.kind === "macvlan" ? link.mac : undefined;
-  };
+  const macOf = (...parts: Parts) => request(...parts).mac;
 
   test("is the one asked for", () => {
     expect(macOf({}, { static_mac: "02-11-22-33-44-AA" })).toBe(parseMac("02:11:22:33:44:aa"));
@@ -68,7 +61,7 @@ describe("the MAC address", () => {
   });
 
   test("of an ipvlan is its parent's", () => {
-    expect(onIpvlan().link).toEqual({ kind: "ipvlan", mode: "l2", flag: "bridge" });
+    expect(onIpvlan().mac).toBeUndefined();
     expect(() => onIpvlan({}, { static_mac: "02:11:22:33:44:55" })).toThrow(
       "an ipvlan has the MAC address of its parent",
     );
@@ -76,47 +69,47 @@ describe("the MAC address", () => {
 });
 
 describe("routes", () => {
-  test("one default a family", async () => {
-    expect(await routesOf(request(DUAL, BOTH))).toEqual([
+  test("one default a family", () => {
+    expect(routesOf(request(DUAL, BOTH))).toEqual([
       ["0.0.0.0/0", "10.90.0.1", 100],
       ["::/0", "fd90::1", 100],
     ]);
   });
 
-  test("none on an internal network, on one without gateways, and where it is said", async () => {
+  test("none on an internal network, on one without gateways, and where it is said", () => {
     for (const network of [
       { ...DUAL, internal: true },
       { subnets: [{ subnet: "10.90.0.0/24" }, { subnet: "fd90::/64" }] },
       { ...DUAL, options: { no_default_route: "true" } },
     ])
-      expect(await routesOf(request(network, BOTH))).toEqual([]);
+      expect(routesOf(request(network, BOTH))).toEqual([]);
   });
 
-  test("what the container says wins", async () => {
+  test("what the container says wins", () => {
     const network = { options: { metric: "7", mtu: "1500" } };
     const made = request(network, { options: { metric: "9", mtu: "1400" } });
-    expect([await routesOf(made), made.mtu]).toEqual([[["0.0.0.0/0", "10.90.0.1", 9]], 1400]);
+    expect([routesOf(made), made.mtu]).toEqual([[["0.0.0.0/0", "10.90.0.1", 9]], 1400]);
     const silent = request(network, { options: { no_default_route: "true" } });
-    expect([await routesOf(silent), silent.mtu]).toEqual([[], 1500]);
+    expect([routesOf(silent), silent.mtu]).toEqual([[], 1500]);
   });
 
-  test("those of the network come after", async () => {
+  test("those of the network come after", () => {
     const routes = [{ destination: "10.1.0.0/16", gateway: "10.90.0.2", metric: null }];
-    expect(await routesOf(request({ routes, internal: true }))).toEqual([["10.1.0.0/16", "10.90.0.2", 100]]);
+    expect(routesOf(request({ routes, internal: true }))).toEqual([["10.1.0.0/16", "10.90.0.2", 100]]);
   });
 
-  test("on an ipvlan that routes, the default is the link itself", async () => {
+  test("on an ipvlan that routes, the default is the link itself", () => {
     const made = onIpvlan({ options: { mode: "l3" } });
-    expect(await routesOf(made)).toEqual([["0.0.0.0/0", undefined, 100]]);
+    expect(routesOf(made)).toEqual([["0.0.0.0/0", undefined, 100]]);
     // The engine takes an address's gateway for a route without one.
-    expect((await made.addresses?.())?.addresses.map(({ gateway }) => gateway)).toEqual([undefined]);
-    expect(await routesOf(onIpvlan())).toEqual([["0.0.0.0/0", "10.90.0.1", 100]]);
+    expect(made.assigned.addresses.map(({ gateway }) => gateway)).toEqual([undefined]);
+    expect(routesOf(onIpvlan())).toEqual([["0.0.0.0/0", "10.90.0.1", 100]]);
   });
 });
 
-test("a network without IPAM has links without addresses", async () => {
+test("a network without IPAM has links without addresses", () => {
   const made = request({ subnets: null, ipam_options: { driver: "none" } }, { static_ips: null });
-  expect([await addressesOf(made), await routesOf(made)]).toEqual([[], []]);
+  expect([addressesOf(made), routesOf(made)]).toEqual([[], []]);
 });
 
 test.each([
@@ -141,12 +134,11 @@ test.each([
   expect(() => request(network, options, more)).toThrow(message);
 });
 
-test("the status is what was made", async () => {
+test("the status is what was made", () => {
   const exec = execMessage({ ...DUAL, network_dns_servers: ["10.90.0.53", "fd90::53"] }, BOTH);
-  const { addresses } = requestOf(KINDS.macvlan, exec, "/run/netns/x");
-  const assigned = (await addresses?.()) ?? { addresses: [], routes: [] };
+  const { assigned } = wantedOf(KINDS.macvlan, exec, "/run/netns/x");
   const mac = parseMac("02:11:22:33:44:55");
-  expect(statusOf(exec, { mtu: 1500, assigned, ...(mac && { mac }) })).toEqual({
+  expect(statusOf(exec, { assigned, ...(mac && { mac }) })).toEqual({
     dns_search_domains: [],
     dns_server_ips: ["10.90.0.53", "fd90::53"],
     interfaces: {

@@ -1,9 +1,9 @@
-import type { DetachRequest } from "../engine/attach.ts";
-import type { AssignedAddress, AssignedRoute, Attached, AttachRequest } from "../lib/attach.ts";
+import type { Assigned, AssignedAddress, AssignedRoute, Attached, ParentWish } from "../lib/attach.ts";
 import { type Problem, problemsError } from "../lib/errors.ts";
 import { ifnameProblem } from "../lib/ifname.ts";
 import { type Cidr, type Family, formatCidr, formatIp } from "../lib/ip.ts";
 import { deriveMac, isMulticastMac, isZeroMac, type Mac, parseMac } from "../lib/mac.ts";
+import type { PairKey } from "../lib/pair.ts";
 import { word } from "../lib/quote.ts";
 import type { Kind, LinkReading } from "./kinds.ts";
 import type { ExecMessage, TeardownMessage } from "./messages.ts";
@@ -11,8 +11,24 @@ import { addressIn, DEFAULT_METRIC, parentOf, settingsOf, waysFor } from "./netw
 
 /** One container's attachment to one network, as podman asks for it, in the engine's words. */
 
+/** An attachment, by whom it is and in which netns. */
+export interface Leaving {
+  readonly owner: string;
+  readonly key: PairKey;
+  readonly netns: string;
+  readonly parent: ParentWish;
+}
+
+export interface Wanted extends Leaving {
+  readonly link: LinkReading;
+  readonly mac?: Mac | undefined;
+  /** Bytes; absent: the parent's. */
+  readonly mtu?: number;
+  readonly assigned: Assigned;
+}
+
 /** Throws `invalid_option` with all that is wrong with the network and with what the container wants of it. */
-export function requestOf(kind: Kind, exec: ExecMessage, netns: string): AttachRequest {
+export function wantedOf(kind: Kind, exec: ExecMessage, netns: string): Wanted {
   const { network, network_options: wanted } = exec;
   const settings = settingsOf(kind, network);
   const { ways, problems } = waysFor(settings, wanted.options);
@@ -39,29 +55,30 @@ export function requestOf(kind: Kind, exec: ExecMessage, netns: string): AttachR
   const addresses = link.routesOnLink ? assigned.map(({ address }) => ({ address })) : assigned;
   return {
     owner,
+    key: keyOf(exec),
     netns,
-    ifname: wanted.interface_name,
     parent: settings.parent,
-    link: link.wish("mac" in mac ? mac.mac : undefined),
+    link,
+    ...("mac" in mac && { mac: mac.mac }),
     ...(ways.mtu !== undefined && { mtu: ways.mtu }),
-    autoconf: false,
-    addresses: async () => ({ addresses, routes }),
+    assigned: { addresses, routes },
   };
 }
 
-/** What there is to take away. A name that no link can have is no link's. */
-export function detachOf(exec: TeardownMessage, netns: string): DetachRequest | undefined {
-  const ifname = exec.network_options.interface_name;
-  if (ifnameProblem(ifname) !== undefined) return undefined;
-  return { netns, ifname, user: { owner: ownerOf(exec), parent: parentOf(exec.network) } };
+/** What there is to take away; undefined for a name that no link can have, so none has it. */
+export function leavingOf(exec: TeardownMessage, netns: string): Leaving | undefined {
+  if (ifnameProblem(exec.network_options.interface_name) !== undefined) return undefined;
+  return { owner: ownerOf(exec), key: keyOf(exec), netns, parent: parentOf(exec.network) };
 }
 
-function ownerOf({
-  container_id: container,
-  network: { id, name },
-  network_options: options,
-}: TeardownMessage) {
-  return `netavark:${id || name}/${container}/${options.interface_name}`;
+/** Names of CNI networks have no colon in them. */
+function keyOf({ container_id: container, network, network_options: options }: TeardownMessage): PairKey {
+  return { network: `netavark:${network.id || network.name}`, container, ifname: options.interface_name };
+}
+
+function ownerOf(exec: TeardownMessage): string {
+  const { network, container, ifname } = keyOf(exec);
+  return `${network}/${container}/${ifname}`;
 }
 
 const NO_ADDRESS: Problem = {
@@ -111,7 +128,7 @@ function defaultRoutes(
 }
 
 /** What podman shows and keeps. Source: netavark 1.17, `StatusBlock` of src/network/types.rs. */
-export function statusOf(exec: ExecMessage, { mac, assigned }: Attached): object {
+export function statusOf(exec: ExecMessage, { mac, assigned }: Omit<Attached, "mtu">): object {
   const { network, network_options: options } = exec;
   const subnets = assigned.addresses.map(({ address, gateway }) => ({
     ...(gateway && { gateway: formatIp(gateway) }),

@@ -36,7 +36,11 @@ export interface KindReading extends Ways {
   readonly problems: readonly Problem[];
 }
 
-export interface LinkReading {
+export type LinkReading = OnParent | OnBridge;
+
+/** A link of the container's that hangs on one of the host's. */
+export interface OnParent {
+  readonly on: "parent";
   /** Whose MAC address its links have when none is asked for, and whether one can be. */
   readonly mac: "its own" | "the parent's" | "always the parent's";
   /** The kernel routes for its links: what is elsewhere is on the link, and no gateway is asked. */
@@ -44,11 +48,22 @@ export interface LinkReading {
   readonly wish: (mac: Mac | undefined) => ChildWish;
 }
 
+/** A pair of links, one end a port of a bridge. */
+export interface OnBridge {
+  readonly on: "bridge";
+  readonly mac: "its own";
+  readonly routesOnLink: false;
+  /** Of frames without a tag. */
+  readonly vlan?: number;
+}
+
 /** RFC 791 and RFC 8200: what every link must carry. */
 const LEAST_MTU = { v4: 68, v6: 1280 } as const;
 const MOST_MTU = 65535;
 /** RTA_PRIORITY is a u32. */
 const MOST_METRIC = 0xffff_ffff;
+/** IEEE 802.1Q: 4095 is reserved. */
+const LAST_VID = 4094;
 
 function waysTable({ ipv6 }: Families) {
   const [least, what] = ipv6 ? [LEAST_MTU.v6, "MTU (with IPv6)"] : [LEAST_MTU.v4, "MTU"];
@@ -94,7 +109,7 @@ export const KINDS = {
       });
       // The one link of its parent speaks in its name.
       const mac = mode === "passthru" ? "the parent's" : "its own";
-      return { ...common, problems, defaults, link: { mac, routesOnLink: false, wish } };
+      return { ...common, problems, defaults, link: { on: "parent", mac, routesOnLink: false, wish } };
     },
   },
   ipvlan: {
@@ -108,8 +123,28 @@ export const KINDS = {
       const { mode = "l2", ipvlan_flag: flag = "bridge", ...common } = values;
       const defaults = values.mode === undefined ? { mode } : {};
       const wish = (): ChildWish => ({ kind: "ipvlan", mode, flag });
-      const link = { mac: "always the parent's", routesOnLink: mode !== "l2", wish } as const;
+      const routesOnLink = mode !== "l2";
+      const link = { on: "parent", mac: "always the parent's", routesOnLink, wish } as const;
       return { ...common, problems, defaults, link };
+    },
+  },
+  /** One that is there. Bridges of podman's own, with a router and names behind them, are its driver `bridge`. */
+  bridge: {
+    read(options, families) {
+      const table = {
+        bridge: { aliases: ["parent", "com.docker.network.bridge.name"], read: anyText },
+        mode: { read: oneOf(["unmanaged"]) },
+        vlan: { read: wholeNumber(1, LAST_VID, "VLAN id") },
+        ...waysTable(families),
+      };
+      const { values, problems } = readOptions(table, options);
+      const { bridge, mode, vlan, ...common } = values;
+      const link = {
+        ...({ on: "bridge", mac: "its own", routesOnLink: false } as const),
+        ...(vlan !== undefined && { vlan }),
+      };
+      const defaults = mode === undefined ? { mode: "unmanaged" } : {};
+      return { ...common, ...(bridge !== undefined && { parent: bridge }), problems, defaults, link };
     },
   },
 } satisfies Readonly<Record<string, Kind>>;

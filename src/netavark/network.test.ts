@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { formatCidr, formatIp } from "../lib/ip.ts";
-import { KINDS } from "./kinds.ts";
+import { KINDS, type LinkReading } from "./kinds.ts";
 import { networkMessage } from "./messages.fixture.ts";
 import { settingsOf } from "./network.ts";
 
 const macvlan = (more: object = {}) => settingsOf(KINDS.macvlan, networkMessage(more));
 const ipvlan = (more: object = {}) => settingsOf(KINDS.ipvlan, networkMessage(more));
+const bridge = (more: object = {}) => settingsOf(KINDS.bridge, networkMessage(more));
+const wishOf = (link: LinkReading) => (link.on === "parent" ? link.wish(undefined) : link);
 const problemsOf = (more: object) => macvlan(more).problems.map(({ message }) => message);
 
 describe("the parent", () => {
@@ -38,13 +40,13 @@ test("options of a macvlan, by netavark's names and by Docker's", () => {
       bclim: "-1",
     },
   });
-  expect(link.wish(undefined)).toEqual({ kind: "macvlan", mode: "private", cutoff: -1 });
+  expect(wishOf(link)).toEqual({ kind: "macvlan", mode: "private", cutoff: -1 });
   expect(ways).toEqual({ mtu: 1400, metric: 7, no_default_route: "true" });
   expect(defaults).toEqual({});
   const docker = macvlan({
     options: { parent: "eth0", macvlan_mode: "vepa", "com.docker.network.driver.mtu": "1400" },
   });
-  expect([docker.link.wish(undefined), docker.ways, docker.defaults]).toEqual([
+  expect([wishOf(docker.link), docker.ways, docker.defaults]).toEqual([
     { kind: "macvlan", mode: "vepa" },
     { mtu: 1400 },
     {},
@@ -53,7 +55,7 @@ test("options of a macvlan, by netavark's names and by Docker's", () => {
 
 test("options of an ipvlan", () => {
   const { link, defaults } = ipvlan({ options: { ipvlan_mode: "l3s", flag: "private" } });
-  expect([link.wish(undefined), link.routesOnLink, defaults]).toEqual([
+  expect([wishOf(link), link.routesOnLink, defaults]).toEqual([
     { kind: "ipvlan", mode: "l3s", flag: "private" },
     true,
     {},
@@ -61,12 +63,42 @@ test("options of an ipvlan", () => {
   expect(ipvlan({ options: { bclim: "1" } }).problems).toHaveLength(1);
 });
 
+describe("a bridge", () => {
+  test("is one that is there, by any of the names that people have for the option", () => {
+    for (const more of [
+      { options: { bridge: "br0" } },
+      { options: { parent: "br0" } },
+      { options: { "com.docker.network.bridge.name": "br0" } },
+      { options: {}, network_interface: "br0" },
+    ]) {
+      const { parent, problems, defaults } = bridge(more);
+      expect([parent.name, problems, defaults]).toEqual(["br0", [], { mode: "unmanaged" }]);
+    }
+  });
+
+  test("has to be named", () => {
+    for (const options of [{}, { bridge: "auto" }])
+      expect(bridge({ options }).problems).toEqual([
+        { subject: "bridge", message: "which bridge? -o bridge=NAME of one that is there" },
+      ]);
+  });
+
+  test("has ports in VLANs, and no modes but one", () => {
+    expect(bridge({ options: { bridge: "br0", vlan: "50" } }).link).toMatchObject({ on: "bridge", vlan: 50 });
+    const { problems } = bridge({ options: { bridge: "br0", vlan: "4095", mode: "managed" } });
+    expect(problems.map(({ message }) => message)).toEqual([
+      'vlan: "4095" is no VLAN id from 1 to 4094',
+      expect.stringContaining('mode: "managed" is none of unmanaged'),
+    ]);
+  });
+});
+
 test("what is not said is what create records", () => {
-  expect([macvlan().defaults, macvlan().link.wish(undefined)]).toEqual([
+  expect([macvlan().defaults, wishOf(macvlan().link)]).toEqual([
     { mode: "bridge" },
     { kind: "macvlan", mode: "bridge" },
   ]);
-  expect([ipvlan().defaults, ipvlan().link.wish(undefined)]).toEqual([
+  expect([ipvlan().defaults, wishOf(ipvlan().link)]).toEqual([
     { mode: "l2" },
     { kind: "ipvlan", mode: "l2", flag: "bridge" },
   ]);

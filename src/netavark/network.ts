@@ -34,18 +34,26 @@ export interface Subnet {
   readonly gateway?: Ip;
 }
 
+const NO_BRIDGE: Problem = {
+  subject: "bridge",
+  message: "which bridge? -o bridge=NAME of one that is there",
+};
+
 /** What netavark gives its own routes, unless it is told. */
 export const DEFAULT_METRIC = 100;
 
 /** The link of the default route. It is found at `create`, and then has a name. */
 const AUTO = "auto";
 
+/** A network of one kind has but its own. */
+const PARENT_OPTIONS = ["parent", "host_iface", "bridge", "com.docker.network.bridge.name"];
+
 /** As with netavark's own drivers, without a name it is the link of the default route. */
 export function parentOf({
   options,
   network_interface: recorded,
 }: Pick<NetworkMessage, "options" | "network_interface">): ParentWish {
-  const asked = options.get("parent") ?? options.get("host_iface") ?? AUTO;
+  const asked = PARENT_OPTIONS.map((name) => options.get(name)).find((name) => name !== undefined) ?? AUTO;
   const name = asked === AUTO || asked === "" ? recorded : asked;
   return { inside: false, makesVlans: true, ...(name !== "" && { name }) };
 }
@@ -78,6 +86,7 @@ export function settingsOf(kind: Kind, network: NetworkMessage): NetworkSettings
     ),
     problems: [
       ...problems,
+      ...(link.on === "bridge" && parentOf(network).name === undefined ? [NO_BRIDGE] : []),
       ...parentProblems(parent, network.network_interface),
       ...ipamProblems(network),
       ...network.subnets.flatMap(subnetProblems),

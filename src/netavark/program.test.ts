@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Attachments } from "../engine/attach.ts";
+import type { Pairs } from "../engine/pairs.ts";
 import { UnderlayError } from "../lib/errors.ts";
+import type { KindName } from "./kinds.ts";
 import { attaching, created } from "./messages.fixture.ts";
 import { type Host, runNetavark } from "./program.ts";
 
@@ -10,9 +12,13 @@ interface Scripted {
   readonly stdin?: string;
   readonly ownNetns?: string;
   readonly fails?: Error;
+  readonly kind?: KindName;
 }
 
-async function call(args: readonly string[], { stdin = "", ownNetns, fails }: Scripted = {}) {
+async function call(
+  args: readonly string[],
+  { stdin = "", ownNetns, fails, kind = "macvlan" }: Scripted = {},
+) {
   const asked: unknown[] = [];
   const out = { stdout: "", stderr: "" };
   const note = (verb: keyof Attachments) => async (request: object) => {
@@ -32,6 +38,18 @@ async function call(args: readonly string[], { stdin = "", ownNetns, fails }: Sc
       return "eth9";
     },
   };
+  const pairs: Pairs = {
+    attach: async (request) => {
+      await note("attach")(request);
+      const end = { name: "x", ifindex: 1, mtu: 1500 };
+      const assigned = (await request.addresses?.()) ?? { addresses: [], routes: [] };
+      return { key: request.key, host: end, inside: end, others: [], assigned };
+    },
+    detach: note("detach"),
+    verify: note("verify"),
+    collect: (network) => note("collect")({ network }),
+    requireReady: note("requireReady"),
+  };
   const host: Host = {
     readStdin: (limit) => new TextEncoder().encode(stdin).subarray(0, limit + 1),
     writeStdout(text) {
@@ -42,8 +60,12 @@ async function call(args: readonly string[], { stdin = "", ownNetns, fails }: Sc
     },
     isOwnNetns: (path) => path === ownNetns,
     attachments: () => attachments,
+    pairs: async (wish) => ({
+      ...pairs,
+      requireReady: (request) => note("requireReady")({ ...request, wish }),
+    }),
   };
-  const status = await runNetavark({ kind: "macvlan", version: "9.9" }, args, host);
+  const status = await runNetavark({ kind, version: "9.9" }, args, host);
   return { status, asked, ...out, said: out.stdout === "" ? undefined : JSON.parse(out.stdout) };
 }
 
@@ -194,5 +216,42 @@ describe("teardown", () => {
       [attaching(), { ownNetns: "/run/netns/x" }],
     ] as const)
       expect(await teardown(message, script)).toMatchObject({ status: 1, asked: [] });
+  });
+});
+
+describe("as the bridge driver", () => {
+  const options = { bridge: "br0", vlan: "50" };
+  const key = { network: "netavark:3b74c1", container: "85d668996714", ifname: "eth0" };
+
+  test("create wants the bridge to be there", async () => {
+    const { said, asked } = await call(["create"], {
+      kind: "bridge",
+      stdin: JSON.stringify(created({ options })),
+    });
+    expect(said).toMatchObject({ network_interface: "br0", options: { ...options, mode: "unmanaged" } });
+    expect(asked).toMatchObject([
+      [
+        "requireReady",
+        { masquerade: false, wish: { name: "br0", mustExist: true, vlans: { untagged: 50 } } },
+      ],
+    ]);
+  });
+
+  test("setup makes a port of it, with the bridge's MTU unless it is told", async () => {
+    for (const [more, mtu] of [
+      [{}, "inherited"],
+      [{ mtu: "1400" }, 1400],
+    ] as const) {
+      const stdin = JSON.stringify(attaching({ options: { ...options, ...more } }));
+      const { said, asked } = await call(["setup", "/run/netns/x"], { kind: "bridge", stdin });
+      expect(asked).toMatchObject([["attach", { key, mtu, masquerade: false, netns: "/run/netns/x" }]]);
+      expect(said.interfaces.eth0.subnets).toEqual([{ gateway: "10.90.0.1", ipnet: "10.90.0.65/24" }]);
+    }
+  });
+
+  test("teardown needs nothing but the name", async () => {
+    const stdin = JSON.stringify({ ...attaching(), network: 7 });
+    const { status, asked } = await call(["teardown", "/run/netns/x"], { kind: "bridge", stdin });
+    expect({ status, asked }).toMatchObject({ status: 0, asked: [["detach", { netns: "/run/netns/x" }]] });
   });
 });

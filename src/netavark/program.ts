@@ -1,8 +1,8 @@
-import type { Attachments } from "../engine/attach.ts";
 import { problemsError, UnderlayError } from "../lib/errors.ts";
 import { didYouMean } from "../lib/nearest.ts";
 import { word } from "../lib/quote.ts";
-import { detachOf, requestOf, statusOf, unpublished } from "./container.ts";
+import { attachingOf, type Engine } from "./attaching.ts";
+import { leavingOf, statusOf, unpublished, wantedOf } from "./container.ts";
 import { errorText } from "./errors.ts";
 import { KINDS, type Kind, type KindName } from "./kinds.ts";
 import {
@@ -23,14 +23,13 @@ import { noSubnetProblems, settingsOf } from "./network.ts";
  */
 
 /** What the composition root gives: the process it runs in, and the engine when it is asked for. */
-export interface Host {
+export interface Host extends Engine {
   /** All of stdin, or `limit` + 1 bytes of what is longer. */
   readStdin(limit: number): Uint8Array;
   writeStdout(text: string): void;
   writeStderr(text: string): void;
   /** Whether a path leads to the netns of this process; false for what cannot be opened. */
   isOwnNetns(path: string): boolean;
-  attachments(): Attachments;
 }
 
 export interface Driver {
@@ -103,12 +102,13 @@ function wrong(message: string): UnderlayError {
 async function create({ kind, host, message }: Call): Promise<object> {
   const network = message();
   const known = read(networkShape, network);
-  const { parent, defaults, ways, problems } = settingsOf(kind, known);
+  const { parent, link, defaults, ways, problems } = settingsOf(kind, known);
   const found = [...problems, ...noSubnetProblems(known)];
   if (found.length > 0) throw problemsError("invalid_option", found, { network: known.name });
-  const name = await host
-    .attachments()
-    .requireReady({ parent, ...(ways.mtu !== undefined && { mtu: ways.mtu }) });
+  const name = await attachingOf(host, link).requireReady({
+    parent,
+    ...(ways.mtu !== undefined && { mtu: ways.mtu }),
+  });
   return {
     ...network,
     network_interface: parent.name ?? name,
@@ -126,21 +126,23 @@ const NO_NAMES = { dns_enabled: false };
 /** Netavark does not call `teardown` after a setup that failed; what it did is undone here. */
 async function setup({ kind, host, netns, message }: Call): Promise<object> {
   const exec = read(execShape, message());
-  const request = requestOf(kind, exec, netns);
+  const wanted = wantedOf(kind, exec, netns);
   if (host.isOwnNetns(netns)) throw ownNetns(netns);
-  const made = await host.attachments().attach(request);
+  const made = await attachingOf(host, wanted.link).attach(wanted);
   const warning = unpublished(exec);
   if (warning !== undefined) host.writeStderr(`underlay: ${warning}\n`);
   return statusOf(exec, made);
 }
 
 /** In our own netns a link of the host's would be removed. */
-async function teardown({ host, netns, message }: Call): Promise<undefined> {
+async function teardown({ kind, host, netns, message }: Call): Promise<undefined> {
   const exec = read(teardownShape, message());
   if (exec.network_options.interface_name === "") throw wrong("network_options.interface_name is missing");
   if (host.isOwnNetns(netns)) throw ownNetns(netns);
-  const request = detachOf(exec, netns);
-  if (request) await host.attachments().detach(request);
+  const leaving = leavingOf(exec, netns);
+  // What options say is not needed: a kind's links go as they are.
+  const { link } = kind.read({}, { ipv6: false });
+  if (leaving) await attachingOf(host, link).detach(leaving);
 }
 
 function ownNetns(path: string): UnderlayError {

@@ -220,6 +220,30 @@ test("beside a network of podman's own, and beside its built-in macvlan on the s
   await ping("one", String((await shown("two", "builtin"))["IPAddress"]));
 });
 
+test("a port of a bridge that the host has", async () => {
+  await host.must([
+    "sh",
+    "-c",
+    "ip link add br0 type bridge; ip link set lan0 master br0; ip link set br0 up",
+  ]);
+  try {
+    await podman("network", "create", "-d", "underlay-bridge", "-o", "bridge=br0", ...SUBNET, "lan");
+    await start("one", "lan");
+    await start("two", "lan");
+    await ping("one", ROUTER);
+    await ping("one", String((await shown("two", "lan"))["IPAddress"]));
+    await podman("restart", "-t", "1", "one");
+    await ping("one", ROUTER);
+    await podman("rm", "-f", "-t", "0", "--all");
+    const ports: { ifname: string }[] = JSON.parse(
+      await host.must(["ip", "-j", "link", "show", "master", "br0"]),
+    );
+    expect(ports.map(({ ifname }) => ifname)).toEqual(["lan0"]);
+  } finally {
+    await host.must(["ip", "link", "del", "br0"]);
+  }
+});
+
 test("a parent that is gone is told, and keeps no container from going", async () => {
   await create("lan", ...SUBNET);
   await start("one", "lan");

@@ -2,7 +2,7 @@ import { linkPlugins } from "./cni.ts";
 import { type Output, run } from "./run.ts";
 
 /** The drivers that the built program is, by the names that podman finds them by. */
-export const NETAVARK_DRIVERS = ["underlay-macvlan", "underlay-ipvlan"] as const;
+export const NETAVARK_DRIVERS = ["underlay-macvlan", "underlay-ipvlan", "underlay-bridge"] as const;
 
 export interface StatusBlock {
   readonly dns_server_ips: readonly string[];

@@ -57,8 +57,8 @@ function run(argv: readonly string[], env: Readonly<Record<string, string>> = {}
   return { code: child.exitCode, stdout: child.stdout.toString(), stderr: child.stderr.toString() };
 }
 
-const NETAVARK = ["underlay-macvlan", "underlay-ipvlan"];
-const LATER = ["underlay-bridge", "ovs", "docker-ovs-plugin"];
+const NETAVARK = ["underlay-macvlan", "underlay-ipvlan", "underlay-bridge"];
+const LATER = ["ovs", "docker-ovs-plugin"];
 
 describe("in a folder with .env and bunfig.toml of somebody else", () => {
   test("the trap works: a Bun compiled without our flags obeys both", () => {
