@@ -35,6 +35,12 @@ describe("what comes next", () => {
       ["endpoint", "inspect", "e"],
       ["endpoint-1", "endpoint-2"],
     ],
+    [["cni", "check", ""], ":files"],
+    [["cni", "migrate", "/etc/cni/net.d", ""], ":dirs"],
+    [
+      ["cni", "install", "--plugins", ""],
+      ["names-1", "names-2"],
+    ],
     [["help", "netw"], ["network"]],
     [
       ["help", "network", ""],

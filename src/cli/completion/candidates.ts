@@ -15,7 +15,12 @@ export type Answer = readonly Candidate[] | (typeof PLACES)[keyof typeof PLACES]
 /** Candidates for an argument or value by its name in the tables: NETWORK. Never rejects. */
 export type Names = (name: string) => Promise<readonly Candidate[]>;
 
-const FILES: Readonly<Record<string, Answer>> = { FILE: PLACES.files, PATH: PLACES.files, DIR: PLACES.dirs };
+const FILES: Readonly<Record<string, Answer>> = {
+  FILE: PLACES.files,
+  PATH: PLACES.files,
+  DIR: PLACES.dirs,
+  "FOLDER...": PLACES.dirs,
+};
 
 /** `words` are all after the program's own name; the last one, which may be empty, is being typed. */
 export async function candidates(
@@ -29,7 +34,8 @@ export async function candidates(
   const [, flag, eager] = /^(--[^=]+=)(.*)$/s.exec(current) ?? [];
   if (flag !== undefined) return valuesBehind(flag, eager ?? "", names);
   if (current.startsWith("-")) return begun(current, flagsFor(plain, verbs));
-  return begun(current, [...wordsAfter(plain, verbs), ...(await argumentAfter(plain, verbs, names))]);
+  const argument = await argumentAfter(plain, verbs, names);
+  return begun(current, typeof argument === "string" ? argument : [...wordsAfter(plain, verbs), ...argument]);
 }
 
 function begun(current: string, answer: Answer): Answer {
@@ -107,12 +113,14 @@ async function argumentAfter(
   plain: readonly string[],
   verbs: readonly Verb[],
   names: Names,
-): Promise<readonly Candidate[]> {
+): Promise<Answer> {
   const verb = verbOf(plain, verbs);
   if (verb === undefined || plain[0] === "help") return [];
   const { args = [], words } = verb;
   const name = args[plain.length - words.split(" ").length] ?? args.find(isRepeated);
-  return name === undefined ? [] : names(name.replace(/^\[|\]$/g, ""));
+  if (name === undefined) return [];
+  const plainName = name.replace(/^\[|\]$/g, "");
+  return FILES[plainName] ?? (await names(plainName));
 }
 
 export function answerLines(answer: Answer): string {

@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { PLUGIN_KEYS } from "../../cni/keys/tables.ts";
+import { SERVED_NAMES } from "../../cni/plugins.ts";
 import { CONDITIONS } from "../../conditions/registry.ts";
 import type { EndpointBody } from "../../daemon/api.ts";
 import type { Config } from "../../daemon/config.ts";
@@ -21,6 +23,7 @@ const SHORT_ID = 12;
 
 const FIXED: Readonly<Record<string, () => readonly Candidate[]>> = {
   SHELL: () => SHELLS.map((word) => ({ word, help: "" })),
+  NAMES: () => SERVED_NAMES.map((word) => ({ word, help: PLUGIN_KEYS[word]?.title ?? "" })),
   ID: () => CONDITIONS.map(({ id, title }) => ({ word: id, help: title })),
 };
 

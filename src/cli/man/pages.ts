@@ -34,6 +34,10 @@ function underlay(verbs: readonly Verb[], version: string): string {
         "docker network create -d underlay-macvlan -o parent=eth0 \\",
         "    --subnet 192.168.1.0/24 --gateway 192.168.1.1 lan",
       ]),
+      paragraph(
+        "Container runtimes without Docker start it as CNI plugins, for which no daemon runs: underlay cni install puts " +
+          "them in place, and underlay cni check tells what a configuration would do.",
+      ),
       paragraph("All data goes to standard output, everything else to standard error."),
     ),
     section("VERBS", ...verbs.map(verbText)),
