@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { kernelParents } from "../../src/links/parent/kernel.ts";
 import type { ParentRef } from "../../src/links/parent/ref.ts";
-import { Conversation } from "../../src/netlink/conversation.ts";
+import { Conversation, type FrameTrace } from "../../src/netlink/conversation.ts";
 import { NETLINK_ROUTE, openRequestSocket } from "../../src/netlink/open.ts";
 import { inlineTransport } from "../../src/netlink/transport.ts";
 import { openLibc } from "../../src/sys/libc.ts";
@@ -24,15 +24,15 @@ beforeEach(() => {
 
 afterEach(() => lan[Symbol.dispose]());
 
-/** Conversations in the namespace whose answers are counted. */
+/** The conversation in this namespace is counted; how many others there are is the affair of whoever else runs here. */
 function counted() {
-  const trace = (direction: "sent" | "received", bytes: Uint8Array) => {
+  const trace: FrameTrace = (direction, bytes) => {
     if (direction === "sent") heard.messages++;
     else heard.bytes += bytes.length;
   };
-  const converseIn = (netns: Netns) =>
-    new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_ROUTE, netns)), trace);
-  return { ...lan, requests: converseIn(lan.home), converseIn };
+  const converse = (netns: Netns, counts?: FrameTrace) =>
+    new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_ROUTE, netns)), counts);
+  return { ...lan, requests: converse(lan.home, trace), converseIn: (netns: Netns) => converse(netns) };
 }
 
 /** Ethernet links that stand for the VLANs of a trunk; this kernel has none. */
