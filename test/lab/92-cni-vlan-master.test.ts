@@ -104,6 +104,11 @@ scenario("a VLAN of Docker and CNI goes with its last user, whichever that is", 
   expect(await names(lab, "vlan")).toEqual(["lan0.50"]);
   await say(lab, IPVLAN, remove);
   expect(await names(lab, "vlan")).toEqual([]);
+
+  await Promise.all([say(lab, DRIVER, create), succeed(lab, add(1, conf))]);
+  expect(await names(lab, "vlan")).toEqual(["lan0.50"]);
+  await Promise.all([say(lab, DRIVER, remove), succeed(lab, del(1, conf))]);
+  expect(await names(lab, "vlan")).toEqual([]);
   daemon.signal("SIGTERM");
   await daemon.ended;
   expect((await succeed(lab, ROWS))[0]?.text).toBe(NOTHING);
