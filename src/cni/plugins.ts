@@ -18,6 +18,5 @@ export function isPluginName(text: string): text is PluginName {
   return PLUGIN_NAMES.some((name) => name === text);
 }
 
-
 /** The names under which this program does something. */
 export const SERVED_NAMES: readonly PluginName[] = PLUGIN_NAMES;
