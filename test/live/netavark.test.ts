@@ -277,3 +277,13 @@ test("an ipvlan is asked of the kernel, and a kernel without them says so", asyn
   if (typeof outcome === "string") expect(outcome).toContain("ipvlan");
   else expect(container.ipJson("route", "show", "default")).toMatchObject([{ dst: "default", dev: "eth0" }]);
 });
+
+test("setup and teardown end before any function has been called often enough to be compiled", async () => {
+  const env = { BUN_JSC_reportBaselineCompileTimes: "1" };
+  for (const verb of ["setup", "teardown"]) {
+    const message = JSON.stringify(attaching());
+    const { code, stdout, stderr } = await plugin.raw(DRIVER, [verb, container.path], message, env);
+    expect(code).toBe(0);
+    expect([...(stdout + stderr).matchAll(/^Optimized (\S*)/gm)].map(([, name]) => name)).toEqual([]);
+  }
+});
