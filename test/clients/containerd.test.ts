@@ -14,6 +14,7 @@ import { AGES, findEngine } from "../ground/engines.ts";
 import { followGuide, readGuide } from "../ground/guide.ts";
 import { type PrivateHost, startHost } from "../ground/host.ts";
 import { referencePlugins } from "../ground/reference-cni.ts";
+import { must } from "../ground/run.ts";
 import { until } from "../ground/until.ts";
 
 /**
@@ -39,6 +40,7 @@ describe.each([...AGES])("the %s containerd", (age) => {
   const things = disposedAfterAll();
   let host: PrivateHost;
   let containerd: Containerd;
+  let reference: string;
 
   beforeAll(async () => {
     host = things.use(await startHost({ engine: await findEngine(age) }));
@@ -49,7 +51,8 @@ describe.each([...AGES])("the %s containerd", (age) => {
     for (const address of ["192.168.1.1/24", "20.1.1.1/24"])
       await host.must(["ip", "-n", "router", "address", "add", address, "dev", "lan1"]);
     containerd = await startContainerd(host);
-    copyPlugins(host, await referencePlugins(), REFERENCE);
+    reference = await referencePlugins();
+    copyPlugins(host, reference, REFERENCE);
     mkdirSync(host.outside(NET_D), { recursive: true });
     mkdirSync(host.outside(FOLDER), { recursive: true });
   }, 600_000);
@@ -66,6 +69,12 @@ describe.each([...AGES])("the %s containerd", (age) => {
     );
   const macvlan = () => ({ type: "macvlan", master: "eth0", ipam: HOST_LOCAL });
   const run = (id: string, ...argv: string[]) => containerd.ctr("run", "--rm", "--cni", IMAGE, id, ...argv);
+  /** Of a newer Debian: the host's own has no program to list it. */
+  const masquerade = () =>
+    must([
+      ...["nsenter", `--net=/proc/${host.pid}/ns/net`, "chroot", reference.replace(/\/usr\/lib\/cni$/, "")],
+      ...["/usr/sbin/nft", "list", "ruleset"],
+    ]);
   const links = async () =>
     (await host.must(["ip", "-br", "link"])).split("\n").map((row) => row.split(/[@ ]/)[0]);
   const reservations = (name = "lan") =>
@@ -146,6 +155,44 @@ describe.each([...AGES])("the %s containerd", (age) => {
       await containerd.remove("one");
     });
 
+    test("on our bridge before all four of the reference, a port of the host leads to it, and all goes with it", async () => {
+      await host.must(["ip", "address", "add", "192.168.1.2/24", "dev", "eth0"]);
+      const subnet = { type: "host-local", subnet: "10.88.0.0/24", routes: [{ dst: "0.0.0.0/0" }] };
+      const runtimeConfig = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: "tcp" }] };
+      const rates = { ingressRate: 1e6, ingressBurst: 1e6, egressRate: 1e6, egressBurst: 1e6 };
+      await network([
+        { type: "bridge", bridge: "cni0", isGateway: true, ipMasq: true, hairpinMode: true, ipam: subnet },
+        { type: "portmap", runtimeConfig },
+        { type: "firewall" },
+        { type: "bandwidth", ...rates },
+        { type: "tuning", sysctl: { "net.ipv4.conf.IFNAME.arp_filter": "1" } },
+      ]);
+      const serving = await host.start(
+        ["ctr", "run", "--rm", "--cni", IMAGE, "web", "busybox", "httpd", "-f", "-p", "80"],
+        {},
+      );
+      await until("the port of the host leads to it", async () => {
+        const { stdout } = await host.run(["ip", "netns", "exec", "router", "bash", "-c", ASK_8080]);
+        return stdout.startsWith("HTTP/1.");
+      });
+      expect(await containerd.exec("web", "ping", "-c", "1", "-W", "2", "192.168.1.1")).toContain(
+        "1 packets received",
+      );
+      expect(await host.must(["tc", "qdisc"])).toContain("qdisc tbf ");
+      expect((await rules(host)).filter((rule) => rule.includes("10.88.0.2")).length).toBeGreaterThan(2);
+      expect(await masquerade()).toContain("10.88.0.2");
+
+      await containerd.ctr("task", "kill", "-s", "9", "web");
+      await serving.exited;
+      expect(await links()).toEqual(["lo", "eth0", "cni0"]);
+      expect((await rules(host)).filter((rule) => /10\.88\.|CNI-DN-/.test(rule))).toEqual([]);
+      expect(await masquerade()).not.toContain("10.88.0.2");
+      expect(await host.must(["tc", "qdisc"])).not.toContain("tbf");
+      expect(reservations()).toEqual([]);
+      await host.must(["ip", "link", "delete", "cni0"]);
+      await host.must(["ip", "address", "flush", "dev", "eth0"]);
+    });
+
     test("of a container that was started in the background, ctr 1.6 gives nothing back, and 2.x does", async () => {
       await network([macvlan()]);
       await containerd.runDetached("one");
@@ -202,6 +249,9 @@ describe.each([...AGES])("the %s containerd", (age) => {
     });
   });
 });
+
+/** One request, by bash: its answer begins with the version of HTTP, whatever the server has. */
+const ASK_8080 = 'exec 3<>/dev/tcp/192.168.1.2/8080; printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3; head -n 1 <&3';
 
 /** A plugin that notes verb and netns of each call, and is ours. */
 const NOTED = `#!/bin/bash
