@@ -1,5 +1,6 @@
 import type { Assigned } from "../lib/attach.ts";
 import { UnderlayError } from "../lib/errors.ts";
+import type { Ip } from "../lib/ip.ts";
 import type { Pair, PairKey, PairRequest, SetOnHost } from "../lib/pair.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { Going } from "../links/gone-inside.ts";
@@ -54,6 +55,8 @@ export interface PairContext {
   readonly setOnHost: SetOnHost;
   readonly configure: (sandbox: Sandbox, target: Target, wanted: Configuration) => Promise<void>;
   readonly step: StepReached;
+  /** Returns when nobody else has these IPv6 addresses; throws `conflict`, `timeout`. */
+  readonly awaitDuplicateCheck: (sandbox: Sandbox, target: Target, addresses: readonly Ip[]) => Promise<void>;
 }
 
 export function pairs(context: PairContext): Pairs {
@@ -97,6 +100,13 @@ export function pairs(context: PairContext): Pairs {
 
     const connected = await side.connect(pair, assigned.addresses, !keepDown);
     if (side.forwards) setOnHost(forwarding(assigned));
+    if (detectDuplicates && !keepDown) {
+      await context.awaitDuplicateCheck(
+        sandbox,
+        target,
+        assigned.addresses.map(({ address }) => address.ip),
+      );
+    }
     step("pair.after-connect");
     if (request.masquerade && assigned.addresses.length > 0) {
       const masquerade = await context.masquerade();

@@ -71,6 +71,10 @@ export interface ListedAddress {
   readonly cidr: Cidr;
   /** Until somebody takes it away: no lease, and not made up from a router's advertisement. */
   readonly permanent: boolean;
+  /** IPv6: whether somebody else has it is being asked … */
+  readonly tentative: boolean;
+  /** … or was, and somebody has. */
+  readonly duplicate: boolean;
 }
 
 /** The interface addresses of one link, or of all links when no index is given. */
@@ -85,7 +89,12 @@ export async function listAddresses(conversation: Conversation, ifindex = 0): Pr
   return messages.flatMap((message) => {
     const { header, attrs } = decodeBody(addressFormat, message.body);
     const ip = attrs.local ?? attrs.address;
-    const permanent = (header.flags & IFA_F.IFA_F_PERMANENT) !== 0;
-    return ip ? [{ ifindex: header.index, cidr: { ip, prefix: header.prefixlen }, permanent }] : [];
+    const has = (flag: number) => (header.flags & flag) !== 0;
+    const states = {
+      permanent: has(IFA_F.IFA_F_PERMANENT),
+      tentative: has(IFA_F.IFA_F_TENTATIVE),
+      duplicate: has(IFA_F.IFA_F_DADFAILED),
+    };
+    return ip ? [{ ifindex: header.index, cidr: { ip, prefix: header.prefixlen }, ...states }] : [];
   });
 }

@@ -17,6 +17,9 @@ const REQUEST_OPTIONS = [
 /** `<linux/rtnetlink.h>`: bit of RTNLGRP_LINK. */
 export const RTMGRP_LINK = 1;
 
+/** The same of RTNLGRP_IPV6_IFADDR. */
+export const RTMGRP_IPV6_IFADDR = 0x100;
+
 /** A link event has about 1.5 kB; this holds the burst of some thousands while the reader is busy. */
 const EVENT_BUFFER = 8 * 1024 * 1024;
 
@@ -41,4 +44,9 @@ export function openLinkEventSocket(libc: Libc, { netns, onlyEndsOf }: LinkEvent
     receiveBuffer: EVENT_BUFFER,
     ...(onlyEndsOf !== undefined && { filter: withoutChangesOf(onlyEndsOf) }),
   });
+}
+
+/** A socket that hears of changes of IPv6 addresses, in a netns. */
+export function openAddressEventSocket(libc: Libc, netns: Netns): NetlinkSocket {
+  return openNetlinkSocket(libc, { protocol: NETLINK_ROUTE, netns, groups: RTMGRP_IPV6_IFADDR });
 }

@@ -28,5 +28,9 @@ export function pairsOf(libc: Libc, env: Env, ofKind: OfKind): Pairs {
     },
     setOnHost,
     step: faultPoints(env),
+    async awaitDuplicateCheck(sandbox, target, addresses) {
+      const { awaitDuplicateCheck } = await import("../sandbox/duplicates.ts");
+      await awaitDuplicateCheck(libc, sandbox, target, addresses);
+    },
   });
 }
