@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { KINDS } from "../../src/netavark/kinds.ts";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { followGuide, readGuide } from "../ground/guide.ts";
 import { plugInEth0 } from "../ground/guide-host.ts";
@@ -25,6 +26,22 @@ test("every block is in one of the parts", () => {
   expect(SECOND).toBeGreaterThan(FIRST);
   expect(blocks.filter(({ line }) => line < FIRST)).toEqual([]);
   expect(blocks.length).toBeGreaterThan(12);
+});
+
+test("the guide has options that a driver takes, under all their names", () => {
+  const rows = [...text.matchAll(/^\| `-o ([a-z_]+)=`(?: \(([^)]*)\))?/gm)];
+  const named = rows.flatMap(([, name = "", more = ""]) => [
+    name,
+    ...[...more.matchAll(/`([a-z_]+)`/g)].map(([, alias = ""]) => alias),
+  ]);
+  const knownBy = (option: string) =>
+    Object.values(KINDS).filter(({ read }) =>
+      read({ [option]: "?" }, { ipv6: false }).problems.every(
+        ({ message }) => !message.startsWith("unknown option"),
+      ),
+    );
+  expect(rows.length).toBeGreaterThan(7);
+  expect(named.filter((option) => knownBy(option).length === 0)).toEqual([]);
 });
 
 describe.each([...PARTS])("with the backend $backend", ({ backend, from, to }) => {
