@@ -61,6 +61,17 @@ test("GC leaves alone what is another network's, and everything when it is not t
   expect(linkNames().sort()).toEqual(all.filter((name) => name !== "foobar0"));
 });
 
+test("ids of containers may be longer than a link's alias", async () => {
+  await scene.inhabit();
+  const long = { ...scene.attachment, containerId: "x".repeat(300) };
+  const prevResult = await scene.plugins.add(confOf(), long);
+  await scene.plugins.check({ ...confOf(), prevResult }, long);
+  await scene.plugins.gc(confOf(), [long]);
+  expect(linkNames().sort()).toEqual(["foobar0", "lo"]);
+  await scene.plugins.gc(confOf(), [{ ...long, containerId: "x".repeat(301) }]);
+  expect([linkNames(), reserved()]).toEqual([["lo"], []]);
+});
+
 /** A second container gets an address that the first has not. */
 async function anotherIsServed(): Promise<void> {
   const [before, other] = [reserved(), { ...scene.attachment, containerId: "other", ifname: "other0" }];

@@ -5,6 +5,7 @@ import { flag, integer, optional, struct, text } from "../../lib/shape.ts";
 import { loadArgs } from "../args.ts";
 import { loadConf } from "../conf.ts";
 import { CNI_CODE, CniError } from "../errors.ts";
+import { ownerOf } from "../owner.ts";
 import type { Call, Delegate, Plugin } from "../plugin.ts";
 import { dnsFrom, dnsShape, type Result } from "../result.ts";
 import { withGateways } from "./bridge-gateways.ts";
@@ -19,7 +20,6 @@ import {
   keyOf,
   masqShape,
   masqueradeOf,
-  ownerOf,
   requirePairs,
 } from "./pair.ts";
 
@@ -64,7 +64,7 @@ export function bridge(delegate: Delegate, pairs: (wish: BridgeWish) => Pairs): 
       };
       const made = await pairs(wish).attach({
         key: keyOf(call, call.env),
-        owner: ownerOf(call),
+        owner: ownerOf(call.name, call.env),
         netns,
         masquerade,
         keepDown,

@@ -4,7 +4,8 @@ import { settleAll } from "../../lib/settle.ts";
 import { flag, integer, type Shape, struct, text } from "../../lib/shape.ts";
 import { loadConf, requirePrevResult } from "../conf.ts";
 import { asStatusError, CNI_CODE, CniError } from "../errors.ts";
-import type { AttachmentId, Call, Delegate, Plugin } from "../plugin.ts";
+import { isStrayOf, ownerOf } from "../owner.ts";
+import type { Call, Delegate, Plugin } from "../plugin.ts";
 import { dnsFrom, dnsShape, type Result } from "../result.ts";
 import { addressesFrom, assigned, ipamShape } from "./ipam.ts";
 
@@ -66,7 +67,7 @@ export function onParent<Own>(
       };
       const engine = attachments();
       const made = await engine.attach({
-        owner: ownerOf(call, call.env),
+        owner: ownerOf(call.name, call.env),
         netns,
         ifname,
         ...on,
@@ -90,7 +91,7 @@ export function onParent<Own>(
       const giveBack = () => (type === "" ? Promise.resolve() : delegate.del(type, call));
       const engine = attachments();
       const user = kind.makesVlans && {
-        owner: ownerOf(call, call.env),
+        owner: ownerOf(call.name, call.env),
         parent,
       };
       await engine.detach({ netns, ifname, ...(user && { user }), giveBack });
@@ -120,7 +121,7 @@ export function onParent<Own>(
     async gc(call, valid) {
       const { type } = leftOf(call);
       await settleAll([
-        () => valid && attachments().collect(isStrayOf(call, valid)),
+        () => valid && attachments().collect(isStrayOf(call.name, valid)),
         () => (type === "" ? undefined : delegate.gc(type, call)),
       ]);
     },
@@ -170,20 +171,6 @@ function protocolOf(given: string): Pick<ParentWish, "vlanProtocol"> {
     CNI_CODE.config,
     `unknown vlan_protocol ${JSON.stringify(given)}: it is ${PROTOCOLS.join(" or ")}`,
   );
-}
-
-function ownerOf({ name }: Call, { containerId, ifname }: AttachmentId): string {
-  return `${networkPrefix(name)}${containerId}/${ifname}`;
-}
-
-/** Names of networks have no slash in them. */
-function networkPrefix(name: string): string {
-  return `cni:${name}/`;
-}
-
-function isStrayOf(call: Call, valid: readonly AttachmentId[]): (owner: string) => boolean {
-  const alive = new Set(valid.map((one) => ownerOf(call, one)));
-  return (owner) => owner.startsWith(networkPrefix(call.name)) && !alive.has(owner);
 }
 
 async function addressesOf(

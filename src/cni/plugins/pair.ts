@@ -27,10 +27,6 @@ export function keyOf({ name }: Call, { containerId, ifname }: AttachmentId) {
   return { network: name, container: containerId, ifname };
 }
 
-export function ownerOf({ name, env }: Call): string {
-  return `cni:${name}/${env.containerId}/${env.ifname}`;
-}
-
 /** Of a configuration only what a DEL needs, however wrong the rest has become. */
 const delShape = struct({ ipam: ipamShape, ipMasq: flag });
 

@@ -2,6 +2,7 @@ import type { Pairs } from "../../engine/pairs.ts";
 import { integer, struct } from "../../lib/shape.ts";
 import { loadConf } from "../conf.ts";
 import { CNI_CODE, CniError } from "../errors.ts";
+import { ownerOf } from "../owner.ts";
 import type { Call, Delegate, Plugin } from "../plugin.ts";
 import { dnsFrom, dnsShape, type Result } from "../result.ts";
 import { addressesFrom, assigned, ipamShape } from "./ipam.ts";
@@ -14,7 +15,6 @@ import {
   keyOf,
   masqShape,
   masqueradeOf,
-  ownerOf,
   requirePairs,
 } from "./pair.ts";
 
@@ -44,7 +44,7 @@ export function ptp(delegate: Delegate, pairs: () => Pairs): Plugin {
       const engine = pairs();
       const { host, inside } = await engine.attach({
         key: keyOf(call, call.env),
-        owner: ownerOf(call),
+        owner: ownerOf(call.name, call.env),
         netns,
         masquerade,
         ...(mtu > 0 && { mtu }),
