@@ -26,7 +26,8 @@ const PluginJson = v.object({
       folder: v.string(),
       /** One address of each; `A-B,C-D`. */
       ranges: v.array(v.string()),
-      taken: v.number(),
+      /** Null when the folder cannot be read. */
+      taken: v.nullable(v.number()),
     }),
   ),
 });

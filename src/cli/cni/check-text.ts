@@ -33,7 +33,9 @@ function pluginText({ at, type, path, ours, link, pool }: Checked["plugins"][num
     `${at}  ${type} (${where})`,
     ...(link ? [`  makes ${link.kind}${modeWords(link)}${parentWords(link)}`] : []),
     ...(pool
-      ? [`  gives addresses of ${pool.ranges.join(" and ")}; ${pool.taken} taken in ${pool.folder}`]
+      ? [
+          `  gives addresses of ${pool.ranges.join(" and ")}; ${pool.taken ?? "nobody knows how many"} taken in ${pool.folder}`,
+        ]
       : []),
   ].join("\n");
 }

@@ -7,7 +7,8 @@ import { confFindings, weighed } from "../../conditions/judge.ts";
 import { type Body, findingBody } from "../../daemon/api.ts";
 import { formatRangeSet, type RangeSet, rangeFor } from "../../ipam/range.ts";
 import type { ConfFacts, PluginFacts } from "../../lib/conf-facts.ts";
-import { parseIp } from "../../lib/ip.ts";
+import { UnderlayError } from "../../lib/errors.ts";
+import { type Ip, parseIp } from "../../lib/ip.ts";
 import { type Dry, dryRun } from "./dry.ts";
 import { findPlugin, isUnderlay, namesIn, readConfFile } from "./files.ts";
 import { parentFindings } from "./parents.ts";
@@ -85,11 +86,11 @@ async function pluginsOf(conf: Conf, at: string, name: string, folders: readonly
   return found;
 }
 
-/** As a STATUS: no container is named. A version that nobody speaks is told of by itself. */
+/** As a STATUS: no container is named, and no program gets the text. A version that nobody speaks is told of by itself. */
 function callOf(conf: Conf, name: string, folders: readonly string[]): Call {
   const version = String(conf["cniVersion"] ?? "") || "0.1.0";
   const env = { verb: "STATUS", containerId: "", netns: "", ifname: "", path: folders, args: "" } as const;
-  return { env, conf, raw: JSON.stringify(conf), name, version: isVersion(version) ? version : LATEST };
+  return { env, conf, raw: "", name, version: isVersion(version) ? version : LATEST };
 }
 
 /** Where most plugins have it, ours and others. */
@@ -122,8 +123,17 @@ function factsOf(
 
 type Pool = NonNullable<Dry["pool"]>;
 
-function takenOf({ folder }: Pool, set: RangeSet): number {
-  const reserved = namesIn(folder).flatMap((name) => parseIp(name) ?? []);
+/** Undefined when it cannot be told, as for a user who may not look. */
+function reservedIn({ folder }: Pool): readonly Ip[] | undefined {
+  try {
+    return namesIn(folder).flatMap((name) => parseIp(name) ?? []);
+  } catch (thrown) {
+    if (thrown instanceof UnderlayError) return undefined;
+    throw thrown;
+  }
+}
+
+function takenOf(reserved: readonly Ip[], set: RangeSet): number {
   return reserved.filter((ip) => rangeFor(set, ip)).length;
 }
 
@@ -136,13 +146,15 @@ function sizeOf(set: RangeSet): bigint {
 }
 
 function usedUp(pool: Pool): string | undefined {
-  const full = pool.sets.find((set) => BigInt(takenOf(pool, set)) >= sizeOf(set));
+  const reserved = reservedIn(pool) ?? [];
+  const full = pool.sets.find((set) => BigInt(takenOf(reserved, set)) >= sizeOf(set));
   return full && `all ${sizeOf(full)} addresses of ${formatRangeSet(full)} are reserved in ${pool.folder}`;
 }
 
 function pluginBody({ facts, dry }: Found): PluginBody {
   const { at, type, path = null, ours } = facts;
   const pool = dry?.pool;
+  const reserved = pool && reservedIn(pool);
   return {
     ...{ at, type, path, ours },
     link: dry ? linkBody(dry) : null,
@@ -150,7 +162,7 @@ function pluginBody({ facts, dry }: Found): PluginBody {
       ? {
           folder: pool.folder,
           ranges: pool.sets.map(formatRangeSet),
-          taken: pool.sets.reduce((sum, set) => sum + takenOf(pool, set), 0),
+          taken: reserved ? pool.sets.reduce((sum, set) => sum + takenOf(reserved, set), 0) : null,
         }
       : null,
   };

@@ -18,6 +18,7 @@ import { UnderlayError } from "../../lib/errors.ts";
 import { openLibc } from "../../sys/libc.ts";
 import { flannelFiles } from "../../wiring/flannel.ts";
 import { readText } from "./files.ts";
+import { parentNamed } from "./parents.ts";
 
 /** Plugins of ours that read their configuration as they always do, and then do nothing: what they would do is noted. */
 
@@ -93,8 +94,10 @@ function wishing(dry: Dry): Attachments {
     verify: never,
     collect: never,
     async requireReady(request) {
+      const name = request.parent?.name;
+      if (name !== undefined) parentNamed(name);
       dry.wanted = request;
-      return request.parent?.name;
+      return name;
     },
   };
 }

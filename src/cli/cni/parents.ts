@@ -5,6 +5,7 @@ import { UnderlayError } from "../../lib/errors.ts";
 import type { ParentFacts, TrialFacts } from "../../lib/facts.ts";
 import { MACHINE_FILES } from "../../links/host/read.ts";
 import { parseMacvlan } from "../../links/macvlan/spec.ts";
+import type { ParentRef } from "../../links/parent/ref.ts";
 import { kindTrial, tryLink } from "../../links/parent/trial.ts";
 import { MACVLAN_MODE } from "../../netlink/kinds/macvlan.ts";
 import { type DoctorKernel, openKernel } from "../doctor/kernel.ts";
@@ -56,10 +57,14 @@ async function ofRequest(
 const KIND = "UL-K01";
 
 async function factsOf(kernel: DoctorKernel, name = "auto"): Promise<ParentFacts> {
+  return await kernel.parents.facts(parentNamed(name));
+}
+
+/** Throws `invalid_option` for what can be no link's name. */
+export function parentNamed(name: string): ParentRef {
   const parsed = parseMacvlan({ parent: name }, {}, { ipv6: false });
-  if ("problems" in parsed)
-    throw new UnderlayError(parsed.code, parsed.problems.map(({ message }) => message).join("; "));
-  return await kernel.parents.facts(parsed.spec.parent);
+  if ("spec" in parsed) return parsed.spec.parent;
+  throw new UnderlayError(parsed.code, parsed.problems.map(({ message }) => message).join("; "));
 }
 
 /** On the parent itself only a macvlan can be tried: an ipvlan would switch its siblings' mode. Of others, whether the kernel has the kind. */

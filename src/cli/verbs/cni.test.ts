@@ -136,6 +136,26 @@ describe("cni check", () => {
     expect(answer.code).toBe(EXIT.findings);
   });
 
+  test("takes whatever strangers write", async () => {
+    const nested = `${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}`;
+    const answers = [
+      await check(file("10.conf", `{"name":"n","type":"dummy","ipam":${nested}}`)),
+      await check(
+        file(
+          "11.conf",
+          `{"name":"n","type":"host-local","ipam":{"dataDir":"\\u0000","subnet":"10.0.0.0/8"}}`,
+        ),
+      ),
+      await check(file("12.conf", '{"name":"n","type":"../../bin/sh"}')),
+      await check(file("13.conf", '{"name":"n","type":"__proto__"}')),
+      await check(file("14.conf", '{"name":"n","type":"macvlan","master":"a/b\\u0007"}')),
+    ];
+    for (const { code, findings } of answers) {
+      expect(code).toBe(EXIT.findings);
+      expect(findings.length).toBeGreaterThan(0);
+    }
+  });
+
   test("tells of a plugin that cannot be started", async () => {
     plugin("portmap", ALL);
     chmodSync(join(binDir, "portmap"), 0o644);
@@ -338,4 +358,25 @@ describe("cni migrate", () => {
     ]);
     expect((await host.run(`cni migrate ${netD}/none`)).out).toBe("nothing to take over\n");
   });
+});
+
+test("uninstall of the program says which plugins stay", async () => {
+  const root = join(folder, `${serial}`);
+  const line = `uninstall --root ${root}`;
+  const nothing = `nothing is installed in ${root}/usr/local\n`;
+  expect((await host.run(line)).out).toBe(nothing);
+  mkdirSync(join(root, "opt/cni/bin/.underlay"), { recursive: true });
+  writeFileSync(
+    join(root, "opt/cni/bin/.underlay/manifest.json"),
+    JSON.stringify({
+      schema: "underlay.cni-manifest/v1",
+      version: "0",
+      executables: [],
+      plugins: [],
+      folders: [],
+    }),
+  );
+  expect((await host.run(line)).out).toBe(
+    `${nothing}CNI plugins stay in ${root}/opt/cni/bin; to remove them: /opt/cni/bin/underlay cni uninstall\n`,
+  );
 });

@@ -1,4 +1,5 @@
 import { usageError } from "../args.ts";
+import { BIN_DIR } from "../cni/hint.ts";
 import { EXIT } from "../exit.ts";
 import { formatOf, jsonOf, ONE_FORMATS, paintOf } from "../output.ts";
 import { clean } from "../table.ts";
@@ -6,8 +7,6 @@ import type { Call, Verb } from "../verb.ts";
 import { VERSION } from "../version.ts";
 import { failOnOf } from "./doctor.ts";
 import { ownExecutable, toldChanges } from "./install.ts";
-
-const BIN_DIR = "/opt/cni/bin";
 
 function binDirOf({ given }: Call): string {
   const text = given.flags.get("bin-dir")?.at(-1) ?? BIN_DIR;

@@ -11,6 +11,7 @@ import { asUnderlayError, UnderlayError } from "../../lib/errors.ts";
 import { SCHEMA_VERSION } from "../../store/schema.ts";
 import { openStore } from "../../store/sqlite.ts";
 import { usageError } from "../args.ts";
+import { pluginsAreOlder } from "../cni/hint.ts";
 import { SCRIPTS } from "../completion/shells.ts";
 import { EXIT } from "../exit.ts";
 import { manPages } from "../man/pages.ts";
@@ -39,7 +40,7 @@ async function install(call: Call): Promise<number> {
   const files = installFiles(place.prefix, generatedFiles(VERBS));
   const release = { version: VERSION, storeSchema: SCHEMA_VERSION, executable, files };
   const changes = installRelease(place, release, dryRun);
-  io.stdout(changesText(place, changes));
+  io.stdout(changesText(place, changes) + pluginsAreOlder(place.root));
   for (const warning of foldersOutside(config)) io.stderr(`underlay: ${clean(warning)}\n`);
   if (dryRun) return EXIT.done;
   io.stdout(await started(place, systemd, changes));

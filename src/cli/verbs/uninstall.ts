@@ -10,6 +10,7 @@ import { findSystemd } from "../../install/systemd.ts";
 import { asUnderlayError, UnderlayError } from "../../lib/errors.ts";
 import { DATABASE_FILE } from "../../store/sqlite.ts";
 import { usageError } from "../args.ts";
+import { pluginsStay } from "../cni/hint.ts";
 import { EXIT } from "../exit.ts";
 import { hasRecords, offlineSource } from "../offline.ts";
 import { clean } from "../table.ts";
@@ -21,7 +22,7 @@ async function uninstall(call: Call): Promise<number> {
   const place = placeOf(call);
   const manifest = readManifest(place.root, place.prefix);
   if (manifest === undefined) {
-    io.stdout(`nothing is installed in ${clean(join(place.root, place.prefix))}\n`);
+    io.stdout(`nothing is installed in ${clean(join(place.root, place.prefix))}\n${pluginsStay(place.root)}`);
     return EXIT.done;
   }
   const config = await configBelow(call, place.root);
@@ -41,7 +42,7 @@ async function uninstall(call: Call): Promise<number> {
     await stopDaemon(call, place);
     if (hasRecords(config.values.state_dir)) await dropRecorded(call, config);
   }
-  io.stdout(changesText(place, removeRelease(place, manifest)));
+  io.stdout(changesText(place, removeRelease(place, manifest)) + pluginsStay(place.root));
   if (systemd) await systemd.reload();
   removeState(place, config);
   return EXIT.done;
