@@ -113,7 +113,12 @@ const unavailable: Condition = {
         : {
             message: why,
             evidence: [{ source: `STATUS of ${type}`, value: at }],
-            fix: [{ say: "remove containers that are not needed, or widen the range" }, editing(conf)],
+            fix: [
+              {
+                say: "give it what it lacks: a wider range, fewer containers, the program that it depends on",
+              },
+              editing(conf),
+            ],
           },
     ),
 };

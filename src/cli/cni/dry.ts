@@ -18,7 +18,7 @@ import { UnderlayError } from "../../lib/errors.ts";
 import { openLibc } from "../../sys/libc.ts";
 import { flannelFiles } from "../../wiring/flannel.ts";
 import { readText } from "./files.ts";
-import { parentNamed } from "./parents.ts";
+import { parentProblem } from "./parents.ts";
 
 /** Plugins of ours that read their configuration as they always do, and then do nothing: what they would do is noted. */
 
@@ -95,8 +95,9 @@ function wishing(dry: Dry): Attachments {
     collect: never,
     async requireReady(request) {
       const name = request.parent?.name;
-      if (name !== undefined) parentNamed(name);
-      dry.wanted = request;
+      const problem = name === undefined ? undefined : parentProblem(name);
+      if (problem === undefined) dry.wanted = request;
+      else dry.refusal = problem;
       return name;
     },
   };

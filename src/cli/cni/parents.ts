@@ -1,11 +1,10 @@
 import type { Finding, Judged } from "../../conditions/condition.ts";
 import { findings } from "../../conditions/judge.ts";
 import type { ReadyRequest } from "../../engine/attach.ts";
-import { UnderlayError } from "../../lib/errors.ts";
+import { problemsError, UnderlayError } from "../../lib/errors.ts";
 import type { ParentFacts, TrialFacts } from "../../lib/facts.ts";
 import { MACHINE_FILES } from "../../links/host/read.ts";
 import { parseMacvlan } from "../../links/macvlan/spec.ts";
-import type { ParentRef } from "../../links/parent/ref.ts";
 import { kindTrial, tryLink } from "../../links/parent/trial.ts";
 import { MACVLAN_MODE } from "../../netlink/kinds/macvlan.ts";
 import { type DoctorKernel, openKernel } from "../doctor/kernel.ts";
@@ -57,15 +56,18 @@ async function ofRequest(
 const KIND = "UL-K01";
 
 async function factsOf(kernel: DoctorKernel, name = "auto"): Promise<ParentFacts> {
-  return await kernel.parents.facts(parentNamed(name));
+  const parsed = parentNamed(name);
+  if ("spec" in parsed) return await kernel.parents.facts(parsed.spec.parent);
+  throw problemsError(parsed.code, parsed.problems);
 }
 
-/** Throws `invalid_option` for what can be no link's name. */
-export function parentNamed(name: string): ParentRef {
-  const parsed = parseMacvlan({ parent: name }, {}, { ipv6: false });
-  if ("spec" in parsed) return parsed.spec.parent;
-  throw new UnderlayError(parsed.code, parsed.problems.map(({ message }) => message).join("; "));
+/** Why this can be no link's name; undefined when it can. */
+export function parentProblem(name: string): string | undefined {
+  const parsed = parentNamed(name);
+  return "spec" in parsed ? undefined : parsed.problems.map(({ message }) => message).join("; ");
 }
+
+const parentNamed = (name: string) => parseMacvlan({ parent: name }, {}, { ipv6: false });
 
 /** On the parent itself only a macvlan can be tried: an ipvlan would switch its siblings' mode. Of others, whether the kernel has the kind. */
 async function trialOf(

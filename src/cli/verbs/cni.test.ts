@@ -150,6 +150,13 @@ describe("cni check", () => {
       await check(file("13.conf", '{"name":"n","type":"__proto__"}')),
       await check(file("14.conf", '{"name":"n","type":"macvlan","master":"a/b\\u0007"}')),
     ];
+    expect(answers.map(({ findings }) => findings.map(({ id }) => id).at(-1))).toEqual([
+      "UL-C04",
+      "UL-C02",
+      "UL-C02",
+      "UL-C02",
+      "UL-C04",
+    ]);
     for (const { code, findings } of answers) {
       expect(code).toBe(EXIT.findings);
       expect(findings.length).toBeGreaterThan(0);
