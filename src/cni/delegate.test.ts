@@ -246,15 +246,33 @@ test("one of ours that fails has undone what it did: no DEL follows", async () =
   expect(verbs).toEqual(["ADD"]);
 });
 
-test("somebody else's program of the same name is started, and ours under a name that it does not know", async () => {
+test("somebody else's program of the same name is started, ours under a name that it does not know is not", async () => {
   const { notes } = script("own", "true");
   const verbs: string[] = [];
   await open({}, ownPlugin(verbs, "10.0.0.5/24")).delegate.del("own", callWith());
   const odd = script("constructor", "true");
-  await open({ ownExecutables: [odd.path] }, ownPlugin(verbs, "10.0.0.5/24")).delegate.del(
-    "constructor",
-    callWith(),
-  );
-  expect([notes(), odd.notes()].every((note) => note.startsWith("DEL"))).toBe(true);
+  const { delegate } = open({ ownExecutables: [odd.path] }, ownPlugin(verbs, "10.0.0.5/24"));
+  await expect(delegate.del("constructor", callWith())).rejects.toThrow(/none of its plugins/);
+  expect([notes().startsWith("DEL"), odd.notes()]).toEqual([true, ""]);
   expect(verbs).toEqual([]);
+});
+
+test.each([
+  ["macvlan", /^plugin macvlan would ask itself: ipam\.type names one that gives addresses, like host-local/],
+  ["underlay", /underlay is this program, and underlay none of its plugins: they are macvlan$/],
+])("this program is not asked for ever: %s", async (type, message) => {
+  const path = script(type, "exit 0").path;
+  const nothing = async () => undefined;
+  const loaders: Loaders = {
+    macvlan: async ({ delegate }) => ({
+      add: (call) => delegate.add(type, call),
+      del: (call) => delegate.del(type, call),
+      check: nothing,
+      gc: nothing,
+      status: nothing,
+    }),
+  };
+  const { delegate } = open({ ownExecutables: [path] }, loaders);
+  await expect(delegate.add(type, callWith())).rejects.toThrow(message);
+  await expect(delegate.del(type, callWith())).rejects.toThrow(message);
 });

@@ -1,3 +1,4 @@
+import { word } from "../lib/quote.ts";
 import { validAttachmentsOf } from "./conf.ts";
 import type { Env, Verb } from "./env.ts";
 import { asCniError, CNI_CODE, CniError } from "./errors.ts";
@@ -24,7 +25,8 @@ function asPrinted(result: Result, call: Call): Result {
   return isAtLeast(call.version, "0.3.0") ? result : inVersion(result, call.version);
 }
 
-export function delegates(env: Env, io: Io, loaders: Loaders): Delegate {
+/** `above`: the plugins of ours that are being asked, each by the one before it. */
+export function delegates(env: Env, io: Io, loaders: Loaders, above: readonly string[] = []): Delegate {
   const delegate: Delegate = {
     async add(type, call) {
       const path = find(type, call, io);
@@ -59,8 +61,19 @@ export function delegates(env: Env, io: Io, loaders: Loaders): Delegate {
   }
 
   async function ownPlugin(type: string, path: string): Promise<Plugin | undefined> {
+    if (!io.isOwnExecutable(path)) return undefined;
     const load = Object.hasOwn(loaders, type) ? loaders[type] : undefined;
-    return load && io.isOwnExecutable(path) ? load({ delegate, isDelegated: true }) : undefined;
+    // It would read the same configuration and ask again, for ever.
+    if (!load || above.includes(type)) {
+      const known = Object.keys(loaders).join(", ");
+      throw new CniError(
+        CNI_CODE.config,
+        load
+          ? `plugin ${word(type)} would ask itself: ipam.type names one that gives addresses, like host-local or static`
+          : `${path} is this program, and ${word(type)} none of its plugins: they are ${known}`,
+      );
+    }
+    return await load({ delegate: delegates(env, io, loaders, [...above, type]), isDelegated: true });
   }
 
   async function exec(path: string, verb: Verb, call: Call): Promise<string> {

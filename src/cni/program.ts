@@ -133,7 +133,7 @@ async function serve(program: PluginProgram, env: Env, io: Io, call: ServedCall)
   const own =
     (verb === "ADD" || verb === "DEL") && netns !== "" && !mayBeOwnNetns(env) && io.isOwnNetns(netns);
   if (own && verb === "ADD") throw ownNetns();
-  const plugin = await loaded(program, call.conf, delegates(env, io, program.loaders));
+  const plugin = await loaded(program, call.conf, (kind) => delegates(env, io, program.loaders, [kind]));
   const said = await RULES[verb].run(plugin, own ? { ...call, env: { ...call.env, netns: "" } } : call);
   if (own) throw ownNetns();
   return said;
@@ -143,10 +143,14 @@ function ownNetns(): CniError {
   return new CniError(CNI_CODE.netns, "plugin's netns and netns from CNI_NETNS should not be the same");
 }
 
-function loaded({ name, loaders }: PluginProgram, conf: Conf, delegate: Delegate): Promise<Plugin> {
+function loaded(
+  { name, loaders }: PluginProgram,
+  conf: Conf,
+  delegateOf: (kind: string) => Delegate,
+): Promise<Plugin> {
   const kind = name ?? loadConf(conf, kindShape).kind;
   const load = Object.hasOwn(loaders, kind) ? loaders[kind] : undefined;
-  if (load) return load({ delegate, isDelegated: false });
+  if (load) return load({ delegate: delegateOf(kind), isDelegated: false });
   const kinds = Object.keys(loaders);
   throw name === undefined
     ? new CniError(
