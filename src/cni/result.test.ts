@@ -149,7 +149,7 @@ test("hardware addresses of other lengths pass through", () => {
 
 test("wrong types are code 6 with their path", () => {
   const wrong: [unknown, RegExp][] = [
-    [[], /the message must be an object/],
+    [[], /^no CNI result: the message must be an object, not a list$/],
     [{ cniVersion: 1 }, /cniVersion must be a string/],
     [{ interfaces: [{ name: "a", mtu: "1500" }] }, /interfaces\[0\]\.mtu must be a whole number/],
     [{ ips: [{ address: "10.0.0.1/8", interface: 0.5 }] }, /ips\[0\]\.interface must be a whole number/],

@@ -92,6 +92,7 @@ type Parsed<S> = S extends Shape<infer T> ? T : never;
 export function parseResult(value: unknown, fallback: Version): Result {
   const problems: Problem[] = [];
   const said = versionShape(value, "", problems).cniVersion || fallback;
+  if (problems.length > 0) throw noResult(problems);
   if (!isVersion(said)) {
     throw new CniError(
       CNI_CODE.decode,
@@ -102,13 +103,15 @@ export function parseResult(value: unknown, fallback: Version): Result {
   const result = isPoor(said)
     ? fromPoor(poorShape(value, "", problems))
     : fromRich(richShape(value, "", problems));
-  if (problems.length > 0) {
-    throw new CniError(
-      CNI_CODE.decode,
-      `no CNI result: ${problemsError("invalid_request", problems).message}`,
-    );
-  }
+  if (problems.length > 0) throw noResult(problems);
   return result;
+}
+
+function noResult(problems: readonly Problem[]): CniError {
+  return new CniError(
+    CNI_CODE.decode,
+    `no CNI result: ${problemsError("invalid_request", problems).message}`,
+  );
 }
 
 /** 0.1.0 and 0.2.0 know one address of each family and no interface. */
