@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { formatIp, type Ip, parseIp } from "../../lib/ip.ts";
@@ -192,6 +201,21 @@ describe("the index", () => {
     await directory().locked("leave", (held) => held.release(owner("a")));
     expect(scene.files()).toEqual({});
     rmSync(scene.stateDir);
+  });
+});
+
+describe("an index that is none", () => {
+  test("whatever has its name, the files count", async () => {
+    using scene = newScene();
+    expect(await reserve(scene.open(), "10.0.0.2", owner("a"))).toBe(true);
+    const folder = join(scene.stateDir, "host-local");
+    const [index = ""] = readdirSync(folder);
+    rmSync(join(folder, index));
+    mkdirSync(join(folder, index));
+    expect(await of(scene.open(), owner("a"))).toEqual(["10.0.0.2"]);
+    expect(await reserve(scene.open(), "10.0.0.3", owner("b"))).toBe(true);
+    await scene.open().locked("leave", (held) => held.release(owner("a")));
+    expect(scene.files()).toEqual({ "10.0.0.3": "b\r\neth0" });
   });
 });
 

@@ -67,7 +67,9 @@ export function openIndex(
   boot: number,
   directory: DirectoryState,
 ): Index | undefined {
-  const file = openFile(libc, path, O.O_RDWR, { unless: ["ENOENT", "ENOTDIR", "EROFS", "EACCES"] });
+  const file = openFile(libc, path, O.O_RDWR, {
+    unless: ["ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "EROFS", "EACCES", "EIO"],
+  });
   if (!file) return undefined;
   const pages = new Pages((page, into) => void readAt(libc, file, into, page * PAGE_BYTES));
   const header = pages.at(0);
