@@ -104,8 +104,8 @@ const down: Condition = {
   confidence: "certain",
   explain:
     "A link on a parent that is down shows LOWERLAYERDOWN and passes no frame, although containers start. " +
-    "Underlay brings the parent up before it makes a link and says so in its log; whoever manages the link may " +
-    "take it down again.",
+    "Underlay's daemon brings the parent up before it makes a link and says so in its log; whoever manages the link " +
+    "may take it down again. CNI plugins leave it as it is, as the reference's do.",
   hiddenBy: ["UL-P04"],
   judge(judged) {
     const { link } = judged.parent;
@@ -117,7 +117,7 @@ const down: Condition = {
         evidence: [linkAttribute(link, "ifi_flags", "IFF_UP is not set")],
         fix: [
           {
-            say: "Underlay brings it up with the next container; or now",
+            say: "with the next container of Docker's the daemon brings it up, a CNI plugin does not; or now",
             run: `ip link set dev ${shellWord(link.name)} up`,
           },
         ],
