@@ -149,27 +149,39 @@ scenario(
 );
 
 scenario(
-  "killed at each step, a DEL leaves nothing, and so does a GC",
+  "killed at each step, the next call goes on from there; a GC and a DEL leave nothing",
   async (lab) => {
     const conf = confOf("lan0.70");
-    const steps = [...PARENT_STEPS, ...USER_STEPS];
-    const atEnd = (step: string) => /^parent\.(drop|leave)/.test(step);
+    const adding = (step: string): [string, Step] => [step, add(1, conf, killed(step))];
+    const deleting = (step: string): [string, Step] => [step, del(1, conf, killed(step))];
     const gc: Step = { verb: "GC", conf: { ...conf, "cni.dev/valid-attachments": [] } };
-    const scripts = steps.map((step, i) => [
-      ...(atEnd(step) ? [add(1, conf), del(1, conf, killed(step))] : [add(1, conf, killed(step))]),
-      i % 3 === 0 ? gc : del(1, conf),
-      VLANS,
-    ]);
-    const said = await inGuest(lab.guest, [...scripts, [ROWS]]);
-    for (const [i, step] of steps.entries()) {
-      const these = said[i] ?? [];
-      const codes = [...(atEnd(step) ? [0] : []), 128 + 9, 0, 0];
-      expect([step, ...these.map(({ code }) => code)]).toEqual([step, ...codes]);
-      expect([step, these.at(-1)?.text]).toEqual([step, ""]);
-    }
-    expect(said.at(-1)?.[0]?.text).toBe(NOTHING);
+    const walk: readonly (readonly [string, Step])[] = [
+      adding("parent.join.before-record"),
+      adding("parent.join.after-record"),
+      adding("parent.make.before-record"),
+      adding("parent.make.after-record"),
+      adding("parent.make.after-link"),
+      ["a GC", gc],
+      ["nothing", VLANS],
+      adding("parent.make.after-confirm"),
+      ["an ADD", add(1, conf)],
+      deleting("parent.leave.before-record"),
+      deleting("parent.leave.after-record"),
+      deleting("parent.drop.before-link"),
+      deleting("parent.drop.after-link"),
+      deleting("parent.drop.after-record"),
+      ["a DEL", del(1, conf)],
+      ["nothing", VLANS],
+      ["no record", ROWS],
+    ];
+    const steps = walk.map(([name]) => name).filter((name) => name.startsWith("parent."));
+    expect(steps.toSorted()).toEqual([...PARENT_STEPS, ...USER_STEPS].toSorted());
+    const [said = []] = await inGuest(lab.guest, [walk.map(([, step]) => step)]);
+    const codes = walk.map(([name]) => [name, steps.includes(name) ? 128 + 9 : 0]);
+    expect(walk.map(([name], i) => [name, said[i]?.code])).toEqual(codes);
+    const told = walk.flatMap(([name], i) => (name.startsWith("no") ? [said[i]?.text] : []));
+    expect(told).toEqual(["", "", NOTHING]);
   },
-  { timeoutMs: 300_000 },
 );
 
 scenario("a DEL needs neither the VLAN nor the database", async (lab) => {
