@@ -27,6 +27,11 @@ test("after any changes a record is found by its keys of now, and by no other", 
         expect(owners(subject.with("room", key))).toEqual(having(({ room }) => room === key));
         expect(owners(subject.with("word", key))).toEqual(having(({ words }) => words.includes(key)));
       }
+      const left = subject.list();
+      expect([...subject.keys("room")].sort()).toEqual([...new Set(left.map(({ room }) => room))].sort());
+      expect([...subject.keys("word")].sort()).toEqual(
+        [...new Set(left.flatMap(({ words }) => words))].sort(),
+      );
     }),
   );
 });
@@ -43,4 +48,27 @@ test("a kind and a key do not run into each other", async () => {
   await subject.put({ owner: "one", room: "word x", words: ["room a"] });
   expect(subject.with("word", "x")).toEqual([]);
   expect(subject.with("room", "a")).toEqual([]);
+});
+
+test("what another process wrote is there when it was read again, one record or all", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(changes), fc.array(changes), fc.boolean(), async (own, others, isAll) => {
+      const table = memoryStore().table<Thing>("endpoints");
+      const [subject, other] = [new Cache(table, keysOf), new Cache(table, keysOf)];
+      const change = (cache: typeof subject, one: (typeof own)[number]) =>
+        "gone" in one ? cache.delete(one.gone) : cache.put(one);
+      for (const one of own) await change(subject, one);
+      other.reload();
+      for (const one of others) await change(other, one);
+      if (isAll) subject.reload();
+      else for (const owner of ["a", "b", "c"]) subject.reload(owner);
+      const sorted = (cache: typeof subject) =>
+        cache.list().sort((one, two) => (one.owner < two.owner ? -1 : 1));
+      expect(sorted(subject)).toEqual(sorted(other));
+      for (const kind of ["room", "word"] as const) {
+        expect([...subject.keys(kind)].sort()).toEqual([...other.keys(kind)].sort());
+      }
+      await subject.put({ owner: "a", room: "after", words: [] });
+    }),
+  );
 });

@@ -36,6 +36,13 @@ export class Cache<Body extends { readonly owner: string }, Kind extends string 
     return [...owners].flatMap((owner) => this.get(owner) ?? []);
   }
 
+  /** All keys of that kind that records have. */
+  keys(kind: Kind): ReadonlySet<string> {
+    const prefix = placeOf(kind, "");
+    const places = [...this.#found.keys()].filter((place) => place.startsWith(prefix));
+    return new Set(places.map((place) => place.slice(prefix.length)));
+  }
+
   /** Makes or changes a record. Throws `state`, and `conflict` when another process changed it. */
   async put(body: Body, durability?: Durability): Promise<void> {
     const version = this.#rows.get(body.owner)?.version ?? 0;

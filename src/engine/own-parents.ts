@@ -21,6 +21,7 @@ export interface OwnParentsContext
   > {
   readonly networks: {
     with(kind: "parent", name: string): readonly NetworkRecord[];
+    keys(kind: "parent"): ReadonlySet<string>;
     list(): NetworkRecord[];
   };
 }
@@ -136,10 +137,8 @@ export function ownParents(context: OwnParentsContext): OwnParents {
 
   function unused(): ParentRecord[] {
     records.reload();
-    const attached = attachedTo();
-    return records
-      .list()
-      .filter(({ owner }) => networks.with("parent", owner).length === 0 && !attached.has(owner));
+    const used = networks.keys("parent").union(attachedTo());
+    return records.list().filter(({ owner }) => !used.has(owner));
   }
 
   async function dropUnused(layers: readonly ParentLayer[]): Promise<void> {

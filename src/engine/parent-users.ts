@@ -111,6 +111,7 @@ function networksIn(store: Store) {
     list,
     with: (_kind: "parent", name: string) =>
       list().filter((network) => parentNamesOf(network).includes(name)),
+    keys: () => new Set(list().flatMap(parentNamesOf)),
   };
 }
 
