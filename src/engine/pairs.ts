@@ -72,6 +72,7 @@ export function pairs(context: PairContext): Pairs {
     step("pair.before-link");
     const pair = await context.pairs.make(sandbox, {
       key,
+      owner: request.owner,
       ...(mtu !== undefined && mtu > 0 && { mtu }),
       ...(mac !== undefined && { mac }),
       ...(hostMac !== undefined && { hostMac }),
@@ -82,7 +83,6 @@ export function pairs(context: PairContext): Pairs {
     setOnHost(NO_ROUTERS(pair.host.name));
     undo.defer(() => side.unplug(key));
     await side.plug(pair);
-    await context.pairs.raise(pair, request.owner);
     step("pair.after-plug");
 
     // It may fail with some of the addresses given.

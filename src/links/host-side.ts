@@ -7,7 +7,7 @@ export interface HostSide {
   readonly forwards: boolean;
   /** Makes what the pair is to be connected to; answers it. */
   prepare(): Promise<LinkEnd | undefined>;
-  /** The pair is there, both ends down. */
+  /** The pair is there, the container's end down. */
   plug(pair: Pair): Promise<void>;
   /** The container's end has these addresses. `isUp`: it was told to come up. */
   connect(pair: Pair, addresses: readonly AssignedAddress[], isUp: boolean): Promise<Connected>;

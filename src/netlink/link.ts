@@ -277,14 +277,16 @@ export async function listLinks(
   return inGroup === undefined ? links : links.filter(({ attrs }) => attrs.group === inGroup);
 }
 
-/** The link, or undefined when there is none. Any other failure throws. */
-export async function getLink(conversation: Conversation, ref: LinkRef): Promise<Link | undefined> {
+export function getLinkRequest(ref: LinkRef): Request {
   const { index, attrs } = refParts(ref);
   const body = encodeBody(linkFormat, { index }, { extMask: RTEXT_FILTER_SKIP_STATS, ...attrs });
+  return request(`look up link ${refText(ref)}`, RTM_LINK.RTM_GETLINK, 0, body);
+}
+
+/** The link, or undefined when there is none. Any other failure throws. */
+export async function getLink(conversation: Conversation, ref: LinkRef): Promise<Link | undefined> {
   try {
-    const [message] = await conversation.request(
-      request(`look up link ${refText(ref)}`, RTM_LINK.RTM_GETLINK, 0, body),
-    );
+    const [message] = await conversation.request(getLinkRequest(ref));
     return message && decodeLink(message);
   } catch (error) {
     if (isErrno(error, ...GONE)) return undefined;

@@ -19,15 +19,12 @@ export async function ensureBridge(
   wish: BridgeWish,
   setOnHost: SetOnHost,
 ): Promise<LinkEnd> {
-  const found = await findBridge(home, wish.name);
-  const link = found ?? (await makeBridge(home, wish));
+  const link = (await findBridge(home, wish.name)) ?? (await makeBridge(home, wish));
   const ref = { ifindex: link.header.index };
   setOnHost([{ path: `ipv6/conf/${wish.name}/accept_ra`, value: "0", optional: true }]);
   const changes = {
     ...(!isUp(link) && { up: true }),
     ...(wish.promisc && !isPromiscuous(link) && { promisc: true }),
-    // Told its own, it keeps it when ports come: neighbours know the gateway by it.
-    ...(found && wish.isGateway && typeof link.attrs.address === "string" && { mac: link.attrs.address }),
   };
   if (Object.keys(changes).length > 0) await home.request(setLinkRequest(ref, changes));
   return endOf(link);
@@ -91,6 +88,8 @@ export async function ensureAddress(
   await settled(home, [
     ...inTheWay.map((cidr) => deleteAddressRequest(ifindex, cidr)),
     addAddressRequest(ifindex, address, address.ip.family === 6 ? IFA_F.IFA_F_NODAD : 0),
+    // Told its own, it keeps it when ports come and go: neighbours know the gateway by it.
+    ...(link.mac ? [setLinkRequest({ ifindex }, { mac: link.mac })] : []),
   ]);
 }
 

@@ -90,9 +90,15 @@ export function bridgeSide(
     if (missing.length > 0) throw conflict(`${name} lacks address ${missing.map(formatCidr).join(", ")}`);
   }
 
+  /** As it was before the port came, which may change its MAC address until it is told one. */
+  const state: { prepared?: LinkEnd } = {};
+
   return {
     forwards: isGateway,
-    prepare: () => (wish.mustExist ? requireOthers() : ensureBridge(home, wish, setOnHost)),
+    async prepare() {
+      state.prepared = await (wish.mustExist ? requireOthers() : ensureBridge(home, wish, setOnHost));
+      return state.prepared;
+    },
     async plug({ key, host, inside }) {
       const port = { hairpin: Number(wish.hairpin), isolated: Number(wish.isolated) };
       if (wish.hairpin || wish.isolated) await home.request(setBridgePortRequest(host.ifindex, port));
@@ -100,8 +106,8 @@ export function bridgeSide(
       if (checkMac && inside.mac) await (await spoofCheck()).add(key, inside.mac);
     },
     async connect({ host }, addresses, isUp) {
-      const bridge = await requireBridge();
       const gateways = isGateway ? gatewaysOf(addresses) : [];
+      const bridge = (gateways.length > 0 && state.prepared) || (await requireBridge());
       const router = gateways.length > 0 ? await routerLink(bridge) : bridge;
       for (const gateway of gateways) await ensureAddress(home, router, gateway, wish.forceAddress);
       if (isUp) await awaitForwarding(host);

@@ -5,8 +5,10 @@ import type { LinkEnd, Pair, PairKey } from "../../lib/pair.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { isErrno } from "../../netlink/failure.ts";
 import {
+  decodeLink,
   deleteLinkRequest,
   getLink,
+  getLinkRequest,
   type Link,
   listLinks,
   newLinkRequest,
@@ -21,12 +23,10 @@ import { aliasOf } from "../survey.ts";
 /** Veth pairs: one end in a container, the other on the host under a name that tells whose it is. */
 export interface VethPairs {
   /**
-   * Makes one, both ends down. What an earlier try of the same attachment left is replaced. Throws `conflict` when the
+   * Makes one, the host's end up, the container's down, so that nothing passes yet. What an earlier try of the same attachment left is replaced. Throws `conflict` when the
    * container has a link of that name, `kernel`, `permission`.
    */
   make(inside: Inside, wish: PairWish): Promise<Pair>;
-  /** The host's end up, and who owns it told by its alias. */
-  raise(pair: Pair, owner: string): Promise<void>;
   /** Throws `conflict` when one of its ends is not there, or is no such end. */
   find(inside: Inside, key: PairKey): Promise<Pair>;
   /** Begins to delete it; undefined when there is none. `inside`: for one that others made, who name it otherwise. */
@@ -37,6 +37,8 @@ export interface VethPairs {
 
 export interface PairWish {
   readonly key: PairKey;
+  /** Whom the alias of the host's end tells. */
+  readonly owner: string;
   readonly mtu?: number;
   readonly mac?: Mac;
   readonly hostMac?: Mac;
@@ -46,28 +48,47 @@ export interface PairWish {
 
 /** `home`: a conversation in the host's netns. */
 export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: DeleteElsewhere): VethPairs {
-  async function create({ netns }: Inside, { key, mtu, mac, hostMac, master }: PairWish): Promise<void> {
+  /** In one send: that it is up and whose it is cannot be said at birth, and the kernel is asked what it made. */
+  async function create({ netns }: Inside, wish: PairWish): Promise<Link | undefined> {
+    const { key, owner, mtu, mac, hostMac, master } = wish;
+    const name = vethNameOf(key);
     const size = mtu === undefined ? {} : { mtu };
-    await home.request(
+    const outcomes = await home.settle([
       newLinkRequest({
-        name: vethNameOf(key),
+        name,
         ...size,
         group: VETH_GROUP,
         ...(hostMac !== undefined && { mac: hostMac }),
         ...(master !== undefined && { master }),
         info: vethInfo({ name: key.ifname, ...size, ...(mac !== undefined && { mac }), netnsFd: netns.fd }),
       }),
-    );
+      setLinkRequest({ name }, { up: true, alias: aliasOf(owner) }),
+      getLinkRequest({ name }),
+    ]);
+    const failed = outcomes.find((outcome) => !outcome.ok);
+    if (failed && !failed.ok) throw failed.error;
+    const seen = outcomes.at(-1);
+    const message = seen?.ok ? seen.messages[0] : undefined;
+    return message && decodeLink(message);
   }
 
   /** Only what bears our mark is replaced, and with it goes its other end. */
-  async function createAgain(inside: Inside, wish: PairWish, cause: unknown): Promise<void> {
+  async function createAgain(inside: Inside, wish: PairWish, cause: unknown): Promise<Link | undefined> {
     const found = await getLink(home, { name: vethNameOf(wish.key) });
     if (found?.attrs.group === VETH_GROUP) {
       await home.settle([deleteLinkRequest({ ifindex: found.header.index })]);
       return create(inside, wish);
     }
     throw cause;
+  }
+
+  async function createOnce(inside: Inside, wish: PairWish): Promise<Link | undefined> {
+    try {
+      return await create(inside, wish);
+    } catch (thrown) {
+      if (!isErrno(thrown, "EEXIST")) throw thrown;
+      return createAgain(inside, wish, thrown);
+    }
   }
 
   async function ends(inside: Inside, key: PairKey): Promise<{ host?: Link; inside?: Link }> {
@@ -80,10 +101,10 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
     async make(inside, wish) {
       const { ifname } = wish.key;
       try {
-        await create(inside, wish).catch((thrown: unknown) => {
-          if (!isErrno(thrown, "EEXIST")) throw thrown;
-          return createAgain(inside, wish, thrown);
-        });
+        const host = await createOnce(inside, wish);
+        const link = await getLink(inside.kernel, { name: ifname });
+        if (host && link) return { key: wish.key, host: endOf(host), inside: endOf(link) };
+        throw new UnderlayError("kernel", `link ${ifname} vanished as soon as it was made`);
       } catch (cause) {
         if (!isErrno(cause, "EEXIST")) throw cause;
         throw new UnderlayError("conflict", `the container has a link ${ifname} already`, {
@@ -91,12 +112,6 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
           inputs: { link: ifname },
         });
       }
-      const { host, inside: link } = await ends(inside, wish.key);
-      if (host && link) return { key: wish.key, host: endOf(host), inside: endOf(link) };
-      throw new UnderlayError("kernel", `link ${ifname} vanished as soon as it was made`);
-    },
-    async raise({ host: { ifindex } }, owner) {
-      await home.request(setLinkRequest({ ifindex }, { up: true, alias: aliasOf(owner) }));
     },
     async find(inside, key) {
       const { host, inside: link } = await ends(inside, key);
