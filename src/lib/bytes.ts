@@ -16,8 +16,9 @@ export function toBase32(bytes: Uint8Array, length: number): string {
   let text = "";
   let bits = 0;
   let held = 0;
-  for (const byte of bytes) {
-    held = (held << 8) | byte;
+  // By index, and no further than needed: an iterator is called for each byte (ADR 19).
+  for (let at = 0; at < bytes.length && text.length < length; at++) {
+    held = (held << 8) | (bytes[at] ?? 0);
     bits += 8;
     while (bits >= 5 && text.length < length) {
       bits -= 5;

@@ -40,12 +40,13 @@ export const integer: Shape<number> = (value, path, problems) => {
 
 /** A pointer of Go: absence differs from the zero value. */
 export function optional<T>(shape: Shape<T>): Shape<T | undefined> {
-  return (value, path, problems) => (absent(value) ? undefined : shape(value, path, problems));
+  return (value, path, problems) =>
+    value === undefined || value === null ? undefined : shape(value, path, problems);
 }
 
 export function list<T>(item: Shape<T>): Shape<readonly T[]> {
   return (value, path, problems) => {
-    if (absent(value)) return [];
+    if (value === undefined || value === null) return [];
     if (!Array.isArray(value)) return wrong("a list", value, path, problems, []);
     return value.map((element, i) => item(element, `${path}[${i}]`, problems));
   };
@@ -54,7 +55,7 @@ export function list<T>(item: Shape<T>): Shape<readonly T[]> {
 /** A Go map: its keys are data, so their case is kept. */
 export function mapOf<T>(item: Shape<T>): Shape<ReadonlyMap<string, T>> {
   return (value, path, problems) => {
-    if (absent(value)) return new Map();
+    if (value === undefined || value === null) return new Map();
     if (!isObject(value)) return wrong("an object", value, path, problems, new Map());
     return new Map(
       Object.entries(value).map(([key, inner]) => [key, item(inner, join(path, key), problems)] as const),
@@ -76,12 +77,13 @@ export function openStruct<F extends Fields>(
   return (value, path, problems) => {
     const values = new Map<string, unknown>();
     const others = new Map<string, unknown>();
-    for (const [key, inner] of isObject(value) ? Object.entries(value) : []) {
+    const object = isObject(value);
+    for (const [key, inner] of object ? Object.entries(value) : []) {
       const name = Object.hasOwn(fields, key) ? key : inOtherCase(names, key);
       if (name === undefined) others.set(key, inner);
       else values.set(name, inner);
     }
-    const bad = !isObject(value) && !absent(value);
+    const bad = !object && value !== undefined && value !== null;
     if (bad) wrong("an object", value, path, problems, undefined);
     // Of what is no object at all nobody misses a field.
     const noted = bad ? [] : problems;
@@ -100,10 +102,6 @@ function inOtherCase(names: readonly string[], key: string): string | undefined 
   const lower = key.toLowerCase();
   for (const name of names) if (name.length === lower.length && name.toLowerCase() === lower) return name;
   return undefined;
-}
-
-function absent(value: unknown): value is null | undefined {
-  return value === undefined || value === null;
 }
 
 function isObject(value: unknown): value is object {

@@ -51,13 +51,21 @@ export function encodeAttr(type: number, payload: Uint8Array): Uint8Array {
 
 /** Attributes in the order of the value's keys; unknown ones, when there are any, last. */
 export function encodeAttrs<T extends AttrTable>(table: T, values: Attrs<T>): Uint8Array {
-  const parts: Uint8Array[] = [];
+  return concatBytes(attrParts(table, values, []));
+}
+
+/** The same in parts, behind those that there are. */
+export function attrParts<T extends AttrTable>(
+  table: T,
+  values: Attrs<T>,
+  parts: Uint8Array[],
+): Uint8Array[] {
   for (const [name, value] of Object.entries(values)) {
     const known = table[name];
     if (known && value !== undefined) parts.push(encodeAttr(known.type, known.codec.encode(value)));
   }
   for (const raw of values.other ?? []) parts.push(encodeAttr(raw.type, raw.payload));
-  return concatBytes(parts);
+  return parts;
 }
 
 interface Placed extends RawAttr {

@@ -153,7 +153,10 @@ export function struct<M extends Members>(members: M): StructCodec<M> {
     encode(value) {
       const bytes = new Uint8Array(size);
       const view = new DataView(bytes.buffer);
-      for (const { name, codec, at } of placed) codec.write(view, at, value[name] ?? 0);
+      for (const { name, codec, at } of placed) {
+        const given = value[name];
+        if (given) codec.write(view, at, given);
+      }
       return bytes;
     },
     decode(bytes) {

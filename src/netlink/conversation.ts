@@ -53,19 +53,21 @@ export class Conversation {
     const frames: Uint8Array[] = [];
     const answers: Message[][] = [];
     for (const { type, flags, body, unanswered } of requests) {
-      const seq = u32(first + frames.length);
+      const seq = (first + frames.length) >>> 0;
       frames.push(
         encodeMessage({ type, flags: flags | (unanswered ? NLM_F.NLM_F_REQUEST : ASKING), seq, body }),
       );
       answers.push([]);
     }
-    const bytes = concatBytes(frames);
+    const [only, ...others] = frames;
+    const bytes = only && others.length === 0 ? only : concatBytes(frames);
     const datagrams = await this.#exchange(bytes, wantedOf(requests));
     const errors: (UnderlayError | undefined)[] = [];
     const interrupted = new Set<number>();
     for (const datagram of datagrams) {
       for (const message of eachMessage(datagram)) {
-        const index = u32(message.seq - first);
+        // `u32`, which a call for each message would have compiled (ADR 19).
+        const index = (message.seq - first) >>> 0;
         const request = requests[index];
         if (!request) continue;
         if (message.type !== NLMSG.NLMSG_ERROR && message.flags & NLM_F.NLM_F_DUMP_INTR)

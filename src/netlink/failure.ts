@@ -1,7 +1,7 @@
 import { type ErrorDetails, type Inputs, UnderlayError } from "../lib/errors.ts";
 import { errnoName, isForbidden, WHO_MAY } from "../sys/errno.ts";
 import { type AttrTable, decodeAttrs } from "./attribute.ts";
-import { text, u32 } from "./codec.ts";
+import { text, u32, viewOf } from "./codec.ts";
 import { bodyPath, type Message, NLM_F, NLMSG, nlmsgerrCode, nlmsghdr } from "./message.ts";
 import type { Wanted } from "./pick.ts";
 
@@ -30,7 +30,8 @@ export interface Request {
 
 /** The failure that a terminal message tells, or undefined when it tells success. */
 export function failureOf(request: Request, message: Message): UnderlayError | undefined {
-  const code = message.body.length >= 4 ? nlmsgerrCode.decode(message.body.subarray(0, 4)) : 0;
+  const { body } = message;
+  const code = body.length >= 4 ? nlmsgerrCode.read(viewOf(body), 0) : 0;
   if (code === 0) return undefined;
   const errno = errnoName(-code);
   const extra = message.type === NLMSG.NLMSG_ERROR ? extAckOf(message) : {};

@@ -49,6 +49,7 @@ const OURS = [
   "OPAQUE_BYTES",
   "ETHER_SOURCE",
   "UDATA_COMMENT",
+  "LOOKS_IN_A_ROW",
 ];
 
 const by = (expression: string, value: number, where: string): Declared => ({ expression, value, where });

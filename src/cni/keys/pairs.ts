@@ -29,7 +29,7 @@ const MASQUERADE: Docs<MasqKeys> = {
 
 const MTU = { is: "number", absent: "the kernel's 1500", help: "bytes" } as const;
 
-export const PTP: Docs<PtpKeys & MasqKeys> = {
+export const PTP: Docs<PtpKeys> = {
   mtu: MTU,
   ipam: { ...IPAM, absent: "an error" },
   dns: { ...DNS, absent: "the IPAM plugin's" },
@@ -40,7 +40,7 @@ const MAC = {
   mac: { is: "string", help: "the container's MAC address; the runtime's goes before `args`'s" },
 } as const;
 
-export const BRIDGE: Docs<BridgeKeys & MasqKeys> = {
+export const BRIDGE: Docs<BridgeKeys> = {
   bridge: {
     is: "string",
     absent: "`cni0`",

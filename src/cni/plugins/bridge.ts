@@ -18,7 +18,7 @@ import {
   dnsOf,
   interfaceOf,
   keyOf,
-  masqShape,
+  MASQ_KEYS,
   masqueradeOf,
   requirePairs,
 } from "./pair.ts";
@@ -46,6 +46,7 @@ const shape = struct({
   dns: dnsShape,
   args: struct({ cni: macShape }),
   runtimeConfig: macShape,
+  ...MASQ_KEYS,
 });
 
 export type BridgeKeys = ReturnType<typeof shape>;
@@ -140,7 +141,7 @@ function load({ conf }: Call) {
     forceAddress: keys.forceAddress === true,
     checkMac: keys.macspoofchk === true,
   };
-  return { keys, wish, gateways, masquerade: masqueradeOf(loadConf(conf, masqShape)) };
+  return { keys, wish, gateways, masquerade: masqueradeOf(keys) };
 }
 
 /** The last that says one: CNI_ARGS, `args.cni`, the runtime. */

@@ -12,9 +12,12 @@ import { assigned, ipamShape } from "./ipam.ts";
 /** `ipMasqBackend` says how; here it is nftables in any case, which does the same as iptables. */
 const BACKENDS = ["iptables", "nftables"];
 
-export const masqShape = struct({ ipMasq: flag, ipMasqBackend: text });
+export const MASQ_KEYS = { ipMasq: flag, ipMasqBackend: text } as const;
 
-export type MasqKeys = ReturnType<typeof masqShape>;
+export interface MasqKeys {
+  readonly ipMasq: boolean | undefined;
+  readonly ipMasqBackend: string;
+}
 
 /** Whether to masquerade. Throws code 7 for a backend that nobody has heard of. */
 export function masqueradeOf({ ipMasq, ipMasqBackend }: MasqKeys): boolean {

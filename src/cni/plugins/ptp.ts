@@ -13,26 +13,26 @@ import {
   dnsOf,
   interfaceOf,
   keyOf,
-  masqShape,
+  MASQ_KEYS,
   masqueradeOf,
   requirePairs,
 } from "./pair.ts";
 
-const shape = struct({ mtu: integer, ipam: ipamShape, dns: dnsShape });
+const shape = struct({ mtu: integer, ipam: ipamShape, dns: dnsShape, ...MASQ_KEYS });
 
 export type PtpKeys = ReturnType<typeof shape>;
 
 /** A pair of links with the host's end as the gateway. Keys of the reference's plugin, its defaults and its texts. */
 export function ptp(delegate: Delegate, pairs: () => Pairs): Plugin {
   const load = ({ conf }: Call) => {
-    const { mtu, ipam, dns } = loadConf(conf, shape);
+    const { mtu, ipam, dns, ...masq } = loadConf(conf, shape);
     if (ipam.type === "") throw new CniError(CNI_CODE.config, "no plugin name provided");
     if (mtu < 0) throw new CniError(CNI_CODE.config, `invalid MTU ${mtu}, must be 0 or more`);
     return {
       mtu,
       ipamType: ipam.type,
       dns: dnsFrom(dns),
-      masquerade: masqueradeOf(loadConf(conf, masqShape)),
+      masquerade: masqueradeOf(masq),
     };
   };
 

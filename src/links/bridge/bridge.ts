@@ -3,7 +3,7 @@ import { type Cidr, contains, formatCidr, sameIp } from "../../lib/ip.ts";
 import { randomMac } from "../../lib/mac.ts";
 import type { BridgeWish, LinkEnd, SetOnHost } from "../../lib/pair.ts";
 import { addAddressRequest, deleteAddressRequest, IFA_F, listAddresses } from "../../netlink/address.ts";
-import { bridgeInfo, bridgeOf } from "../../netlink/bridge.ts";
+import { bridgeInfo } from "../../netlink/bridge.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { isErrno, type Request } from "../../netlink/failure.ts";
 import { getLink, IFF, isUp, type Link, newLinkRequest, setLinkRequest } from "../../netlink/link.ts";
@@ -33,7 +33,7 @@ export async function ensureBridge(
 /** Undefined when there is no such link. Throws `conflict` for one that is no bridge. */
 export async function findBridge(home: Conversation, name: string): Promise<Link | undefined> {
   const link = await getLink(home, { name });
-  if (link === undefined || bridgeOf(link.attrs.info)) return link;
+  if (link === undefined || link.attrs.info?.kind === "bridge") return link;
   throw new UnderlayError("conflict", `${JSON.stringify(name)} already exists but is not a bridge`, {
     inputs: { link: name },
   });

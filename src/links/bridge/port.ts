@@ -1,7 +1,7 @@
 import { UnderlayError } from "../../lib/errors.ts";
 import type { LinkEnd } from "../../lib/pair.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
-import { getLink } from "../../netlink/link.ts";
+import { getPartOfLink, linkReader } from "../../netlink/link-part.ts";
 import { openLinkEventSocket } from "../../netlink/open.ts";
 import type { Libc } from "../../sys/libc.ts";
 import { awaitReadable } from "../../sys/socket.ts";
@@ -20,7 +20,8 @@ export async function awaitForwarding(
   home: Conversation,
   { ifindex, name }: LinkEnd,
 ): Promise<void> {
-  const isUp = async () => (await getLink(home, { ifindex }))?.attrs.operstate === OPER_UP;
+  const read = linkReader(["operstate"]);
+  const isUp = async () => (await getPartOfLink(home, { ifindex }, read))?.attrs.operstate === OPER_UP;
   if (await isUp()) return;
   const events = openLinkEventSocket(libc);
   try {

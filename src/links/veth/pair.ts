@@ -5,7 +5,6 @@ import type { LinkEnd, Pair, PairKey } from "../../lib/pair.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { isErrno } from "../../netlink/failure.ts";
 import {
-  decodeLink,
   deleteLinkRequest,
   getLink,
   getLinkRequest,
@@ -14,6 +13,7 @@ import {
   newLinkRequest,
   setLinkRequest,
 } from "../../netlink/link.ts";
+import { getPartOfLink, linkReader } from "../../netlink/link-part.ts";
 import { vethInfo } from "../../netlink/veth.ts";
 import type { Libc } from "../../sys/libc.ts";
 import type { Inside } from "../born-inside.ts";
@@ -46,10 +46,13 @@ export interface PairWish {
   readonly master?: number;
 }
 
+const readEnd = linkReader(["name", "address", "mtu"]);
+type End = ReturnType<typeof readEnd>;
+
 /** `home`: a conversation in the host's netns. */
 export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: DeleteElsewhere): VethPairs {
   /** In one send: that it is up and whose it is cannot be said at birth, and the kernel is asked what it made. */
-  async function create({ netns }: Inside, wish: PairWish): Promise<Link | undefined> {
+  async function create({ netns }: Inside, wish: PairWish): Promise<End | undefined> {
     const { key, owner, mtu, mac, hostMac, master } = wish;
     const name = vethNameOf(key);
     const size = mtu === undefined ? {} : { mtu };
@@ -69,11 +72,11 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
     if (failed && !failed.ok) throw failed.error;
     const seen = outcomes.at(-1);
     const message = seen?.ok ? seen.messages[0] : undefined;
-    return message && decodeLink(message);
+    return message && readEnd(message);
   }
 
   /** Only what bears our mark is replaced, and with it goes its other end. */
-  async function createAgain(inside: Inside, wish: PairWish, cause: unknown): Promise<Link | undefined> {
+  async function createAgain(inside: Inside, wish: PairWish, cause: unknown): Promise<End | undefined> {
     const found = await getLink(home, { name: vethNameOf(wish.key) });
     if (found?.attrs.group === VETH_GROUP) {
       await home.settle([deleteLinkRequest({ ifindex: found.header.index })]);
@@ -82,7 +85,7 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
     throw cause;
   }
 
-  async function createOnce(inside: Inside, wish: PairWish): Promise<Link | undefined> {
+  async function createOnce(inside: Inside, wish: PairWish): Promise<End | undefined> {
     try {
       return await create(inside, wish);
     } catch (thrown) {
@@ -102,7 +105,7 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
       const { ifname } = wish.key;
       try {
         const host = await createOnce(inside, wish);
-        const link = await getLink(inside.kernel, { name: ifname });
+        const link = await getPartOfLink(inside.kernel, { name: ifname }, readEnd);
         if (host && link) return { key: wish.key, host: endOf(host), inside: endOf(link) };
         throw new UnderlayError("kernel", `link ${ifname} vanished as soon as it was made`);
       } catch (cause) {
@@ -148,6 +151,6 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
   };
 }
 
-function endOf({ header, attrs: { name = "", address, mtu = 0 } }: Link): LinkEnd {
+function endOf({ header, attrs: { name = "", address, mtu = 0 } }: End): LinkEnd {
   return { name, mtu, ifindex: header.index, ...(typeof address === "string" && { mac: address }) };
 }
