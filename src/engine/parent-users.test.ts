@@ -18,12 +18,15 @@ let world: World;
 let stores: Store[];
 /** What flock is between processes. */
 let locks: Queues;
+/** Called when a lock is asked for. */
+let onLock: () => void;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "underlay-users-"));
   world = new World();
   stores = [];
   locks = new Queues();
+  onLock = () => undefined;
 });
 afterEach(() => {
   for (const store of stores) store.close();
@@ -38,6 +41,7 @@ function open(): Store {
 
 const lockParent = (name: string) =>
   new Promise<{ release(): void }>((resolve) => {
+    onLock();
     void locks.run([name], () => new Promise<void>((release) => resolve({ release })));
   });
 
@@ -204,6 +208,32 @@ describe("the daemon, of an attachment that nobody ends,", () => {
     expect(await pass(engine)).toEqual([["suspect", user("a").owner]]);
     world.now += MINUTE;
     expect(await pass(engine)).toEqual([["drop-attachment", user("a").owner]]);
+    nothingLeft();
+  });
+
+  test("leaves one alone that has come again meanwhile", async () => {
+    const engine = daemon();
+    await process().join(user("a"));
+    await pass(engine);
+    world.now += MINUTE;
+    const lock = await lockParent("eth0.50");
+    const { promise: waits, resolve } = Promise.withResolvers<void>();
+    onLock = resolve;
+    const passing = pass(engine);
+    await waits;
+    const table = open().table<AttachmentRecord>("attachments");
+    const [row] = table.list();
+    if (row) await table.put(row.id, { ...row.body, createdAt: "now" }, row.version);
+    lock.release();
+    expect(await passing).toEqual([]);
+    expect(links()).toEqual(["eth0", "eth0.50"]);
+  });
+
+  test("drops a VLAN that another process left without a user", async () => {
+    const engine = daemon();
+    await process().join(user("a"));
+    await open().table("attachments").delete(user("a").owner);
+    expect(await pass(engine)).toEqual([["drop-parent", "eth0.50"]]);
     nothingLeft();
   });
 
