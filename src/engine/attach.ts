@@ -28,8 +28,8 @@ export interface Attachments {
   /** Removes the links of attachments that nobody asks for any more. Their addresses are their source's to collect. */
   collect(isStray: (owner: string) => boolean): Promise<void>;
   /**
-   * Answers the name of the parent, where it is one of the host's. Throws `not_found` or `invalid_option` when no such
-   * attachment could be made now.
+   * Answers the name of the parent, where it is one of the host's. Throws `not_found`, `invalid_option` or `kernel` when no
+   * such attachment could be made now.
    */
   requireReady(request: ReadyRequest): Promise<string | undefined>;
 }
@@ -195,11 +195,13 @@ export function attachments({
     );
   }
 
-  async function requireReady({ parent: wish, mtu }: ReadyRequest): Promise<string | undefined> {
+  async function requireReady({ parent: wish, link, mtu }: ReadyRequest): Promise<string | undefined> {
+    if (link) await links.requireKind(link.kind);
     // A parent in the container is the container's affair: there is none yet.
     if (!wish || wish.inside) return undefined;
     const vlan = vlanOf(wish);
     const missing = vlan && !(await links.parent(wish, undefined));
+    if (missing) await links.requireKind("vlan");
     const parent = await parentOf(missing ? { ...wish, name: vlan.link } : wish, undefined);
     requireMtu(mtu, parent);
     return missing ? wish.name : parent.name;

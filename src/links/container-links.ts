@@ -13,11 +13,14 @@ import { bornInside, type Inside, type LinkInside } from "./born-inside.ts";
 import { type DeleteElsewhere, type Going, goInside } from "./gone-inside.ts";
 import { type Lookup, resolveParent } from "./parent/find.ts";
 import { type ParentRef, parseParent } from "./parent/ref.ts";
+import { explained, requireKind } from "./refusal.ts";
 
 /** Links that live in a container from birth to death, most of them on a parent. */
 export interface ContainerLinks {
   /** The link that a wish means now; undefined when there is none. Throws `invalid_option` for what is no name. */
   parent(wish: ParentWish, inside: Inside | undefined): Promise<ParentLink | undefined>;
+  /** Throws `kernel` when the kernel has no such links. */
+  requireKind(kind: ChildWish["kind"]): Promise<void>;
   /** Makes it, down. Throws as `bornInside` does. */
   make(inside: Inside, wanted: WantedLink): Promise<LinkInside>;
   /** Throws `conflict` for a link that is not there, or that is another. */
@@ -59,15 +62,21 @@ export function containerLinks(
       const marked = group === OUR_PARENT_GROUP;
       return { name, mtu, ifindex: link.header.index, inside: wish.inside, marked };
     },
-    make(inside, { owner, ifname, parent, link, mtu }) {
-      return bornInside(parent && !parent.inside ? home : inside.kernel, inside, {
+    requireKind: (kind) => requireKind(home, kind),
+    async make(inside, { owner, ifname, parent, link, mtu }) {
+      const wanted = {
         owner,
         ifname,
         ...(parent && { parent: parent.ifindex }),
         ...(mtu !== undefined && mtu > 0 && { mtu }),
         ...(link.kind === "macvlan" && link.mac !== undefined && { mac: link.mac }),
         info: infoOf(link),
-      });
+      };
+      try {
+        return await bornInside(parent && !parent.inside ? home : inside.kernel, inside, wanted);
+      } catch (thrown) {
+        throw explained(thrown, { kind: link.kind, ...(parent && { parent: parent.name }) });
+      }
     },
     async verify(inside, wanted) {
       const { ifname, parent, mtu, mac } = wanted;

@@ -6,6 +6,7 @@ import { UnderlayError } from "../../src/lib/errors.ts";
 import { type Cidr, type Ip, parseCidr, parseIp } from "../../src/lib/ip.ts";
 import { parseMac } from "../../src/lib/mac.ts";
 import { containerLinks } from "../../src/links/container-links.ts";
+import { requireKind } from "../../src/links/refusal.ts";
 import { Conversation } from "../../src/netlink/conversation.ts";
 import { NETLINK_ROUTE, openRequestSocket } from "../../src/netlink/open.ts";
 import { inlineTransport } from "../../src/netlink/transport.ts";
@@ -279,4 +280,27 @@ describe("detach", () => {
     while (children().length > 0 && performance.now() < deadline) await Bun.sleep(10);
     expect(children()).toEqual([]);
   }, 60_000);
+});
+
+test("what the kernel refuses with a number alone is said in words", async () => {
+  lan.ip("link add br0 type bridge");
+  lan.ip("link set lan1 master br0");
+  const busy = await failure(attacher().attach(wish({ parent: { name: "lan1", inside: false } })));
+  expect(busy.message).toBe(
+    "lan1 takes no macvlan: it is a port of a bridge or bond, or has links of another kind on it (create macvlan eth0: EBUSY)",
+  );
+  const loopback = await failure(attacher().attach(wish({ parent: { name: "lo", inside: false } })));
+  expect(loopback).toMatchObject({ code: "kernel", errno: "EINVAL" });
+  expect(loopback.message).toStartWith("lo takes no such macvlan: it is a loopback");
+});
+
+test("readiness asks for the kind, and makes nothing", async () => {
+  const before = lan.ip("-br link");
+  for (const kind of ["macvlan", "bridge", "veth"]) await requireKind(lan.requests, kind);
+  expect(await failure(requireKind(lan.requests, "ulnone"))).toMatchObject({
+    message:
+      "this kernel has no ulnone: is the module ulnone installed? (create ulnone ul-kind: Unknown device type: EOPNOTSUPP)",
+  });
+  await attacher().requireReady(wish());
+  expect(lan.ip("-br link")).toBe(before);
 });
