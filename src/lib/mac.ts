@@ -42,6 +42,12 @@ export function isZeroMac(mac: Mac): boolean {
   return mac === ZERO_MAC;
 }
 
+/** Undefined when the text is no MAC address that an interface may have: is_valid_ether_addr() of the kernel. */
+export function parseUnicastMac(text: string): Mac | undefined {
+  const mac = parseMac(text);
+  return mac === undefined || isMulticastMac(mac) || isZeroMac(mac) ? undefined : mac;
+}
+
 /** A locally administered unicast address that nobody has had. */
 export function randomMac(): Mac {
   return deriveMac(crypto.randomUUID());

@@ -13,7 +13,7 @@ import { bornInside, type Inside, type LinkInside } from "./born-inside.ts";
 import { type DeleteElsewhere, type Going, goInside } from "./gone-inside.ts";
 import { type Lookup, resolveParent } from "./parent/find.ts";
 import { type ParentRef, parseParent } from "./parent/ref.ts";
-import { explained, requireKind } from "./refusal.ts";
+import { inWords, requireKind } from "./refusal.ts";
 
 /** Links that live in a container from birth to death, most of them on a parent. */
 export interface ContainerLinks {
@@ -75,7 +75,8 @@ export function containerLinks(
       try {
         return await bornInside(parent && !parent.inside ? home : inside.kernel, inside, wanted);
       } catch (thrown) {
-        throw explained(thrown, { kind: link.kind, ...(parent && { parent: parent.name }) });
+        if (!(thrown instanceof UnderlayError)) throw thrown;
+        throw inWords(thrown, { kind: link.kind, ...(parent && { parent: parent.name }) });
       }
     },
     async verify(inside, wanted) {

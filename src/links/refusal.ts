@@ -20,11 +20,10 @@ const WHY: Readonly<Record<string, (refused: Required<Refused>) => string>> = {
 };
 
 /** The same failure with its cause in words where the kernel gives an errno alone, or has no such kind. */
-export function explained(thrown: unknown, { kind, parent }: Refused): unknown {
-  if (!(thrown instanceof UnderlayError)) return thrown;
-  if (isUnknownKind(thrown)) return withoutKind(kind, thrown);
-  const why = thrown.kernelText === undefined ? WHY[thrown.errno ?? ""] : undefined;
-  return why && parent !== undefined ? again(thrown, why({ kind, parent })) : thrown;
+export function inWords(error: UnderlayError, { kind, parent }: Refused): UnderlayError {
+  if (isUnknownKind(error)) return withoutKind(kind, error);
+  const why = error.kernelText === undefined ? WHY[error.errno ?? ""] : undefined;
+  return why && parent !== undefined ? again(error, why({ kind, parent })) : error;
 }
 
 /** rtnl_newlink of net/core/rtnetlink.c, after it has looked for a module. */

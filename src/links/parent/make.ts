@@ -16,6 +16,7 @@ import {
   setLinkRequest,
 } from "../../netlink/link.ts";
 import type { LinkInfo } from "../../netlink/link-info.ts";
+import { inWords } from "../refusal.ts";
 import { askedName, type ParentLayer, type VlanLayer } from "./plan.ts";
 
 /** The links that are made for parents, as the kernel has them. Whose they are is decided by records, not here. */
@@ -91,7 +92,7 @@ export function parentLinks(requests: Conversation, deletes: Conversation): Pare
     parent: number | undefined,
     error: UnderlayError,
   ): Promise<UnderlayError> {
-    if (!isErrno(error, "EEXIST") || layer.kind !== "vlan") return error;
+    if (!isErrno(error, "EEXIST") || layer.kind !== "vlan") return inWords(error, { kind: layer.kind });
     const links = await listLinks(requests, { kind: "vlan", only: ["name", "link", "linkNetnsid", "info"] });
     const twin = links.find(
       ({ attrs }) =>
