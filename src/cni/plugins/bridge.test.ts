@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { Problem } from "../../lib/errors.ts";
 import { formatCidr, formatIp, parseCidr, parseIp } from "../../lib/ip.ts";
+import { callOf } from "../ipam/calls.fixture.ts";
+import type { Delegate } from "../plugin.ts";
+import { bridge } from "./bridge.ts";
 import { withGateways } from "./bridge-gateways.ts";
 import { checkVlan, collectVlanTrunk, trunkShape } from "./bridge-vlans.ts";
 
@@ -118,3 +121,29 @@ describe("gateways", () => {
     ]);
   });
 });
+
+describe("what the kernel would refuse with a number is refused by its name", () => {
+  test.each([
+    [{ bridge: "a b" }, 'bridge: link name "a b" has a slash, colon, NUL or white space in it'],
+    [{ bridge: "a".repeat(16) }, "is longer than 15 bytes"],
+    [{ mtu: 999_999 }, "invalid MTU 999999, must be 0 or 68 to 65535"],
+    [{ mtu: -5 }, "invalid MTU -5"],
+    [{ runtimeConfig: { mac: "01:00:5e:00:00:01" } }, "address 01:00:5e:00:00:01: invalid MAC address"],
+    [{ runtimeConfig: { mac: "00:00:00:00:00:00" } }, "invalid MAC address"],
+  ])("%j", async (keys, text) => {
+    const unasked = () => {
+      throw new Error("the engine was asked");
+    };
+    const plugin = bridge(NO_DELEGATE, () => ({
+      attach: unasked,
+      detach: unasked,
+      verify: unasked,
+      collect: unasked,
+      requireReady: unasked,
+    }));
+    await expect(plugin.add(callOf({ name: "n", ...keys }))).rejects.toThrow(text);
+  });
+});
+
+const refuse = () => Promise.reject(new Error("no plugin was to be asked"));
+const NO_DELEGATE: Delegate = { add: refuse, del: refuse, check: refuse, gc: refuse, status: refuse };

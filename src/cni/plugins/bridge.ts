@@ -1,5 +1,6 @@
 import type { Pairs } from "../../engine/pairs.ts";
-import { parseMac } from "../../lib/mac.ts";
+import { ifnameProblem } from "../../lib/ifname.ts";
+import { parseUnicastMac } from "../../lib/mac.ts";
 import type { BridgeWish } from "../../lib/pair.ts";
 import { flag, integer, optional, struct, text } from "../../lib/shape.ts";
 import { loadArgs } from "../args.ts";
@@ -12,6 +13,7 @@ import { withGateways } from "./bridge-gateways.ts";
 import { checkVlan, collectVlanTrunk, trunkShape } from "./bridge-vlans.ts";
 import { addressesFrom, assigned, ipamShape } from "./ipam.ts";
 import {
+  checkMtu,
   checkPair,
   collectPairs,
   detachPair,
@@ -120,7 +122,9 @@ function load({ conf }: Call) {
   if (keys.ipam.type !== "" && keys.disableContainerInterface === true)
     throw wrong("cannot use IPAM when DisableContainerInterface flag is set");
   if (hairpin && promisc) throw wrong("cannot set hairpin mode and promiscuous mode at the same time");
-  if (mtu < 0) throw wrong(`invalid MTU ${mtu}, must be 0 or more`);
+  checkMtu(mtu);
+  const nameProblem = keys.bridge === "" ? undefined : ifnameProblem(keys.bridge);
+  if (nameProblem !== undefined) throw wrong(`bridge: ${nameProblem}`);
   const gateways = {
     isGateway: keys.isGateway === true || keys.isDefaultGateway === true,
     isDefaultGateway: keys.isDefaultGateway === true,
@@ -149,7 +153,7 @@ function macOf({ args, runtimeConfig }: BridgeKeys, { env }: Call) {
   const { MAC = "" } = loadArgs(env.args, { MAC: (value) => value });
   const asked = runtimeConfig.mac || args.cni.mac || MAC;
   if (asked === "") return {};
-  const mac = parseMac(asked);
+  const mac = parseUnicastMac(asked);
   if (mac === undefined) throw wrong(`address ${asked}: invalid MAC address`);
   return { mac };
 }

@@ -1,4 +1,4 @@
-import { parseMac } from "../../lib/mac.ts";
+import { parseUnicastMac } from "../../lib/mac.ts";
 import { integer, struct, text } from "../../lib/shape.ts";
 import { loadArgs } from "../args.ts";
 import { CNI_CODE, CniError } from "../errors.ts";
@@ -37,7 +37,7 @@ function macOf({ mac, runtimeConfig }: MacvlanKeys, { env }: Call) {
   const { MAC } = loadArgs(env.args, { MAC: (value) => value });
   const asked = runtimeConfig.mac || MAC || mac;
   if (asked === "") return undefined;
-  const parsed = parseMac(asked);
+  const parsed = parseUnicastMac(asked);
   if (parsed === undefined)
     throw wrong(`invalid args ${asked} for MAC addr: address ${asked}: invalid MAC address`);
   return parsed;

@@ -26,6 +26,15 @@ export function masqueradeOf({ ipMasq, ipMasqBackend }: MasqKeys): boolean {
   throw new CniError(CNI_CODE.config, `unknown ipmasq backend ${JSON.stringify(ipMasqBackend)}`);
 }
 
+/** Of veth: `ETH_MIN_MTU` of `<linux/if_ether.h>` and `ETH_MAX_MTU`; 0 is the kernel's choice. */
+const [LEAST_MTU, MOST_MTU] = [68, 65535];
+
+/** Throws code 7. */
+export function checkMtu(mtu: number): void {
+  if (mtu === 0 || (mtu >= LEAST_MTU && mtu <= MOST_MTU)) return;
+  throw new CniError(CNI_CODE.config, `invalid MTU ${mtu}, must be 0 or ${LEAST_MTU} to ${MOST_MTU}`);
+}
+
 export function keyOf({ name }: Call, { containerId, ifname }: AttachmentId) {
   return { network: name, container: containerId, ifname };
 }

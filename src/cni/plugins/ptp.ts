@@ -7,6 +7,7 @@ import type { Call, Delegate, Plugin } from "../plugin.ts";
 import { dnsFrom, dnsShape, type Result } from "../result.ts";
 import { addressesFrom, assigned, ipamShape } from "./ipam.ts";
 import {
+  checkMtu,
   checkPair,
   collectPairs,
   detachPair,
@@ -27,7 +28,7 @@ export function ptp(delegate: Delegate, pairs: () => Pairs): Plugin {
   const load = ({ conf }: Call) => {
     const { mtu, ipam, dns, ...masq } = loadConf(conf, shape);
     if (ipam.type === "") throw new CniError(CNI_CODE.config, "no plugin name provided");
-    if (mtu < 0) throw new CniError(CNI_CODE.config, `invalid MTU ${mtu}, must be 0 or more`);
+    checkMtu(mtu);
     return {
       mtu,
       ipamType: ipam.type,
