@@ -2,6 +2,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type CniConf, type CniHost, cniHost } from "../ground/cni.ts";
+import { libcni, networkOf } from "../ground/libcni.ts";
 import { openTestNetns, type TestNetns } from "../ground/netns.ts";
 import { chainRules } from "../ground/nft.ts";
 import { referencePlugins } from "../ground/reference-cni.ts";
@@ -62,7 +63,8 @@ interface Pod {
   readonly netns: TestNetns;
   readonly id: string;
   readonly address: string;
-  del(by?: CniHost, conf?: CniConf): Promise<void>;
+  check(by: CniHost): Promise<void>;
+  del(by?: CniHost): Promise<void>;
 }
 
 async function pod(conf: CniConf, id: string, by: CniHost = scene.plugins): Promise<Pod> {
@@ -73,7 +75,8 @@ async function pod(conf: CniConf, id: string, by: CniHost = scene.plugins): Prom
     netns,
     id,
     address: String(result.ips?.[0]?.address).replace(/\/.*/, ""),
-    del: (other = by, again = conf) => other.del({ ...again, prevResult: result }, attachment),
+    check: (other) => other.check({ ...conf, prevResult: result }, attachment),
+    del: (other = by) => other.del({ ...conf, prevResult: result }, attachment),
   };
 }
 
@@ -169,10 +172,11 @@ test("20 ADDs at once, and 20 DELs: one bridge, no address twice, and nothing is
 test.each([
   ["bridge", bridgeOf],
   ["ptp", ptpOf],
-] as const)("%s: what the reference's plugin made, ours takes away", async (_, confOf) => {
+] as const)("%s: what the reference's plugin made, ours finds right and takes away", async (_, confOf) => {
   const theirs = cniHost({ folders: [referenceFolder], netns: scene.host.path });
   const one = await pod(confOf(), "theirs", theirs);
   expect(await reaches(one.netns, "10.1.2.1")).toBe(true);
+  await one.check(scene.plugins);
   await one.del(scene.plugins);
   expect(linkOf(one.netns, "eth0")).toBeUndefined();
   expect(
@@ -184,9 +188,10 @@ test.each([
 test.each([
   ["bridge", bridgeOf],
   ["ptp", ptpOf],
-] as const)("%s: what ours made, the reference's plugin takes away", async (_, confOf) => {
+] as const)("%s: what ours made, the reference's plugin finds right and takes away", async (_, confOf) => {
   const theirs = cniHost({ folders: [referenceFolder], netns: scene.host.path });
   const one = await pod(confOf(), "ours");
+  await one.check(theirs);
   await one.del(theirs);
   expect(linkOf(one.netns, "eth0")).toBeUndefined();
   expect(
@@ -199,6 +204,35 @@ function reserved(): string[] {
   const folder = join(scene.dataDir, "packets");
   return existsSync(folder) ? readdirSync(folder).filter((name) => /^\d+\.\d+\.\d+\.\d+$/.test(name)) : [];
 }
+
+test.each([
+  ["bridge", bridgeOf],
+  ["ptp", ptpOf],
+] as const)(
+  "%s, then the reference's bandwidth and tuning, who ask for the host's end",
+  async (_, confOf) => {
+    const network = networkOf(
+      JSON.stringify({
+        name: "packets",
+        cniVersion: "1.0.0",
+        plugins: [
+          { ...confOf(), cniVersion: undefined, name: undefined },
+          { type: "bandwidth", ingressRate: 8_000_000, ingressBurst: 8_000_000 },
+          { type: "tuning", sysctl: { "net.ipv4.conf.IFNAME.log_martians": "1" } },
+        ],
+      }),
+    );
+    const folders = [...scene.plugins.folders, referenceFolder];
+    const runtime = libcni(cniHost({ folders, netns: scene.host.path }), join(scene.dataDir, "../cache"));
+    const result = await runtime.add(network, scene.attachment);
+    const port = String(result.interfaces?.find(({ name }) => name.startsWith("veth"))?.name);
+    const { stdout } = await inNetns(scene.host, "tc", "qdisc", "show", "dev", port);
+    expect(stdout).toContain("rate 8Mbit");
+    await runtime.check(network, scene.attachment);
+    await runtime.del(network, scene.attachment);
+    expect(reserved()).toEqual([]);
+  },
+);
 
 test("STATUS says why an ADD could not be: the link is no bridge, the pool is used up", async () => {
   await scene.plugins.status(bridgeOf({ ipMasq: true }));

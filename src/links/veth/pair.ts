@@ -8,7 +8,6 @@ import {
   deleteLinkRequest,
   getLink,
   getLinkRequest,
-  type Link,
   listLinks,
   newLinkRequest,
   setLinkRequest,
@@ -94,12 +93,6 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
     }
   }
 
-  async function ends(inside: Inside, key: PairKey): Promise<{ host?: Link; inside?: Link }> {
-    const host = await getLink(home, { name: vethNameOf(key) });
-    const link = await getLink(inside.kernel, { name: key.ifname });
-    return { ...(host && { host }), ...(link && { inside: link }) };
-  }
-
   return {
     async make(inside, wish) {
       const { ifname } = wish.key;
@@ -117,21 +110,16 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
       }
     },
     async find(inside, key) {
-      const { host, inside: link } = await ends(inside, key);
-      const problem =
-        link === undefined
-          ? "it is not there"
-          : link.attrs.info?.kind !== "veth"
-            ? `its kind is ${link.attrs.info?.kind}, not veth`
-            : host === undefined
-              ? `${vethNameOf(key)} on the host is not there`
-              : link.attrs.link !== host.header.index
-                ? `its other end is not ${vethNameOf(key)} on the host`
-                : undefined;
-      if (problem === undefined && host && link) return { key, host: endOf(host), inside: endOf(link) };
-      throw new UnderlayError("conflict", `link ${key.ifname} of the container: ${problem}`, {
-        inputs: { link: key.ifname },
-      });
+      const { ifname } = key;
+      const link = await getLink(inside.kernel, { name: ifname });
+      if (!link) throw amiss(ifname, "it is not there");
+      const { info, link: other } = link.attrs;
+      if (info?.kind !== "veth") throw amiss(ifname, `its kind is ${info?.kind}, not veth`);
+      // By index, not by name: others name it otherwise. The kernel tells of each end which the other is.
+      const host = other === undefined ? undefined : await getLink(home, { ifindex: other });
+      if (host?.attrs.info?.kind === "veth" && host.attrs.link === link.header.index)
+        return { key, host: endOf(host), inside: endOf(link) };
+      throw amiss(ifname, "its other end is not on the host");
     },
     async remove(inside, key) {
       const own = await goInside(libc, { kernel: home }, vethNameOf(key), deleteElsewhere);
@@ -149,6 +137,12 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
       if (failed && !failed.ok) throw failed.error;
     },
   };
+}
+
+function amiss(ifname: string, problem: string): UnderlayError {
+  return new UnderlayError("conflict", `link ${ifname} of the container: ${problem}`, {
+    inputs: { link: ifname },
+  });
 }
 
 function endOf({ header, attrs: { name = "", address, mtu = 0 } }: End): LinkEnd {
