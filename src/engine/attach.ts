@@ -84,11 +84,15 @@ export function attachments({
 
     step("attach.before-link");
     const link = await links.make(sandbox, wantedOf(request, parent));
-    undo.defer(async () => (await links.remove(sandbox, request.ifname))?.awaitGone());
+    // A try of the same attachment that runs beside this one may have put its own link there: then all is that one's.
+    const unlessReplaced = (work: () => Promise<void>) => async () => {
+      if (!(await links.isReplaced(sandbox, request.ifname, link.ifindex))) await work();
+    };
+    undo.defer(unlessReplaced(async () => (await links.remove(sandbox, request.ifname))?.awaitGone()));
     step("attach.after-link");
     const { addresses, giveBack } = request;
     // It may fail with some of the addresses given.
-    if (addresses && giveBack) undo.defer(giveBack);
+    if (addresses && giveBack) undo.defer(unlessReplaced(giveBack));
     const assigned = addresses ? await addresses() : NOTHING;
     step("attach.after-addresses");
     const { ifname, autoconf } = request;

@@ -77,16 +77,23 @@ async function giveAgain(
 ): Promise<string> {
   const { ifname, owner } = wanted;
   const found = await getLink(inside.kernel, { name: ifname });
-  if (found && !isOwn(found, owner)) {
-    throw new UnderlayError("conflict", `the container has a link ${ifname} already`, {
-      cause,
-      inputs: { link: ifname },
-    });
-  }
+  if (found && !isOwn(found, owner)) throw taken(ifname, cause);
   if (found) await remove(inside, found.header.index);
   const name = found ? ifname : linkNameOf(owner);
-  await create(from, inside, wanted, name);
+  try {
+    await create(from, inside, wanted, name);
+  } catch (error) {
+    // Another try of the same owner was quicker.
+    throw isErrno(error, "EEXIST") ? taken(ifname, error) : error;
+  }
   return name;
+}
+
+function taken(ifname: string, cause: unknown): UnderlayError {
+  return new UnderlayError("conflict", `the container has a link ${ifname} already`, {
+    cause,
+    inputs: { link: ifname },
+  });
 }
 
 /** The alias alone proves nothing; the group is the mark that a new name does not change. */

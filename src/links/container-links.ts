@@ -25,6 +25,8 @@ export interface ContainerLinks {
   make(inside: Inside, wanted: WantedLink): Promise<LinkInside>;
   /** Throws `conflict` for a link that is not there, or that is another. */
   verify(inside: Inside, wanted: Omit<WantedLink, "owner"> & { readonly mac?: string }): Promise<void>;
+  /** Whether the name is another link's by now. */
+  isReplaced(inside: Inside, ifname: string, ifindex: number): Promise<boolean>;
   /** Begins to delete it; undefined when there is none. */
   remove(inside: Inside, ifname: string): Promise<Going | undefined>;
 }
@@ -94,6 +96,10 @@ export function containerLinks(
       throw new UnderlayError("conflict", `link ${ifname} of the container: ${differs.join("; ")}`, {
         inputs: { link: ifname },
       });
+    },
+    async isReplaced(inside, ifname, ifindex) {
+      const found = await getLink(inside.kernel, { name: ifname });
+      return found !== undefined && found.header.index !== ifindex;
     },
     remove: (inside, ifname) => goInside(libc, inside, ifname, deleteElsewhere),
   };

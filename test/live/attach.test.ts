@@ -304,3 +304,24 @@ test("readiness asks for the kind, and makes nothing", async () => {
   await attacher().requireReady(wish());
   expect(lan.ip("-br link")).toBe(before);
 });
+
+test("of two tries of the same attachment beside each other, the one that fails takes nothing from the other", async () => {
+  const [first, second] = [attacher(), attacher()];
+  const given: string[] = [];
+  const giveBack = async () => void given.push("back");
+  const refused = await failure(
+    first.attach(
+      wish({
+        addresses: async () => {
+          await second.attach(wish({ addresses: async () => DUAL, giveBack }));
+          return DUAL;
+        },
+        giveBack,
+      }),
+    ),
+  );
+  expect(refused.errno).toBe("ENODEV");
+  expect(given).toEqual([]);
+  expect(linksOf().map(({ ifname }) => ifname)).toEqual(["eth0"]);
+  expect(container.ip("-br address show eth0")).toContain("10.1.2.5/24");
+});
