@@ -12,6 +12,7 @@ import {
   flushChainRequest,
   listRules,
   type NftChain,
+  type NftRule,
 } from "../../netlink/nftables.ts";
 
 /**
@@ -37,8 +38,18 @@ const MULTICAST = ["224.0.0.0/4", "ff00::/8"].map(parseCidr).filter((net) => net
 
 /** `firewall`: over NETLINK_NETFILTER in the host's netns, opened when it is needed. */
 export function masquerade(firewall: () => Conversation): Masquerade {
+  /** A kernel without nf_tables, or without the family, has none to take away. */
+  async function rulesThatAre(): Promise<readonly NftRule[]> {
+    try {
+      return await listRules(firewall(), CHECKS);
+    } catch (thrown) {
+      if (isErrno(thrown, "EINVAL", "EOPNOTSUPP", "EAFNOSUPPORT", "EPROTONOSUPPORT")) return [];
+      throw thrown;
+    }
+  }
+
   async function removeWhere(isStray: (comment: string) => boolean): Promise<void> {
-    const rules = (await listRules(firewall(), CHECKS)).filter(({ comment }) => comment && isStray(comment));
+    const rules = (await rulesThatAre()).filter(({ comment }) => comment && isStray(comment));
     if (rules.length === 0) return;
     try {
       await commit(firewall(), rules.map(deleteRuleRequest));
