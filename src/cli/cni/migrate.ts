@@ -1,10 +1,10 @@
-import { existsSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { basename, dirname, extname, join } from "node:path";
 import { SERVED_NAMES } from "../../cni/plugins.ts";
 import type { Body } from "../../daemon/api.ts";
 import { shellWord } from "../../lib/quote.ts";
 import { type Checked, checked } from "./check.ts";
-import { CONF_ENDINGS, findPlugin, namesIn } from "./files.ts";
+import { CONF_ENDINGS, findPlugin, isUnderlay, namesIn } from "./files.ts";
 
 type Migration = Body<"underlay.cni-migrate/v1">;
 type FileBody = Migration["files"][number];
@@ -24,15 +24,32 @@ export async function migration(
   const paths = confFolders.flatMap((folder) =>
     namesIn(folder)
       .filter((name) => CONF_ENDINGS.includes(extname(name)))
-      .map((name) => join(folder, name)),
+      .map((name) => join(folder, name))
+      .filter((path) => !statSync(path, { throwIfNoEntry: false })?.isDirectory()),
   );
   const all: Checked[] = [];
   for (const path of paths) all.push(await checked(path, folders));
   const refused = new Set(all.flatMap(refusedBy));
   const isOurs = (type: string) => SERVED_NAMES.some((name) => name === type) && !refused.has(type);
-  const files = all.map((one) => fileBody(one, isOurs));
+  const files = all.map((one) => fileBody(one, isOurs)).map(orShadowed);
   const place = binDir ?? placeOf(files, folders);
-  return { schema: "underlay.cni-migrate/v1", bin_dir: place, files, commands: commandsFor(files, place) };
+  // An installation gives back the names that it is not told.
+  const kept = SERVED_NAMES.filter((name) => isOurs(name) && isInstalled(name, place));
+  const commands = commandsFor(files, place, kept);
+  return { schema: "underlay.cni-migrate/v1", bin_dir: place, files, commands };
+}
+
+function isInstalled(name: string, folder: string): boolean {
+  const path = findPlugin(name, [folder]);
+  return path !== undefined && isUnderlay(path);
+}
+
+/** Of files with the same name runtimes take one: the first list by its file name, else the first of the others. */
+function orShadowed(one: FileBody, _: number, all: readonly FileBody[]): FileBody {
+  const same = all.filter(({ file, name }) => name === one.name && dirname(file) === dirname(one.file));
+  const taken = same.find(({ file }) => extname(file) === CONF_ENDINGS[0]) ?? same[0];
+  if (one.name === null || one.problem !== null || taken === undefined || taken === one) return one;
+  return { ...one, problem: `runtimes take the network of this name from ${taken.file}` };
 }
 
 /** Types of plugins of ours that could not work with the configuration of this file: their name stays with whoever has it. */
@@ -61,10 +78,10 @@ function placeOf(files: readonly FileBody[], folders: readonly string[]): string
   return found ?? folders[0] ?? "";
 }
 
-function commandsFor(files: readonly FileBody[], binDir: string): string[] {
+function commandsFor(files: readonly FileBody[], binDir: string, kept: readonly string[]): string[] {
   const mine = files.filter(({ ours }) => ours.length > 0);
   if (mine.length === 0) return [];
-  const types = [...new Set(mine.flatMap(({ ours }) => ours))];
+  const types = [...new Set([...mine.flatMap(({ ours }) => ours), ...kept])];
   const place = `--bin-dir ${shellWord(binDir)}`;
   const moves = mine.map(({ file }) => ({ file, to: placeToRead(file) }));
   return [

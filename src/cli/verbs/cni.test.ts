@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -327,6 +327,21 @@ describe("cni migrate", () => {
       `underlay cni check ${seed} --bin-dir ${binDir}`,
       `underlay cni check ${podman} --bin-dir ${binDir}`,
     ]);
+  });
+
+  test("keeps what is installed, and tells which of two files of one name counts", async () => {
+    plugin("underlay", ALL);
+    for (const name of ["macvlan", "ptp"]) symlinkSync("underlay", join(binDir, name));
+    const conf = { name: "n", type: "macvlan", ipam: hostLocal() };
+    file("10.conf", conf);
+    const list = file("20.conflist", { name: "n", plugins: [conf] });
+    mkdirSync(join(netD, "30.conflist"));
+    const { files, commands } = await migrate();
+    expect(files.map(({ problem }) => problem)).toEqual([
+      `runtimes take the network of this name from ${list}`,
+      null,
+    ]);
+    expect(commands[0]).toEndWith("--plugins macvlan,host-local,ptp");
   });
 
   test("prints commands that are commands of ours", async () => {
