@@ -3,7 +3,7 @@ import { list, type Shape, struct, text } from "../lib/shape.ts";
 import { isCniName } from "./env.ts";
 import { CNI_CODE, CniError } from "./errors.ts";
 import type { AttachmentId, Conf } from "./plugin.ts";
-import { parseResult, type Result } from "./result.ts";
+import { parseResult, type Result, type ResultInterface } from "./result.ts";
 import { isVersion, type Version } from "./versions.ts";
 
 /** A configuration that is longer is somebody's mistake. */
@@ -110,6 +110,15 @@ export function prevResultOf(conf: Conf, version: Version): Result | undefined {
 export function requirePrevResult(prevResult: Result | undefined): Result {
   if (prevResult === undefined) throw new CniError(CNI_CODE.config, "Required prevResult missing");
   return prevResult;
+}
+
+/** What prevResult says of the link in the container. Throws code 999, as the reference does. */
+export function toldInterface({ interfaces }: Result, ifname: string): ResultInterface & { sandbox: string } {
+  for (const told of interfaces) {
+    const { name, sandbox } = told;
+    if (name === ifname && sandbox !== undefined) return { ...told, sandbox };
+  }
+  throw new CniError(CNI_CODE.other, `prevResult has no interface ${ifname}`);
 }
 
 const attachmentsShape = list(struct({ containerID: text, ifname: text }));

@@ -40,14 +40,3 @@ export interface AssignedAddress {
   readonly address: Cidr;
   readonly gateway?: Ip;
 }
-
-/** What is written in a configuration, for whoever asks. Nothing is kept, so nothing can be missing or used up. */
-export function staticSource(addresses: readonly AssignedAddress[]): AddressSource {
-  return {
-    allocate: async () => addresses,
-    release: async () => undefined,
-    check: async () => undefined,
-    collect: async () => undefined,
-    status: async () => undefined,
-  };
-}

@@ -5,7 +5,7 @@ import type { ContainerLinks, ParentLink } from "../links/container-links.ts";
 import type { Going } from "../links/gone-inside.ts";
 import { readVlanName } from "../links/parent/ref.ts";
 import { configure } from "../sandbox/configure.ts";
-import type { Sandbox, Sandboxes } from "../sandbox/sandbox.ts";
+import { requireSameNetns, requireSandbox, type Sandbox, type Sandboxes } from "../sandbox/sandbox.ts";
 import { verifyConfiguration } from "../sandbox/verify.ts";
 import type { ParentUsers } from "./parent-users.ts";
 import type { StepReached } from "./steps.ts";
@@ -77,7 +77,7 @@ export function attachments({
   warn,
 }: AttachContext): Attachments {
   async function attach(request: AttachRequest): Promise<Attached> {
-    using sandbox = openSandbox(request.netns);
+    using sandbox = requireSandbox(sandboxes, request.netns);
     await using undo = new AsyncDisposableStack();
     const parent = request.parent && (await joined(request.owner, request.parent, sandbox, undo));
     if (parent) requireMtu(request.mtu, parent);
@@ -105,12 +105,6 @@ export function attachments({
 
     undo.move();
     return { ...link, assigned };
-  }
-
-  function openSandbox(path: string): Sandbox {
-    const sandbox = sandboxes(path);
-    if (sandbox) return sandbox;
-    throw new UnderlayError("not_found", `no network namespace at ${path}`, { inputs: { netns: path } });
   }
 
   /** The parent, with the VLANs made that were missing. */
@@ -179,24 +173,13 @@ export function attachments({
   }
 
   async function verify(request: VerifyRequest): Promise<void> {
-    using sandbox = openSandbox(request.netns);
-    requireSameNetns(request, sandbox);
+    using sandbox = requireSandbox(sandboxes, request.netns);
+    requireSameNetns(sandboxes, request, sandbox);
     const parent = request.parent && (await parentOf(request.parent, sandbox));
     const { toldMac } = request;
     const wanted = wantedOf(request, parent);
     await links.verify(sandbox, { ...wanted, ...(toldMac !== undefined && { mac: toldMac }) });
     await verifyConfiguration(sandbox, request.ifname, request.assigned);
-  }
-
-  /** By inode: the same netns has several paths. */
-  function requireSameNetns({ netns, toldNetns }: VerifyRequest, sandbox: Sandbox): void {
-    if (toldNetns === netns) return;
-    using told = sandboxes(toldNetns);
-    if (told?.netns.inode === sandbox.netns.inode) return;
-    throw new UnderlayError(
-      "conflict",
-      `Sandbox in prevResult ${toldNetns} doesn't match configured netns: ${netns}`,
-    );
   }
 
   async function requireReady({ parent: wish, link, mtu }: ReadyRequest): Promise<string | undefined> {

@@ -1,7 +1,6 @@
-import { UnderlayError } from "../lib/errors.ts";
 import type { Cidr } from "../lib/ip.ts";
 import { lowerLoopback, raiseLoopback, requireLoopbackUp } from "../sandbox/loopback.ts";
-import type { Sandbox, Sandboxes } from "../sandbox/sandbox.ts";
+import { requireSandbox, type Sandboxes } from "../sandbox/sandbox.ts";
 
 /** `lo` of a container, which is there from the first and only wants to be up. Netns are told by their paths. */
 export interface Loopbacks {
@@ -14,15 +13,9 @@ export interface Loopbacks {
 }
 
 export function loopbacks(sandboxes: Sandboxes): Loopbacks {
-  function open(path: string): Sandbox {
-    const sandbox = sandboxes(path);
-    if (sandbox) return sandbox;
-    throw new UnderlayError("not_found", `no network namespace at ${path}`, { inputs: { netns: path } });
-  }
-
   return {
     async raise(netns) {
-      using sandbox = open(netns);
+      using sandbox = requireSandbox(sandboxes, netns);
       return await raiseLoopback(sandbox);
     },
     async lower(netns) {
@@ -30,7 +23,7 @@ export function loopbacks(sandboxes: Sandboxes): Loopbacks {
       if (sandbox) await lowerLoopback(sandbox);
     },
     async verify(netns) {
-      using sandbox = open(netns);
+      using sandbox = requireSandbox(sandboxes, netns);
       await requireLoopbackUp(sandbox);
     },
   };

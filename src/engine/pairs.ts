@@ -8,7 +8,7 @@ import type { Connected, HostSide, ToldSide } from "../links/host-side.ts";
 import type { Masquerade } from "../links/veth/masquerade.ts";
 import type { VethPairs } from "../links/veth/pair.ts";
 import type { Configuration, Target } from "../sandbox/configure.ts";
-import type { Sandbox, Sandboxes } from "../sandbox/sandbox.ts";
+import { requireSameNetns, requireSandbox, type Sandbox, type Sandboxes } from "../sandbox/sandbox.ts";
 import { verifyConfiguration } from "../sandbox/verify.ts";
 import type { StepReached } from "./steps.ts";
 
@@ -64,7 +64,7 @@ export function pairs(context: PairContext): Pairs {
 
   async function attach(request: PairRequest): Promise<PairAttached> {
     const { key, mac, hostMac, addresses, giveBack } = request;
-    using sandbox = openSandbox(request.netns);
+    using sandbox = requireSandbox(sandboxes, request.netns);
     await using undo = new AsyncDisposableStack();
     const master = await side.prepare();
     const mtu = request.mtu === "inherited" ? master?.mtu : request.mtu;
@@ -122,12 +122,6 @@ export function pairs(context: PairContext): Pairs {
     return { ...pair, ...connected, assigned };
   }
 
-  function openSandbox(path: string): Sandbox {
-    const sandbox = sandboxes(path);
-    if (sandbox) return sandbox;
-    throw new UnderlayError("not_found", `no network namespace at ${path}`, { inputs: { netns: path } });
-  }
-
   /** Rules and addresses are taken back while the link goes. */
   async function detach({ key, netns, giveBack, ...request }: PairDetachRequest): Promise<void> {
     using sandbox = netns === "" ? undefined : sandboxes(netns);
@@ -149,8 +143,8 @@ export function pairs(context: PairContext): Pairs {
 
   async function verify(request: PairVerifyRequest): Promise<void> {
     const { key, mtu, toldMac, toldLinks, assigned } = request;
-    using sandbox = openSandbox(request.netns);
-    requireSameNetns(request, sandbox);
+    using sandbox = requireSandbox(sandboxes, request.netns);
+    requireSameNetns(sandboxes, request, sandbox);
     const pair = await context.pairs.find(sandbox, key);
     const { inside } = pair;
     const differences = [
@@ -166,17 +160,6 @@ export function pairs(context: PairContext): Pairs {
     }
     await verifyConfiguration(sandbox, key.ifname, assigned);
     await side.verify(pair, { addresses: assigned.addresses, links: toldLinks });
-  }
-
-  /** By inode: the same netns has several paths. */
-  function requireSameNetns({ netns, toldNetns }: PairVerifyRequest, sandbox: Sandbox): void {
-    if (toldNetns === netns) return;
-    using told = sandboxes(toldNetns);
-    if (told?.netns.inode === sandbox.netns.inode) return;
-    throw new UnderlayError(
-      "conflict",
-      `Sandbox in prevResult ${toldNetns} doesn't match configured netns: ${netns}`,
-    );
   }
 
   async function collect(network: string, alive: readonly PairKey[]): Promise<void> {

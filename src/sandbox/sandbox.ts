@@ -1,3 +1,4 @@
+import { UnderlayError } from "../lib/errors.ts";
 import type { Conversation } from "../netlink/conversation.ts";
 import { O, openFile, writeAll } from "../sys/file.ts";
 import type { Libc } from "../sys/libc.ts";
@@ -37,6 +38,28 @@ export function sandboxes(libc: Libc, converse: (netns: Netns) => Conversation):
       },
     };
   };
+}
+
+/** The same where it has to be there. Throws `not_found`. */
+export function requireSandbox(sandboxes: Sandboxes, path: string): Sandbox {
+  const sandbox = sandboxes(path);
+  if (sandbox) return sandbox;
+  throw new UnderlayError("not_found", `no network namespace at ${path}`, { inputs: { netns: path } });
+}
+
+/** `toldNetns`: how the path was called when the link was made. By inode: the same netns has several. Throws `conflict`. */
+export function requireSameNetns(
+  sandboxes: Sandboxes,
+  { netns, toldNetns }: { readonly netns: string; readonly toldNetns: string },
+  sandbox: Sandbox,
+): void {
+  if (toldNetns === netns) return;
+  using told = sandboxes(toldNetns);
+  if (told?.netns.inode === sandbox.netns.inode) return;
+  throw new UnderlayError(
+    "conflict",
+    `Sandbox in prevResult ${toldNetns} doesn't match configured netns: ${netns}`,
+  );
 }
 
 function conversationIn(netns: Netns, converse: (netns: Netns) => Conversation): Conversation {

@@ -2,7 +2,7 @@ import type { Attachments } from "../../engine/attach.ts";
 import type { ChildWish, ParentWish } from "../../lib/attach.ts";
 import { settleAll } from "../../lib/settle.ts";
 import { flag, integer, type Shape, struct, text } from "../../lib/shape.ts";
-import { loadConf, requirePrevResult } from "../conf.ts";
+import { loadConf, requirePrevResult, toldInterface } from "../conf.ts";
 import { asStatusError, CNI_CODE, CniError } from "../errors.ts";
 import { isStrayOf, ownerOf } from "../owner.ts";
 import type { Call, Delegate, Plugin } from "../plugin.ts";
@@ -100,10 +100,9 @@ export function onParent<Own>(
     async check(call) {
       const { ipam, mtu, on, link } = load(call);
       if (ipam.type !== "") await delegate.check(ipam.type, call);
-      const { ips, routes, interfaces } = requirePrevResult(call.prevResult);
+      const prevResult = requirePrevResult(call.prevResult);
       const { netns, ifname } = call.env;
-      const told = interfaces.find(({ name, sandbox }) => name === ifname && sandbox !== undefined);
-      if (told === undefined) throw new CniError(CNI_CODE.other, `prevResult has no interface ${ifname}`);
+      const told = toldInterface(prevResult, ifname);
       const engine = attachments();
       await engine.verify({
         netns,
@@ -111,9 +110,9 @@ export function onParent<Own>(
         ...on,
         link: link(),
         ...(mtu !== 0 && { mtu }),
-        toldNetns: told.sandbox ?? "",
+        toldNetns: told.sandbox,
         ...(told.mac !== undefined && { toldMac: told.mac }),
-        assigned: assigned({ interfaces, ips, routes, dns: {} }),
+        assigned: assigned(prevResult),
       });
     },
 

@@ -1,7 +1,7 @@
 import type { Pairs } from "../../engine/pairs.ts";
 import { settleAll } from "../../lib/settle.ts";
 import { flag, struct, text } from "../../lib/shape.ts";
-import { loadConf, requirePrevResult } from "../conf.ts";
+import { loadConf, requirePrevResult, toldInterface } from "../conf.ts";
 import { asStatusError, CNI_CODE, CniError } from "../errors.ts";
 import type { AttachmentId, Call, Delegate } from "../plugin.ts";
 import type { Dns, ResultInterface } from "../result.ts";
@@ -61,13 +61,12 @@ export async function checkPair(
   if (ipamType !== "") await delegate.check(ipamType, call);
   const prevResult = requirePrevResult(call.prevResult);
   const { ifname, netns } = call.env;
-  const told = prevResult.interfaces.find(({ name, sandbox }) => name === ifname && sandbox !== undefined);
-  if (told === undefined) throw new CniError(CNI_CODE.other, `prevResult has no interface ${ifname}`);
+  const told = toldInterface(prevResult, ifname);
   await engine.verify({
     key: keyOf(call, call.env),
     netns,
     mtu,
-    toldNetns: told.sandbox ?? "",
+    toldNetns: told.sandbox,
     ...(told.mac !== undefined && { toldMac: told.mac }),
     toldLinks: prevResult.interfaces.filter(({ sandbox }) => sandbox === undefined),
     assigned: assigned(prevResult),
