@@ -1,4 +1,4 @@
-import type { Cidr } from "../lib/ip.ts";
+import { type Cidr, formatCidr } from "../lib/ip.ts";
 
 import { binary, ipAddress, struct, text, u8, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
@@ -48,7 +48,7 @@ function addressBody(ifindex: number, { ip, prefix }: Cidr, flags: number): Uint
 
 export function addAddressRequest(ifindex: number, cidr: Cidr, flags = 0): Request {
   return {
-    what: `add an address to link #${ifindex}`,
+    what: `add ${formatCidr(cidr)} to link #${ifindex}`,
     type: RTM_ADDR.RTM_NEWADDR,
     flags: NLM_F.NLM_F_CREATE | NLM_F.NLM_F_EXCL,
     body: addressBody(ifindex, cidr, flags),
@@ -58,7 +58,7 @@ export function addAddressRequest(ifindex: number, cidr: Cidr, flags = 0): Reque
 
 export function deleteAddressRequest(ifindex: number, cidr: Cidr): Request {
   return {
-    what: `delete an address of link #${ifindex}`,
+    what: `delete ${formatCidr(cidr)} of link #${ifindex}`,
     type: RTM_ADDR.RTM_DELADDR,
     flags: 0,
     body: addressBody(ifindex, cidr, 0),

@@ -1,4 +1,4 @@
-import type { Cidr, Ip } from "../lib/ip.ts";
+import { type Cidr, formatCidr, formatIp, type Ip } from "../lib/ip.ts";
 import { addressFamily } from "./address.ts";
 import { align4, decodeAttrs, nested } from "./attribute.ts";
 import { binary, i32, ipAddress, malformed, struct, u8, u16, u32 } from "./codec.ts";
@@ -101,7 +101,7 @@ export function addRouteRequest(route: NewRoute): Request {
     ...(table > MOST_IN_HEADER && { table }),
   });
   return {
-    what: "add a route",
+    what: `add a route to ${routeWords(route)}`,
     type: RTM_ROUTE.RTM_NEWROUTE,
     flags: NLM_F.NLM_F_CREATE | NLM_F.NLM_F_EXCL,
     body,
@@ -110,7 +110,12 @@ export function addRouteRequest(route: NewRoute): Request {
 }
 
 export function deleteRouteRequest(route: NewRoute): Request {
-  return { ...addRouteRequest(route), what: "delete a route", type: RTM_ROUTE.RTM_DELROUTE, flags: 0 };
+  const what = `delete the route to ${routeWords(route)}`;
+  return { ...addRouteRequest(route), what, type: RTM_ROUTE.RTM_DELROUTE, flags: 0 };
+}
+
+function routeWords({ destination, gateway }: NewRoute): string {
+  return `${formatCidr(destination)}${gateway ? ` via ${formatIp(gateway)}` : ""}`;
 }
 
 export function decodeRoute(message: Message): Route {

@@ -343,7 +343,7 @@ describe("what the kernel refuses", () => {
       await told(
         addRouteRequest({ destination: cidr("0.0.0.0/0"), ifindex: parent, gateway: ip("10.9.9.9") }),
       ),
-    ).toBe("add a route: Nexthop has invalid gateway: ENETUNREACH");
+    ).toBe("add a route to 0.0.0.0/0 via 10.9.9.9: Nexthop has invalid gateway: ENETUNREACH");
   });
 
   test("points into nested attributes", async () => {
