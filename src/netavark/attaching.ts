@@ -26,7 +26,7 @@ export function attachingOf(engine: Engine, link: LinkReading): Attaching {
 
 function onParent({ attachments }: Engine, link: OnParent): Attaching {
   return {
-    requireReady: (wish) => attachments().requireReady(wish),
+    requireReady: (wish) => attachments().requireReady({ ...wish, link: link.wish(undefined) }),
     attach({ owner, key, netns, parent, mac, mtu, assigned }) {
       return attachments().attach({
         owner,

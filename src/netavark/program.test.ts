@@ -104,7 +104,8 @@ describe("create", () => {
       network_interface: "eth0",
       options: { parent: "eth0", mode: "bridge" },
     });
-    expect(asked).toEqual([["requireReady", { parent: { name: "eth0", inside: false, makesVlans: true } }]]);
+    const parent = { name: "eth0", inside: false, makesVlans: true };
+    expect(asked).toEqual([["requireReady", { parent, link: { kind: "macvlan", mode: "bridge" } }]]);
   });
 
   test("records the link of the default route", async () => {
