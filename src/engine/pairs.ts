@@ -78,15 +78,20 @@ export function pairs(context: PairContext): Pairs {
       ...(hostMac !== undefined && { hostMac }),
       ...(master && { master: master.ifindex }),
     });
-    undo.defer(async () => (await context.pairs.remove(sandbox, key))?.awaitGone());
+    // A try of the same attachment that runs beside this one may have put its own pair there: then all is that one's.
+    const undoUnlessReplaced = (work: () => Promise<void>) =>
+      undo.defer(async () => {
+        if (!(await context.pairs.isReplaced(pair))) await work();
+      });
+    undoUnlessReplaced(async () => (await context.pairs.remove(sandbox, key))?.awaitGone());
     step("pair.after-link");
     setOnHost(NO_ROUTERS(pair.host.name));
-    undo.defer(() => side.unplug(key));
+    undoUnlessReplaced(() => side.unplug(key));
     await side.plug(pair);
     step("pair.after-plug");
 
     // It may fail with some of the addresses given.
-    if (addresses && giveBack) undo.defer(giveBack);
+    if (addresses && giveBack) undoUnlessReplaced(giveBack);
     const assigned = addresses ? await addresses() : NOTHING;
     step("pair.after-addresses");
     const { detectDuplicates, keepDown = false } = request;
@@ -110,7 +115,7 @@ export function pairs(context: PairContext): Pairs {
     step("pair.after-connect");
     if (request.masquerade && assigned.addresses.length > 0) {
       const masquerade = await context.masquerade();
-      undo.defer(() => masquerade.remove(key));
+      undoUnlessReplaced(() => masquerade.remove(key));
       await masquerade.add(
         key,
         assigned.addresses.map(({ address }) => address),

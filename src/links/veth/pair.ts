@@ -28,6 +28,8 @@ export interface VethPairs {
   make(inside: Inside, wish: PairWish): Promise<Pair>;
   /** Throws `conflict` when one of its ends is not there, or is no such end. */
   find(inside: Inside, key: PairKey): Promise<Pair>;
+  /** Whether the host's end of this attachment is another pair's by now. */
+  isReplaced(pair: Pair): Promise<boolean>;
   /** Begins to delete it; undefined when there is none. `inside`: for one that others made, who name it otherwise. */
   remove(inside: Inside | undefined, key: PairKey): Promise<Going | undefined>;
   /** Deletes all of a network but these. */
@@ -120,6 +122,10 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
       if (host?.attrs.info?.kind === "veth" && host.attrs.link === link.header.index)
         return { key, host: endOf(host), inside: endOf(link) };
       throw amiss(ifname, "its other end is not on the host");
+    },
+    async isReplaced({ key, host }) {
+      const found = await getPartOfLink(home, { name: vethNameOf(key) }, readEnd);
+      return found !== undefined && found.header.index !== host.ifindex;
     },
     async remove(inside, key) {
       const own = await goInside(libc, { kernel: home }, vethNameOf(key), deleteElsewhere);
