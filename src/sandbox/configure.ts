@@ -68,12 +68,20 @@ export function settingsFor(
   if (!addresses.some(({ address }) => address.ip.family === 6)) return [...quiet, ...announce];
   return [
     ...quiet,
-    { path: "ipv6/conf/lo/disable_ipv6", value: "0" },
-    { path: `ipv6/conf/${name}/disable_ipv6`, value: "0" },
-    { path: `ipv6/conf/${name}/keep_addr_on_down`, value: "1" },
+    needed("lo/disable_ipv6", "0"),
+    needed(`${name}/disable_ipv6`, "0"),
+    needed(`${name}/keep_addr_on_down`, "1"),
     ...announce,
   ];
 }
+
+/** For a container that has an IPv6 address, of all settings below `ipv6/conf`. */
+function needed(setting: string, value: string): Sysctl {
+  return { path: `ipv6/conf/${setting}`, value, missing: NO_IPV6 };
+}
+
+const NO_IPV6 =
+  "the container is to have an IPv6 address, and this kernel has no IPv6: ipv6.disable=1 on its command line, or no module ipv6";
 
 function addressRequest(
   { ifindex }: Target,

@@ -8,7 +8,7 @@ import { findNetns, type Netns, withNetns } from "../sys/netns.ts";
 export interface Sandbox extends Disposable {
   readonly netns: Netns;
   readonly kernel: Conversation;
-  /** Throws `kernel` or `permission` for a setting that is not optional. */
+  /** Throws `unsupported`, `kernel` or `permission` for a setting that is not optional. */
   set(settings: readonly Sysctl[]): void;
 }
 
@@ -18,6 +18,8 @@ export interface Sysctl {
   readonly value: string;
   /** The kernel may not have it, or may not let us. */
   readonly optional?: true;
+  /** What it means that the kernel does not have it. */
+  readonly missing?: string;
 }
 
 export type Sandboxes = (path: string) => Sandbox | undefined;
@@ -77,9 +79,10 @@ const FORGIVEN = ["ENOENT", "EROFS", "EACCES", "EPERM", "EINVAL"];
 /** In the netns of the calling thread. */
 export function writeSettings(libc: Libc, settings: readonly Sysctl[]): void {
   const encoder = new TextEncoder();
-  for (const { path, value, optional } of settings) {
-    const unless = optional ? FORGIVEN : [];
+  for (const { path, value, optional, missing } of settings) {
+    const unless = optional ? FORGIVEN : missing === undefined ? [] : ["ENOENT"];
     const file = openFile(libc, `/proc/sys/net/${path}`, O.O_WRONLY, { unless });
+    if (!file && missing !== undefined) throw new UnderlayError("unsupported", missing);
     if (!file) continue;
     try {
       writeAll(libc, file.fd, encoder.encode(value), file.path);
