@@ -1,6 +1,7 @@
 import { VERSION } from "../cli/version.ts";
 import type { Env } from "../cni/env.ts";
 import type { Delegate, Io, Loaders, Plugin, Tools } from "../cni/plugin.ts";
+import type { OnParentKind } from "../cni/plugins/on-parent.ts";
 import type { PluginName } from "../cni/plugins.ts";
 import { runCni } from "../cni/program.ts";
 import { sandboxes } from "../sandbox/sandbox.ts";
@@ -32,35 +33,17 @@ export async function runPlugin(name: PluginName | undefined, env: Env): Promise
 }
 
 function loadersOf(engine: () => ReturnType<typeof attachmentsOf>): Loaders {
+  const loading =
+    <Own>(load: () => Promise<OnParentKind<Own>>) =>
+    async ({ delegate }: Tools): Promise<Plugin> => {
+      const [{ onParent }, kind] = await Promise.all([import("../cni/plugins/on-parent.ts"), load()]);
+      return onParent(kind, delegate, engine);
+    };
   return {
-    macvlan: async ({ delegate }) => {
-      const [{ onParent }, { macvlan }] = await Promise.all([
-        import("../cni/plugins/on-parent.ts"),
-        import("../cni/plugins/macvlan.ts"),
-      ]);
-      return onParent(macvlan, delegate, engine);
-    },
-    ipvlan: async ({ delegate }) => {
-      const [{ onParent }, { ipvlan }] = await Promise.all([
-        import("../cni/plugins/on-parent.ts"),
-        import("../cni/plugins/ipvlan.ts"),
-      ]);
-      return onParent(ipvlan, delegate, engine);
-    },
-    vlan: async ({ delegate }: Tools) => {
-      const [{ onParent }, { vlan }] = await Promise.all([
-        import("../cni/plugins/on-parent.ts"),
-        import("../cni/plugins/vlan.ts"),
-      ]);
-      return onParent(vlan, delegate, engine);
-    },
-    dummy: async ({ delegate }: Tools) => {
-      const [{ onParent }, { dummy }] = await Promise.all([
-        import("../cni/plugins/on-parent.ts"),
-        import("../cni/plugins/dummy.ts"),
-      ]);
-      return onParent(dummy, delegate, engine);
-    },
+    macvlan: loading(async () => (await import("../cni/plugins/macvlan.ts")).macvlan),
+    ipvlan: loading(async () => (await import("../cni/plugins/ipvlan.ts")).ipvlan),
+    vlan: loading(async () => (await import("../cni/plugins/vlan.ts")).vlan),
+    dummy: loading(async () => (await import("../cni/plugins/dummy.ts")).dummy),
   };
 }
 
