@@ -106,6 +106,12 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   "UL-R05": "test/live/gc.test.ts",
   "UL-R06": "test/live/host-access.test.ts",
   "UL-M06": "test/clients/doctor.test.ts",
+  ...Object.fromEntries(
+    ["UL-C01", "UL-C02", "UL-C03", "UL-C04", "UL-C05", "UL-C06", "UL-C07"].map((id) => [
+      id,
+      "src/cli/verbs/cni.test.ts",
+    ]),
+  ),
 };
 
 /** Why the fault cannot be made by these tests at all, and what stands in for them. */

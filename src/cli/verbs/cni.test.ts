@@ -225,6 +225,18 @@ describe("cni check", () => {
     ]);
   });
 
+  test("tells of a version that older runtimes refuse, unless it names an older one as well", async () => {
+    plugin("loopback", ALL);
+    const conf = { name: "n", plugins: [{ type: "loopback" }] };
+    const only = await check(file("10.conflist", { ...conf, cniVersion: "1.1.0" }));
+    expect([said(only), only.code]).toEqual([
+      ["UL-C07 runtimes before 2024 refuse results of version 1.1.0"],
+      EXIT.done,
+    ]);
+    const both = { ...conf, cniVersion: "1.0.0", cniVersions: ["1.0.0", "1.1.0"] };
+    expect(said(await check(file("11.conflist", both)))).toEqual([]);
+  });
+
   test("tells of a pool that is used up", async () => {
     plugin("host-local", ALL);
     mkdirSync(join(dataDir(), "n"), { recursive: true });
