@@ -32,9 +32,11 @@ export async function surroundings(run: Run): Promise<Surroundings> {
       .map((line) => line.split(" ")[4] ?? ""),
     processes: processesOf(run.id),
     files: [
-      ...entriesOf("/run")
-        .filter((name) => name.startsWith("underlay"))
-        .map((name) => `/run/${name}`),
+      ...["/run", "/var/lib"].flatMap((folder) =>
+        entriesOf(folder)
+          .filter((name) => name.startsWith("underlay"))
+          .map((name) => `${folder}/${name}`),
+      ),
       ...entriesOf(run.tmp).map((name) => `${run.tmp}/${name}`),
     ],
     cgroups: abandonedCgroups(),

@@ -111,7 +111,13 @@ export function linkPlugins(
 }
 
 export function cniHost({ folders, netns, wrap = [], env = {} }: CniHostOptions): CniHost {
-  const base = { PATH: process.env["PATH"] ?? "", ...env };
+  // Beside the test's own plugins: the machine's state directory is not ours to write in.
+  const [first = ""] = folders;
+  const base = {
+    PATH: process.env["PATH"] ?? "",
+    UNDERLAY_STATE_DIR: join(first, "../underlay-state"),
+    ...env,
+  };
 
   function raw(
     type: string,
