@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../test/ground/until.ts";
-import { type Job, runJobs, type Verdict } from "./jobs.ts";
+import { type Job, retell, runJobs, type Verdict } from "./jobs.ts";
 
 const job = (name: string, ...argv: string[]): Job => ({ name, run: { argv }, needsRoot: false });
 
@@ -44,4 +44,29 @@ test("given up, what runs is killed and nothing else is begun", async () => {
     expect(() => process.kill(pid, 0)).toThrow("ESRCH");
   }
   rmSync(folder, { recursive: true });
+});
+
+test("at the end only what was bad is told again, in short", () => {
+  const good: Verdict = {
+    name: "good",
+    passed: 1,
+    failed: 0,
+    skipped: 0,
+    seconds: 1,
+    output: "(pass) all\n",
+  };
+  const noise = Array.from({ length: 50 }, (_, i) => `line ${i}`);
+  const output = [...noise, "error: it broke", "      at somewhere", "(fail) what it says [2.00ms]"].join(
+    "\n",
+  );
+  const bad: Verdict = { ...good, name: "bad", failed: 1, output };
+  const dumb: Verdict = { ...good, name: "dumb", failed: 1, output: noise.join("\n") };
+  expect(retell([good, bad, dumb]).split("\n")).toEqual([
+    "bad, 1 failed, 0 skipped:",
+    "  error: it broke",
+    "  (fail) what it says [2.00ms]",
+    "dumb, 1 failed, 0 skipped:",
+    ...noise.slice(-12).map((line) => `  ${line}`),
+    "",
+  ]);
 });

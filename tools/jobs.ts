@@ -129,3 +129,22 @@ export function describeVerdict(verdict: Verdict): string {
   const line = `${name}: ${passed} passed, ${failed} failed, ${skipped} skipped (${seconds.toFixed(1)} s)\n`;
   return failed > 0 || skipped > 0 ? `${verdict.output}\n${line}` : line;
 }
+
+/** What `bun test` prints of a test that failed, and of an error anywhere. */
+const TELLING = /^(\(fail\)|error:|\s*Received:|\s*Expected:)/;
+const MOST_LINES = 12;
+
+/** What was bad, once more and in short: where only the end of the output is kept, it is all there is to go by. */
+export function retell(verdicts: readonly Verdict[]): string {
+  return verdicts
+    .filter(({ failed, skipped }) => failed > 0 || skipped > 0)
+    .map(({ name, failed, skipped, output }) => {
+      const lines = output.split("\n").filter((line) => line.trim() !== "");
+      const telling = lines.filter((line) => TELLING.test(line));
+      const kept = (telling.length > 0 ? telling : lines).slice(-MOST_LINES);
+      return [`${name}, ${failed} failed, ${skipped} skipped:`, ...kept.map((line) => `  ${line}`), ""].join(
+        "\n",
+      );
+    })
+    .join("");
+}

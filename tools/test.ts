@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { removeAbandonedCgroups } from "../test/ground/cgroup.ts";
 import { AGES, findEngine } from "../test/ground/engines.ts";
 import { STATIC_JOBS, testFiles, testJobs } from "./groups.ts";
-import { describeVerdict, runJobs, total, type Verdict } from "./jobs.ts";
+import { describeVerdict, retell, runJobs, total, type Verdict } from "./jobs.ts";
 import { leftAtTheEnd, RUN_VARIABLE, surroundings } from "./leftovers.ts";
 
 // `make test`: everything, and then a look round whether the tests left something on the machine.
@@ -34,6 +34,7 @@ const tidy = await tidiness();
 say(describeVerdict(tidy));
 rmSync(run.tmp, { recursive: true });
 
+say(retell([...verdicts, tidy]));
 const { passed, failed, skipped } = total([...verdicts, tidy]);
 const good =
   failed === 0 && verdicts.some((verdict) => verdict.passed > 0) && !(skipped > 0 && process.env["CI"]);
