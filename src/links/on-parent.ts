@@ -31,15 +31,13 @@ const MOST_MTU = 65535;
 
 const handledByDocker: Option<string> = { read: anyText };
 
-/** Options by the names that Docker's own drivers gave them, where they have them. */
-export function onParentOptions(families: Families) {
+/** Options that kinds have whether or not their links hang on a parent, by the names that Docker's own drivers gave them. */
+export function commonOptions(families: Families) {
   const leastMtu = families.ipv6 ? LEAST_MTU.v6 : LEAST_MTU.v4;
   const mtuWords = families.ipv6 ? "MTU (with IPv6)" : "MTU";
   return {
-    parent: { aliases: ["host_iface"], read: parseParent },
     "com.docker.network.driver.mtu": { aliases: ["mtu"], read: wholeNumber(leastMtu, MOST_MTU, mtuWords) },
     allow: { read: commaList },
-    vlan_protocol: { read: oneOf(["802.1q", "802.1ad"]) },
     "com.docker.network.container_iface_prefix": {
       read: anyText,
       notYet: () =>
@@ -49,6 +47,15 @@ export function onParentOptions(families: Families) {
     "com.docker.network.advertise_addr_ms": handledByDocker,
     "com.docker.network.enable_ipv4": handledByDocker,
     "com.docker.network.enable_ipv6": handledByDocker,
+  };
+}
+
+/** Those, and what names the parent. */
+export function onParentOptions(families: Families) {
+  return {
+    parent: { aliases: ["host_iface"], read: parseParent },
+    vlan_protocol: { read: oneOf(["802.1q", "802.1ad"]) },
+    ...commonOptions(families),
   };
 }
 
