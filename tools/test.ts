@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeAbandonedCgroups } from "../test/ground/cgroup.ts";
 import { AGES, findEngine } from "../test/ground/engines.ts";
+import { findSwitch } from "../test/ground/ovs.ts";
 import { STATIC_JOBS, testFiles, testJobs } from "./groups.ts";
 import { describeVerdict, retell, runJobs, total, type Verdict } from "./jobs.ts";
 import { leftAtTheEnd, RUN_VARIABLE, surroundings } from "./leftovers.ts";
@@ -22,6 +23,8 @@ if (process.getuid?.() === 0) {
   // Made here, before tests that run side by side all ask for them.
   for (const { age, version, root } of await Promise.all(AGES.map(findEngine)))
     say(`dockerd, ${age}: ${version} in ${root}\n`);
+  for (const { age, version, root } of await Promise.all(AGES.map(findSwitch)))
+    say(`Open vSwitch, ${age}: ${version} in ${root}\n`);
 }
 const jobs = [...testJobs(testFiles(), only), ...(only === undefined ? STATIC_JOBS : [])];
 const verdicts = await runJobs(

@@ -50,6 +50,8 @@ export interface HostOptions {
   readonly engine: DockerEngine;
   /** Addresses of `lan1`, with prefix length. */
   readonly routerAddresses?: readonly string[];
+  /** Path of a netns that is there already, to be the host's. It outlives the host and gets no LAN. */
+  readonly netns?: string;
 }
 
 export async function startHost(options: HostOptions): Promise<PrivateHost> {
@@ -59,7 +61,10 @@ export async function startHost(options: HostOptions): Promise<PrivateHost> {
 
   const outer = Bun.spawn(
     [
-      ...["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--propagation", "private"],
+      ...(options.netns === undefined
+        ? ["unshare", "--net"]
+        : ["nsenter", `--net=${options.netns}`, "unshare"]),
+      ...["--mount", "--pid", "--fork", "--kill-child=KILL", "--propagation", "private"],
       ...["bash", `${REPOSITORY}/test/ground/host.sh`, engine.root, `${REPOSITORY}/dist`],
     ],
     { stdin: "pipe", stdout: "pipe", stderr: "inherit" },
@@ -106,7 +111,7 @@ export async function startHost(options: HostOptions): Promise<PrivateHost> {
   const unplug = async () => {
     await host.must(["ip", "link", "del", "lan0"]);
   };
-  await plugIn();
+  if (options.netns === undefined) await plugIn();
 
   const owned = undo.move();
   return { ...host, plugIn, unplug, [Symbol.asyncDispose]: () => owned.disposeAsync() };
