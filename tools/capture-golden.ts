@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { capture } from "./golden/capture.ts";
 import { CASES, type Case } from "./golden/cases.ts";
-import { programOf } from "./golden/programs.ts";
+import { type Program, programOf } from "./golden/programs.ts";
 
 /**
- * Writes `src/netlink/*.golden.ts`: netlink messages of `ip`, `bridge`, `nft` and of the kernel, byte for byte. Needs root, strace
+ * Writes `src/netlink/*.golden.ts`: netlink messages of `ip`, `bridge`, `nft`, `ethtool` and of the kernel, byte for byte. Needs root, strace
  * and iproute2. `bun tools/capture-golden.ts [FILE…]`; with `--check` it writes nothing and fails when a request that `ip`
  * sends now differs from the one in the file.
  */
@@ -14,11 +14,15 @@ const folder = join(import.meta.dir, "../src/netlink");
 function machine(programs: ReadonlySet<string>): string {
   const say = (...command: string[]) => Bun.spawnSync(command).stdout.toString().trim();
   const kernel = say("uname", "-r").split("-")[0];
+  const version = (program: Program, ...options: string[]) =>
+    say(...programOf(program).split(" "), ...options);
   const program = programs.has("nft")
-    ? say(...programOf("nft").split(" "), "--version").replace(/^(nft)ables v([\d.]+).*/, "$1 $2")
-    : say("ip", "-V")
-        .replace(/^.*iproute2-/, "iproute2 ")
-        .replace(/,.*/, "");
+    ? version("nft", "--version").replace(/^(nft)ables v([\d.]+).*/, "$1 $2")
+    : programs.has("ethtool")
+      ? version("ethtool", "--version").replace(/^(ethtool) version /, "$1 ")
+      : version("ip", "-V")
+          .replace(/^.*iproute2-/, "iproute2 ")
+          .replace(/,.*/, "");
   return `Linux ${kernel}, ${say("uname", "-m")}, ${program}`;
 }
 

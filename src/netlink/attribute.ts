@@ -11,6 +11,8 @@ const HEADER = 4;
 const MAX_LENGTH = 0xffff;
 /** NLA_TYPE_MASK: without NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
 export const TYPE_MASK = 0x3fff;
+/** Of `<linux/netlink.h>`: marks an attribute that holds attributes, for those who parse strictly. */
+export const NLA_F_NESTED = 0x8000;
 
 export interface Attr<T> {
   readonly type: number;

@@ -1,6 +1,6 @@
 import { concatBytes } from "../lib/bytes.ts";
 import type { Mac } from "../lib/mac.ts";
-import { type Attrs, encodeAttr, listOf, nested } from "./attribute.ts";
+import { type Attrs, encodeAttr, listOf, NLA_F_NESTED, nested } from "./attribute.ts";
 import { i32, linkAddress, struct, text, u8, u16, u32 } from "./codec.ts";
 import type { Conversation } from "./conversation.ts";
 import { GONE, isErrno, type Request } from "./failure.ts";
@@ -14,9 +14,6 @@ export const RTM_LINK = { RTM_NEWLINK: 16, RTM_DELLINK: 17, RTM_GETLINK: 18, RTM
 
 /** Names and more that a link has beside its own. */
 const RTM_NEWLINKPROP = 108;
-
-/** Of `<linux/netlink.h>`; rtnl_linkprop parses strictly and refuses a list without it. */
-const NLA_F_NESTED = 0x8000;
 
 /** `<linux/if.h>`. */
 export const IFF = {
@@ -216,6 +213,7 @@ export function addAltNameRequest(ref: LinkRef, altName: string): Request {
   const { type, codec } = linkTable.altNames;
   const body = concatBytes([
     encodeBody(linkFormat, { index }, attrs),
+    // rtnl_linkprop parses strictly and refuses a list without the mark.
     encodeAttr(type | NLA_F_NESTED, codec.encode([altName])),
   ]);
   const flags = NLM_F.NLM_F_CREATE | NLM_F.NLM_F_EXCL | NLM_F.NLM_F_APPEND;

@@ -50,6 +50,7 @@ const OURS = [
   "ETHER_SOURCE",
   "UDATA_COMMENT",
   "LOOKS_IN_A_ROW",
+  "VERSION",
 ];
 
 const by = (expression: string, value: number, where: string): Declared => ({ expression, value, where });

@@ -24,6 +24,8 @@ const HEADERS = [
   "linux/if_ether.h",
   "linux/if_link.h",
   "linux/if_packet.h",
+  "linux/ethtool.h",
+  "linux/ethtool_netlink.h",
   "linux/genetlink.h",
   "linux/neighbour.h",
   "linux/net_namespace.h",

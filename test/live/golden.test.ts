@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { framesGolden } from "../../src/lib/frames.golden.ts";
 import { addressGolden } from "../../src/netlink/address.golden.ts";
 import { bridgeGolden } from "../../src/netlink/bridge.golden.ts";
+import { ethtoolGolden } from "../../src/netlink/ethtool.golden.ts";
 import { kindsGolden } from "../../src/netlink/kinds.golden.ts";
 import { linkGolden } from "../../src/netlink/link.golden.ts";
 import { macvlanGolden } from "../../src/netlink/macvlan.golden.ts";
@@ -20,6 +21,7 @@ type Entries = Readonly<Record<string, { readonly command: string; readonly sent
 const FILES: Readonly<Record<string, Entries>> = {
   address: addressGolden,
   bridge: bridgeGolden,
+  ethtool: ethtoolGolden,
   kinds: kindsGolden,
   link: linkGolden,
   macvlan: macvlanGolden,
@@ -28,16 +30,21 @@ const FILES: Readonly<Record<string, Entries>> = {
   route: routeGolden,
 };
 
-/** Another `ip` or `nft` may order its attributes otherwise; then this says nothing about ours. */
-const CAPTURED_WITH = { ip: "iproute2-6.1.0", nft: "nftables v1.1.7" } as const;
+/** Another `ip`, `nft` or `ethtool` may order its attributes otherwise; then this says nothing about ours. */
+const CAPTURED_WITH = {
+  ip: "iproute2-6.1.0",
+  nft: "nftables v1.1.7",
+  ethtool: "ethtool version 6.1",
+} as const;
 const said = (command: string) => Bun.spawnSync(command.split(" ")).stdout.toString();
 const isInstalled = {
   ip: said("ip -V").includes(CAPTURED_WITH.ip),
   nft: said(`${programOf("nft")} --version`).startsWith(CAPTURED_WITH.nft),
+  ethtool: said(`${programOf("ethtool")} --version`).startsWith(CAPTURED_WITH.ethtool),
 };
 
 for (const [file, cases] of Object.entries(CASES)) {
-  const program = file === "nftables" ? "nft" : "ip";
+  const program = file === "nftables" ? "nft" : file === "ethtool" ? "ethtool" : "ip";
   test.skipIf(!isInstalled[program])(
     `golden requests of ${file}, captured again (${CAPTURED_WITH[program]})`,
     () => {

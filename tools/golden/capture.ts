@@ -5,7 +5,7 @@ import { type Case, SETUP, type Take } from "./cases.ts";
 import { programOf } from "./programs.ts";
 
 /**
- * Runs a command of `ip`, `bridge` or `nft` under strace in a netns and mount namespace of its own, and gives back the netlink messages
+ * Runs a command of `ip`, `bridge`, `nft` or `ethtool` under strace in a netns and mount namespace of its own, and gives back the netlink messages
  * that passed, as strace dumped them. No code of src takes part in it.
  */
 
@@ -56,15 +56,25 @@ export function capture(wanted: Case): Uint8Array[] {
     const passed = parseTrace(readFileSync(join(dir, "trace"), "latin1"))
       .filter(({ direction }) => direction === wanted.take.direction)
       .flatMap(({ bytes }) => messagesOf(bytes))
-      .filter((message) => isTaken(viewOf(message).getUint16(4, true), wanted.take));
+      .filter((message) => isTaken(message, wanted.take))
+      .map((message) => ("genericCommand" in wanted.take ? withoutFamily(message) : message));
     return { all: passed, first: passed.slice(0, 1), last: passed.slice(-1) }[wanted.take.which];
   } finally {
     rmSync(dir, { recursive: true });
   }
 }
 
-function isTaken(type: number, take: Take): boolean {
+/** `struct genlmsghdr` stands behind the header of 16 bytes; families have the numbers from GENL_MIN_ID on, 16 knows the others. */
+function isTaken(message: Uint8Array, take: Take): boolean {
+  const type = viewOf(message).getUint16(4, true);
+  if ("genericCommand" in take) return type > 16 && message[16] === take.genericCommand;
   return "type" in take ? type === take.type : take.types.includes(type);
+}
+
+/** The number that the kernel gave it at this boot. */
+function withoutFamily(message: Uint8Array): Uint8Array {
+  viewOf(message).setUint16(4, 0, true);
+  return message;
 }
 
 /** strace names the call, then dumps its buffer: ` | 00010  ed ff ff ff 20 00 00 00  10 00 05 00 00 00 00 00  text |`. */

@@ -1,7 +1,7 @@
 import type { Program } from "./programs.ts";
 
 /**
- * What is captured: commands of `ip`, `bridge` and `nft`, and which of the messages that then pass. Each runs in a netns of its own that
+ * What is captured: commands of `ip`, `bridge`, `nft` and `ethtool`, and which of the messages that then pass. Each runs in a netns of its own that
  * holds what `SETUP` makes. A command that the kernel refuses (it may lack the kind) is captured all the same: its
  * request has been sent.
  */
@@ -18,7 +18,12 @@ export type Take = {
   /** `ip` first asks the kernel what it understands and looks for the link; after a reply it may look for the parent. */
   readonly which: "all" | "first" | "last";
   /** RTM_* of `<linux/rtnetlink.h>`, NFT_MSG_* with their subsystem, or 2 = NLMSG_ERROR. */
-} & ({ readonly type: number } | { readonly types: readonly number[] });
+} & (
+  | { readonly type: number }
+  | { readonly types: readonly number[] }
+  /** Of generic netlink, whatever number the family has. */
+  | { readonly genericCommand: number }
+);
 
 export interface Case {
   readonly name: string;
@@ -44,6 +49,8 @@ const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
 const RTM_NEWNEIGH = 28;
 const RTM_NEWLINKPROP = 108;
+
+const ETHTOOL_MSG_FEATURES_SET = 12;
 
 const sent = (type: number): Take => ({ direction: "sent", type, which: "last" });
 const received = (type: number, which: Take["which"] = "all"): Take => ({
@@ -415,5 +422,26 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     },
     { name: "addVlans", program: "bridge", command: "vlan add dev p0 vid 101-105", take: sent(RTM_SETLINK) },
     { name: "deleteVlan", program: "bridge", command: "vlan del dev p0 vid 1", take: sent(RTM_DELLINK) },
+  ],
+  ethtool: [
+    {
+      name: "oneOff",
+      program: "ethtool",
+      command: "-K p0 tx-checksum-ip-generic off",
+      take: { direction: "sent", genericCommand: ETHTOOL_MSG_FEATURES_SET, which: "last" },
+    },
+    {
+      name: "offAndOn",
+      program: "ethtool",
+      before: ["-K p0 tx-checksum-sctp off"],
+      command: "-K p0 tx-checksum-ip-generic off tx-checksum-sctp on",
+      take: { direction: "sent", genericCommand: ETHTOOL_MSG_FEATURES_SET, which: "last" },
+    },
+    {
+      name: "reply",
+      program: "ethtool",
+      command: "-K p0 tx-checksum-ip-generic off",
+      take: { direction: "received", genericCommand: ETHTOOL_MSG_FEATURES_SET, which: "last" },
+    },
   ],
 };

@@ -2,21 +2,26 @@ import { resolve } from "node:path";
 
 /** The programs whose messages are captured, each as words of a command line. */
 
-export type Program = "ip" | "bridge" | "nft";
+export type Program = "ip" | "bridge" | "nft" | "ethtool";
 
-/** `nft` is not on every machine: that of the newest Debian, in the private root that the reference plugins are in. */
+/** `nft` and `ethtool` are not on every machine: those of private Debian roots that tests make in any case. */
+const ROOTS: Partial<Readonly<Record<Program, readonly string[]>>> = {
+  nft: ["cni-sid", "sid", "containernetworking-plugins,nftables"],
+  ethtool: [
+    "ovs-bookworm",
+    "bookworm",
+    "openvswitch-switch,busybox-static,ethtool,iproute2,iputils-ping,nftables,procps",
+  ],
+};
+
 export function programOf(program: Program = "ip"): string {
-  return program === "nft" ? `chroot ${nftRoot()} /usr/sbin/nft` : program;
+  const root = ROOTS[program];
+  return root ? `chroot ${rootOf(root)} /usr/sbin/${program}` : program;
 }
 
-function nftRoot(): string {
+function rootOf(root: readonly string[]): string {
   const tool = resolve(import.meta.dir, "../debian-root.sh");
-  const { exitCode, stdout, stderr } = Bun.spawnSync([
-    tool,
-    "cni-sid",
-    "sid",
-    "containernetworking-plugins,nftables",
-  ]);
+  const { exitCode, stdout, stderr } = Bun.spawnSync([tool, ...root]);
   if (exitCode !== 0) throw new Error(stderr.toString());
   return stdout.toString().trim();
 }
