@@ -62,10 +62,12 @@ test("twice is once", async () => {
 
 test("a fixed feature is unsupported, and told by name", async () => {
   const ifindex = addParent(ground, "p0");
-  await expect(ethtool(generic).setFeatures({ ifindex }, { "tx-checksum-ipv4": true })).rejects.toMatchObject({
-    code: "unsupported",
-    message: expect.stringContaining("tx-checksum-ipv4 on"),
-  });
+  await expect(ethtool(generic).setFeatures({ ifindex }, { "tx-checksum-ipv4": true })).rejects.toMatchObject(
+    {
+      code: "unsupported",
+      message: expect.stringContaining("tx-checksum-ipv4 on"),
+    },
+  );
 });
 
 test("an unknown feature and an unknown link are the kernel's to refuse", async () => {
