@@ -1,6 +1,15 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { ifnameProblem, isOurLinkName, linkNameOf } from "./ifname.ts";
+import {
+  ifnameProblem,
+  isHostLinkName,
+  isOurLinkName,
+  isSwitchPortName,
+  linkNameOf,
+  ovsBridgeNameOf,
+  switchPortNameOf,
+  tunnelNameOf,
+} from "./ifname.ts";
 
 test.each([
   ["", "a link name cannot be empty"],
@@ -29,4 +38,15 @@ test("a birth mark is a link name, ours, and the owner's alone", () => {
   expect(
     ["ul-", "ul-trial", "ul-abcdefghijk1", "xul-abcdefghijkl", "ul-abcdefghijklm"].some(isOurLinkName),
   ).toBe(false);
+});
+
+test("names of a switch's ports and bridges are link names, and nobody takes one for another's", () => {
+  fc.assert(
+    fc.property(fc.string(), fc.string(), (owner, peer) => {
+      const names = [switchPortNameOf(owner), tunnelNameOf(owner, peer), ovsBridgeNameOf(owner)];
+      for (const name of names) expect(ifnameProblem(name)).toBeUndefined();
+      expect(names.map(isSwitchPortName)).toEqual([true, false, false]);
+      expect(names.some((name) => isOurLinkName(name) || isHostLinkName(name))).toBe(false);
+    }),
+  );
 });

@@ -66,6 +66,30 @@ export function isHostLinkName(name: string): boolean {
   return HOST_LINK.test(name);
 }
 
+/**
+ * The end of an endpoint's pair that stays with the switch while the other, `linkNameOf`, goes to the container: `ulo-`
+ * and 11 characters. Also the name of its port in Open vSwitch, where names are never used by two endpoints.
+ */
+export function switchPortNameOf(owner: string): string {
+  return `ulo-${toBase32(sha256("switch port", owner), 11)}`;
+}
+
+const SWITCH_PORT = /^ulo-[a-z2-7]{11}$/;
+
+export function isSwitchPortName(name: string): boolean {
+  return SWITCH_PORT.test(name);
+}
+
+/** A tunnel of a network to one other host: `ult-` and 11 characters. Tunnels are ports of Open vSwitch and no links. */
+export function tunnelNameOf(network: string, peer: string): string {
+  return `ult-${toBase32(sha256("tunnel", network, peer), 11)}`;
+}
+
+/** The bridge of a network that names none, where another one has the default's: `ovsbr-` and 9 characters. */
+export function ovsBridgeNameOf(network: string): string {
+  return `ovsbr-${toBase32(sha256("ovs bridge", network), 9)}`;
+}
+
 /** Birth mark in IFLA_GROUP: "ul". Never group 0, which is everybody's. */
 export const OUR_LINK_GROUP = 0x756c;
 
@@ -77,6 +101,9 @@ export const HOST_LINK_GROUP = OUR_LINK_GROUP + 3;
 
 /** Birth mark of the hosts' ends of veth pairs. */
 export const VETH_GROUP = OUR_LINK_GROUP + 4;
+
+/** Birth mark of the ends that stay with a switch. */
+export const SWITCH_PORT_GROUP = OUR_LINK_GROUP + 5;
 
 /**
  * The host's end of a pair: `veth`, four base32 characters of the network's hash and seven of the attachment's. So an
