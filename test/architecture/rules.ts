@@ -32,7 +32,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   nft: { may: ["lib", "sys"], why: "as netlink", planned: true },
   ovsdb: { may: ["lib", "sys"], why: "as netlink", planned: true },
-  openflow: { may: ["lib", "sys"], why: "as netlink", planned: true },
+  openflow: { may: ["lib", "sys"], why: "as netlink" },
   store: {
     may: ["lib", "sys"],
     why: "the store keeps rows and knows neither what a body means nor the kernel",
