@@ -147,6 +147,13 @@ describe("requests", () => {
     expect(new Set(seqs).size).toBe(130);
   });
 
+  test("of a batch stay together, however many they are: one answer is for all", async () => {
+    const { conversation, asked } = scripted((seqs) => [ack(seqs.at(-2))]);
+    const silent = { ...list, unanswered: true as const };
+    await conversation.settle([...Array<Request>(500).fill(silent), list, silent]);
+    expect(asked.map((messages) => messages.length)).toEqual([502]);
+  });
+
   test("get their own answers also where the sequence numbers start over", async () => {
     const answer: Line = ([a = 0, b = 0, c = 0]) => [concatBytes([ack(a), ack(b, ENODEV), ack(c)])];
     const { conversation, asked } = scriptedAfter(2 ** 32 - 2, answer, answer);

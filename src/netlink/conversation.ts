@@ -41,9 +41,7 @@ export class Conversation {
   /** Several requests in one send. Each has its own outcome; a failed one does not keep the later ones from running. */
   async settle(requests: readonly Request[]): Promise<Outcome[]> {
     const outcomes: Outcome[] = [];
-    for (let at = 0; at < requests.length; at += MOST_IN_A_SEND) {
-      outcomes.push(...(await this.#settleChunk(requests.slice(at, at + MOST_IN_A_SEND))));
-    }
+    for (const chunk of sendsOf(requests)) outcomes.push(...(await this.#settleChunk(chunk)));
     return outcomes;
   }
 
@@ -134,6 +132,24 @@ export class Conversation {
   close(): void {
     this.#transport.close();
   }
+}
+
+/** So many that their answers fit; what is not answered stays with what is. */
+function sendsOf(requests: readonly Request[]): (readonly Request[])[] {
+  if (requests.length <= MOST_IN_A_SEND) return requests.length === 0 ? [] : [requests];
+  const sends: Request[][] = [];
+  let answered = 0;
+  for (const request of requests) {
+    if (!request.unanswered) answered++;
+    const last = sends.at(-1);
+    if (last && answered <= MOST_IN_A_SEND) {
+      last.push(request);
+      continue;
+    }
+    sends.push([request]);
+    answered = request.unanswered ? 0 : 1;
+  }
+  return sends;
 }
 
 /** A send has one for all: what one request does not want, another may. */

@@ -60,6 +60,16 @@ export function withoutChangesOf(name: readonly ByteRanges[]): FilterStep[] {
   return [...steps, ...verdicts];
 }
 
+/** Drops all datagrams but those whose first message is of this type. */
+export function onlyOfType(type: number): FilterStep[] {
+  return [
+    { code: LOAD.half, jt: 0, jf: 0, k: OFFSET.messageType },
+    { code: JUMP.equal, jt: 0, jf: 1, k: swapped(type) },
+    { code: BPF.BPF_RET, jt: 0, jf: 0, k: VERDICT.pass },
+    { code: BPF.BPF_RET, jt: 0, jf: 0, k: VERDICT.drop },
+  ];
+}
+
 function is(load: number, at: number, value: number): Draft[] {
   return [
     { code: load, k: at, yes: 0, no: 0 },

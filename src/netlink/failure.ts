@@ -22,7 +22,7 @@ export interface Request {
   /** For the error: "create macvlan ul-…". */
   readonly what: string;
   readonly inputs?: Inputs;
-  /** A bracket of a batch, of which kernels before 6.10 say nothing when all is well. */
+  /** Part of a batch: nothing is said of it when all is well. Such requests go in the send of those around them. */
   readonly unanswered?: true;
   /** What is wanted of the answers; absent = all of them. Honoured when the request is alone in its send. */
   readonly wanted?: Wanted;

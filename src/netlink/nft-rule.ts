@@ -40,13 +40,13 @@ const NFTA_VERDICT_CODE = 1;
 const NFTA_VERDICT_CHAIN = 2;
 
 const NFT_REG_VERDICT = 0;
-const NFT_REG_1 = 1;
-const NFT_META_IIFNAME = 6;
+export const NFT_REG_1 = 1;
+export const NFT_META_IIFNAME = 6;
 const NFT_META_NFPROTO = 15;
 const NFT_PAYLOAD_LL_HEADER = 0;
-const NFT_PAYLOAD_NETWORK_HEADER = 1;
-const NFT_CMP_EQ = 0;
-const NFT_CMP_NEQ = 1;
+export const NFT_PAYLOAD_NETWORK_HEADER = 1;
+export const NFT_CMP_EQ = 0;
+export const NFT_CMP_NEQ = 1;
 const NFPROTO_IPV4 = 2;
 const NFPROTO_IPV6 = 10;
 /** Verdicts are signed; they stand as u32. */
@@ -55,12 +55,12 @@ const NFT_JUMP = -3;
 const NFT_GOTO = -4;
 const NFT_RETURN = -5;
 
-const IFNAMSIZ = 16;
+export const IFNAMSIZ = 16;
 /** Offset of the source address in an Ethernet header. */
 const ETHER_SOURCE = 6;
 
 /** Where the addresses are in a header of each family, and what a packet of it is known by. */
-const HEADERS = {
+export const HEADERS = {
   4: { protocol: NFPROTO_IPV4, source: 12, destination: 16 },
   6: { protocol: NFPROTO_IPV6, source: 8, destination: 24 },
 } as const;
@@ -106,11 +106,16 @@ export function goTo(chain: string): Expressions {
   return verdict(NFT_GOTO, chain);
 }
 
+/** No more of this chain. */
+export function returns(): Expressions {
+  return verdict(NFT_RETURN);
+}
+
 export function drop(): Expressions {
   return verdict(NF_DROP);
 }
 
-function ofFamily({ family }: Ip): Expressions {
+export function ofFamily({ family }: Pick<Ip, "family">): Expressions {
   return concatBytes([
     meta(NFT_META_NFPROTO),
     compare(NFT_CMP_EQ, new Uint8Array([HEADERS[family].protocol])),
@@ -118,7 +123,7 @@ function ofFamily({ family }: Ip): Expressions {
 }
 
 /** A prefix of whole bytes is compared by as many bytes; any other is cut out with a mask first. */
-function inSubnet(op: number, offset: number, { ip, prefix }: Cidr): Expressions {
+export function inSubnet(op: number, offset: number, { ip, prefix }: Cidr): Expressions {
   const mask = maskOf(prefix, ip.bytes.length);
   const network = ip.bytes.map((byte, i) => byte & (mask[i] ?? 0));
   const whole = prefix / 8;
@@ -142,7 +147,7 @@ function maskOf(prefix: number, length: number): Uint8Array {
   });
 }
 
-function load(base: number, offset: number, length: number): Expressions {
+export function load(base: number, offset: number, length: number): Expressions {
   return expression(
     "payload",
     number(NFTA_PAYLOAD_DREG, NFT_REG_1),
@@ -152,11 +157,11 @@ function load(base: number, offset: number, length: number): Expressions {
   );
 }
 
-function meta(key: number): Expressions {
+export function meta(key: number): Expressions {
   return expression("meta", number(NFTA_META_KEY, key), number(NFTA_META_DREG, NFT_REG_1));
 }
 
-function and(mask: Uint8Array): Expressions {
+export function and(mask: Uint8Array): Expressions {
   return expression(
     "bitwise",
     number(NFTA_BITWISE_SREG, NFT_REG_1),
@@ -167,7 +172,7 @@ function and(mask: Uint8Array): Expressions {
   );
 }
 
-function compare(op: number, bytes: Uint8Array): Expressions {
+export function compare(op: number, bytes: Uint8Array): Expressions {
   return expression(
     "cmp",
     number(NFTA_CMP_SREG, NFT_REG_1),
@@ -176,7 +181,7 @@ function compare(op: number, bytes: Uint8Array): Expressions {
   );
 }
 
-function verdict(code: number, chain?: string): Expressions {
+export function verdict(code: number, chain?: string): Expressions {
   const parts = [
     number(NFTA_VERDICT_CODE, code),
     ...(chain === undefined ? [] : [encodeAttr(NFTA_VERDICT_CHAIN, text.encode(chain))]),
@@ -188,7 +193,7 @@ function verdict(code: number, chain?: string): Expressions {
   );
 }
 
-function expression(name: string, ...data: readonly Uint8Array[]): Expressions {
+export function expression(name: string, ...data: readonly Uint8Array[]): Expressions {
   return nest(NFTA_LIST_ELEM, encodeAttr(NFTA_EXPR_NAME, text.encode(name)), nest(NFTA_EXPR_DATA, ...data));
 }
 
@@ -196,7 +201,7 @@ function value(type: number, bytes: Uint8Array): Uint8Array {
   return nest(type, encodeAttr(NFTA_DATA_VALUE, bytes));
 }
 
-function number(type: number, value: number): Uint8Array {
+export function number(type: number, value: number): Uint8Array {
   return encodeAttr(type, u32be.encode(value));
 }
 

@@ -17,6 +17,7 @@ const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
 
 const NFT_MSG_NEWTABLE = 0;
+const NFT_MSG_DELTABLE = 2;
 const NFT_MSG_NEWCHAIN = 3;
 const NFT_MSG_DELCHAIN = 5;
 const NFT_MSG_NEWRULE = 6;
@@ -24,7 +25,7 @@ const NFT_MSG_GETRULE = 7;
 const NFT_MSG_DELRULE = 8;
 
 /** Of which packets a table is told. */
-export const NF_FAMILY = { inet: 1, bridge: 7 } as const;
+export const NF_FAMILY = { inet: 1, ip: 2, bridge: 7, ip6: 10 } as const;
 export type NfFamily = keyof typeof NF_FAMILY;
 
 const NFPROTO_UNSPEC = 0;
@@ -61,6 +62,8 @@ export const nftRuleTable = {
   /** A big-endian u64, which nobody counts with. */
   handle: { type: 3, symbol: "NFTA_RULE_HANDLE", codec: binary },
   expressions: { type: 4, symbol: "NFTA_RULE_EXPRESSIONS", codec: binary },
+  /** The handle of the rule that a new one is put before. */
+  position: { type: 6, symbol: "NFTA_RULE_POSITION", codec: binary },
   userdata: { type: 7, symbol: "NFTA_RULE_USERDATA", codec: binary },
 } as const;
 
@@ -103,6 +106,15 @@ export function addTableRequest({ family, table }: NftTable): Request {
   };
 }
 
+/** With all that is in it. ENOENT when there is none. */
+export function deleteTableRequest({ family, table }: NftTable): Request {
+  return {
+    ...change(`remove table ${family} ${table}`, NFT_MSG_DELTABLE, 0),
+    body: encodeBody(nftTableFormat, { family: NF_FAMILY[family] }, { name: table }),
+    format: nftTableFormat,
+  };
+}
+
 /** `at`: absent for one that is only come to from others. */
 export function addChainRequest(chain: NftChain, at?: Hook): Request {
   const hook = at && { hook: at.hook, priority: at.priority >>> 0 };
@@ -134,14 +146,22 @@ export function flushChainRequest(chain: NftChain): Request {
   return { ...change(what, NFT_MSG_DELRULE, 0), body: ruleBody(chain, {}), format: nftRuleFormat };
 }
 
-/** Behind the others of its chain. `comment`: up to 128 bytes, for a person, and to know it by. */
-export function addRuleRequest(chain: NftChain, expressions: Expressions, comment?: string): Request {
+/**
+ * Behind the others of its chain, or before them, or before the one with that handle. `comment`: up to 128 bytes, for a
+ * person, and to know it by.
+ */
+export function addRuleRequest(
+  chain: NftChain,
+  expressions: Expressions,
+  comment?: string,
+  place: "last" | "first" | Pick<NftRule, "handle"> = "last",
+): Request {
   const body = concatBytes([
-    ruleBody(chain, {}),
+    ruleBody(chain, typeof place === "string" ? {} : { position: place.handle }),
     encodeAttr(nftRuleTable.expressions.type | NLA_F_NESTED, expressions),
     ...(comment === undefined ? [] : [encodeAttr(nftRuleTable.userdata.type, userdataOf(comment))]),
   ]);
-  const flags = CREATE | NLM_F.NLM_F_APPEND;
+  const flags = place === "last" ? CREATE | NLM_F.NLM_F_APPEND : CREATE;
   return {
     ...change(`add a rule to ${nameOf(chain)}`, NFT_MSG_NEWRULE, flags),
     body,
@@ -154,15 +174,19 @@ export function deleteRuleRequest({ handle, ...chain }: NftChain & Pick<NftRule,
   return { ...change(what, NFT_MSG_DELRULE, 0), body: ruleBody(chain, { handle }), format: nftRuleFormat };
 }
 
-/** The rules of a chain; none when there is no such chain. */
-export async function listRules(conversation: Conversation, chain: NftChain): Promise<NftRule[]> {
+/** The rules of a chain, or of a whole table, in their order; none when there is no such thing. */
+export async function listRules(
+  conversation: Conversation,
+  of: NftTable & Partial<NftChain>,
+): Promise<NftRule[]> {
+  const { family, table, chain } = of;
   try {
     const messages = await conversation.dump({
-      ...change(`list the rules of ${nameOf(chain)}`, NFT_MSG_GETRULE, 0),
-      body: ruleBody(chain, {}),
+      ...change(`list the rules of ${family} ${table}${chain ? ` ${chain}` : ""}`, NFT_MSG_GETRULE, 0),
+      body: encodeBody(nftRuleFormat, { family: NF_FAMILY[family] }, { table, ...(chain && { chain }) }),
       format: nftRuleFormat,
     });
-    return messages.flatMap((message) => ruleOf(message, chain));
+    return messages.flatMap((message) => ruleOf(message, of));
   } catch (thrown) {
     if (isErrno(thrown, ...GONE)) return [];
     throw thrown;
@@ -170,13 +194,19 @@ export async function listRules(conversation: Conversation, chain: NftChain): Pr
 }
 
 /** A kernel from before it could filter a dump tells of every chain. */
-function ruleOf(message: Message, chain: NftChain): NftRule[] {
+function ruleOf(message: Message, of: NftTable & Partial<NftChain>): NftRule[] {
   const { attrs } = decodeBody(nftRuleFormat, message.body);
-  if (attrs.table !== chain.table || attrs.chain !== chain.chain || !attrs.handle) return [];
+  const { chain = of.chain, handle, expressions } = attrs;
+  if (attrs.table !== of.table || chain === undefined || chain !== (of.chain ?? chain) || !handle) return [];
   const comment = attrs.userdata && commentOf(attrs.userdata);
-  const { handle, expressions } = attrs;
   return [
-    { ...chain, handle, ...(comment !== undefined && { comment }), ...(expressions && { expressions }) },
+    {
+      ...of,
+      chain,
+      handle,
+      ...(comment !== undefined && { comment }),
+      ...(expressions && { expressions }),
+    },
   ];
 }
 
@@ -187,7 +217,9 @@ function ruleOf(message: Message, chain: NftChain): NftRule[] {
 export async function commit(conversation: Conversation, changes: readonly Request[]): Promise<void> {
   const outcomes = await conversation.settle([
     bracket(NFNL_MSG_BATCH_BEGIN),
-    ...changes,
+    // One answer for all: those of many changes would not fit the socket's buffer. A refusal is told unasked.
+    ...changes.slice(0, -1).map((request) => ({ ...request, unanswered: true as const })),
+    ...changes.slice(-1),
     bracket(NFNL_MSG_BATCH_END),
   ]);
   const failed = outcomes.find((outcome) => !outcome.ok);
@@ -199,7 +231,7 @@ function bracket(type: number): Request {
   return { what: "change nftables", type, flags: 0, body, format: nftTableFormat, unanswered: true };
 }
 
-function change(what: string, message: number, flags: number) {
+export function change(what: string, message: number, flags: number) {
   return { what, type: (NFNL_SUBSYS_NFTABLES << 8) | message, flags };
 }
 
@@ -215,12 +247,12 @@ function ruleBody({ family, table, chain }: NftChain, more: Attrs<typeof nftRule
   return encodeBody(nftRuleFormat, { family: NF_FAMILY[family] }, { table, chain, ...more });
 }
 
-function userdataOf(comment: string): Uint8Array {
+export function userdataOf(comment: string): Uint8Array {
   const bytes = text.encode(comment);
   return concatBytes([new Uint8Array([UDATA_COMMENT, bytes.length]), bytes]);
 }
 
-function commentOf(userdata: Uint8Array): string | undefined {
+export function commentOf(userdata: Uint8Array): string | undefined {
   for (let at = 0; at + 2 <= userdata.length; ) {
     const [type, length = 0] = userdata.subarray(at, at + 2);
     if (type === UDATA_COMMENT) return text.decode(userdata.subarray(at + 2, at + 2 + length));

@@ -21,7 +21,7 @@ export const RTMGRP_LINK = 1;
 export const RTMGRP_IPV6_IFADDR = 0x100;
 
 /** A link event has about 1.5 kB; this holds the burst of some thousands while the reader is busy. */
-const EVENT_BUFFER = 8 * 1024 * 1024;
+export const EVENT_BUFFER = 8 * 1024 * 1024;
 
 /** A socket for requests, in this netns or in the given one. */
 export function openRequestSocket(libc: Libc, protocol: number, netns?: Netns): NetlinkSocket {

@@ -51,6 +51,8 @@ const OURS = [
   "UDATA_COMMENT",
   "LOOKS_IN_A_ROW",
   "VERSION",
+  "MOST_IN_A_MESSAGE",
+  "ESTABLISHED_OR_RELATED",
 ];
 
 const by = (expression: string, value: number, where: string): Declared => ({ expression, value, where });

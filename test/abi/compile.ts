@@ -31,6 +31,7 @@ const HEADERS = [
   "linux/net_namespace.h",
   "linux/netfilter.h",
   "linux/netfilter/nfnetlink.h",
+  "linux/netfilter/nf_conntrack_common.h",
   "linux/netfilter/nf_tables.h",
   "linux/netlink.h",
   "linux/nl80211.h",

@@ -6,6 +6,7 @@ import { ethtoolGolden } from "../../src/netlink/ethtool.golden.ts";
 import { kindsGolden } from "../../src/netlink/kinds.golden.ts";
 import { linkGolden } from "../../src/netlink/link.golden.ts";
 import { macvlanGolden } from "../../src/netlink/macvlan.golden.ts";
+import { natGolden } from "../../src/netlink/nat.golden.ts";
 import { neighbourGolden } from "../../src/netlink/neighbour.golden.ts";
 import { nftablesGolden } from "../../src/netlink/nftables.golden.ts";
 import { routeGolden } from "../../src/netlink/route.golden.ts";
@@ -25,9 +26,17 @@ const FILES: Readonly<Record<string, Entries>> = {
   kinds: kindsGolden,
   link: linkGolden,
   macvlan: macvlanGolden,
+  nat: natGolden,
   neighbour: neighbourGolden,
   nftables: nftablesGolden,
   route: routeGolden,
+};
+
+/** Of those that are not captured from `ip`. */
+const PROGRAMS: Readonly<Record<string, keyof typeof CAPTURED_WITH>> = {
+  ethtool: "ethtool",
+  nat: "nft",
+  nftables: "nft",
 };
 
 /** Another `ip`, `nft` or `ethtool` may order its attributes otherwise; then this says nothing about ours. */
@@ -44,7 +53,7 @@ const isInstalled = {
 };
 
 for (const [file, cases] of Object.entries(CASES)) {
-  const program = file === "nftables" ? "nft" : file === "ethtool" ? "ethtool" : "ip";
+  const program = PROGRAMS[file] ?? "ip";
   test.skipIf(!isInstalled[program])(
     `golden requests of ${file}, captured again (${CAPTURED_WITH[program]})`,
     () => {

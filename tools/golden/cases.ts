@@ -1,3 +1,4 @@
+import { NAT_CASES } from "./nat-cases.ts";
 import type { Program } from "./programs.ts";
 
 /**
@@ -401,6 +402,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       take: received(NFT_MSG_NEWRULE),
     },
   ],
+  nat: NAT_CASES,
   bridge: [
     {
       name: "filtering",
