@@ -78,13 +78,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /**
- * Folders inside links: these are no kinds. A kind may import `parent` and `veth`; files directly in links are the
- * contract that all share, and may do the same: every link hangs on a parent.
+ * Folders inside links: these are no kinds. A kind may import `parent`, `veth` and `nat` (one table of the host's serves
+ * the gateways of all kinds); files directly in links are the contract that all share, and may do the same: every link
+ * hangs on a parent.
  */
-export const SHARED_BY_KINDS = ["parent", "veth"];
+export const SHARED_BY_KINDS = ["parent", "veth", "nat"];
 export const NOT_A_KIND = [...SHARED_BY_KINDS, "watch", "host"];
 export const WHY_KINDS =
-  "what two kinds share belongs in links/parent or links/veth, else a kind cannot change alone";
+  "what two kinds share belongs in links/parent, links/veth or links/nat, else a kind cannot change alone";
 
 export interface Ban {
   readonly what: string;

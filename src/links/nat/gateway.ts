@@ -1,0 +1,99 @@
+import { asUnderlayError } from "../../lib/errors.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Conversation } from "../../netlink/conversation.ts";
+import { generation, generationIn } from "../../netlink/nft-events.ts";
+import { allowForwarding, type Sysctls } from "./forwarding.ts";
+import { type NatNetwork, TABLE } from "./rules.ts";
+import { applyTable, verifyTable } from "./table.ts";
+
+/** All networks behind gateways of this host, as the kernel is to have them, and goes on having them. */
+export interface NatGateway {
+  /**
+   * These networks and no others. Resolves when the kernel has them. Calls that come while another works are served
+   * together, by the newest. Throws `kernel`, `permission`.
+   */
+  apply(networks: readonly NatNetwork[]): Promise<void>;
+  /** A datagram of the event socket: somebody changed nftables, and perhaps ours. */
+  onEvent(datagram: Uint8Array): void;
+  /** Events were lost. */
+  onOverrun(): void;
+  /** Resolves when nothing is under way that an event began. */
+  settled(): Promise<void>;
+}
+
+export interface NatGatewayParts {
+  /** Over NETLINK_NETFILTER in the host's netns, opened when it is needed. */
+  readonly firewall: () => Conversation;
+  readonly sysctls: Sysctls;
+  readonly log: Log;
+}
+
+export function natGateway({ firewall, sysctls, log }: NatGatewayParts): NatGateway {
+  /** Absent until somebody says what is wanted: what is there then is not ours to judge. */
+  let wanted: readonly NatNetwork[] | undefined;
+  /** The last transaction of anybody that was looked at. */
+  let seen = 0;
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+
+  /** One at a time, and at most one that waits: it sees all that has come until it begins. */
+  function soon(): Promise<void> {
+    if (next) return next;
+    const turn = (running ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => {
+        running = next;
+        next = undefined;
+        return makeSo(wanted ?? []);
+      });
+    next = turn;
+    const end = () => {
+      if (running === turn) running = undefined;
+    };
+    turn.then(end, end);
+    return turn;
+  }
+
+  async function makeSo(networks: readonly NatNetwork[]): Promise<void> {
+    const conversation = firewall();
+    seen = await generation(conversation);
+    const applied = await applyTable(conversation, networks);
+    if (applied !== "kept") {
+      log("debug", `table ${TABLE.family} ${TABLE.table} ${applied}`, { networks: networks.length });
+      // Asked first: what others do from here on is new to us.
+      seen = await generation(conversation);
+      await verifyTable(conversation, networks);
+    }
+    allowForwarding(networks, sysctls, log);
+  }
+
+  function look(): void {
+    if (!wanted) return;
+    soon().catch((thrown: unknown) => {
+      log(
+        "error",
+        `table ${TABLE.family} ${TABLE.table} cannot be made again: ${asUnderlayError(thrown).message}`,
+      );
+    });
+  }
+
+  return {
+    apply(networks) {
+      wanted = networks;
+      return soon();
+    },
+    onEvent(datagram) {
+      const id = generationIn(datagram);
+      if (id !== undefined && isAfter(id, seen)) look();
+    },
+    onOverrun: look,
+    async settled() {
+      await Promise.allSettled([running, next]);
+    },
+  };
+}
+
+/** Both count on from 2^32 - 1 to 0. */
+function isAfter(id: number, other: number): boolean {
+  return ((id - other) | 0) > 0;
+}
