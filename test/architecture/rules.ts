@@ -31,7 +31,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: "a wire format knows no container and no other wire format, so that it can be proved by bytes alone",
   },
   nft: { may: ["lib", "sys"], why: "as netlink", planned: true },
-  ovsdb: { may: ["lib", "sys"], why: "as netlink", planned: true },
+  ovsdb: { may: ["lib", "sys"], why: "as netlink" },
   openflow: { may: ["lib", "sys"], why: "as netlink" },
   store: {
     may: ["lib", "sys"],
