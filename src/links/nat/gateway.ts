@@ -2,6 +2,7 @@ import { asUnderlayError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { generation, generationIn } from "../../netlink/nft-events.ts";
+import { acceptForwarded, type ForwardFacts } from "./accept.ts";
 import { allowForwarding, type Sysctls } from "./forwarding.ts";
 import { type NatNetwork, TABLE } from "./rules.ts";
 import { applyTable, verifyTable } from "./table.ts";
@@ -17,6 +18,8 @@ export interface NatGateway {
   onEvent(datagram: Uint8Array): void;
   /** Events were lost. */
   onOverrun(): void;
+  /** What may be in the way all the same, as of the last look; absent before the first. */
+  facts(): ForwardFacts | undefined;
   /** Resolves when nothing is under way that an event began. */
   settled(): Promise<void>;
 }
@@ -33,6 +36,7 @@ export function natGateway({ firewall, sysctls, log }: NatGatewayParts): NatGate
   let wanted: readonly NatNetwork[] | undefined;
   /** The last transaction of anybody that was looked at. */
   let seen = 0;
+  let facts: ForwardFacts | undefined;
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
@@ -64,6 +68,7 @@ export function natGateway({ firewall, sysctls, log }: NatGatewayParts): NatGate
       seen = await generation(conversation);
       await verifyTable(conversation, networks);
     }
+    facts = await acceptForwarded(conversation, networks, log);
     allowForwarding(networks, sysctls, log);
   }
 
@@ -87,6 +92,7 @@ export function natGateway({ firewall, sysctls, log }: NatGatewayParts): NatGate
       if (id !== undefined && isAfter(id, seen)) look();
     },
     onOverrun: look,
+    facts: () => facts,
     async settled() {
       await Promise.allSettled([running, next]);
     },

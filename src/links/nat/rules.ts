@@ -267,6 +267,6 @@ function rule(chain: string, comment: string, steps: readonly Expressions[]): Wa
 /** nft(8) allows a comment 128 bytes, and there is more to say in most. */
 const LONGEST_ID = 40;
 
-function shortId(id: string): string {
+export function shortId(id: string): string {
   return id.slice(0, LONGEST_ID);
 }

@@ -1,0 +1,113 @@
+import { concatBytes } from "../../lib/bytes.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Conversation } from "../../netlink/conversation.ts";
+import { isErrno } from "../../netlink/failure.ts";
+import { accept, byLink } from "../../netlink/nft-nat.ts";
+import { type FoundChain, listChains, meaningOf, POLICY } from "../../netlink/nft-read.ts";
+import { type Expressions, returns } from "../../netlink/nft-rule.ts";
+import { addRuleRequest, commit, deleteRuleRequest, listRules } from "../../netlink/nftables.ts";
+import { type OurRule, planBeside, type SeenFilter } from "./beside-docker.ts";
+import type { NatNetwork } from "./rules.ts";
+
+/** Carries out what `beside-docker.ts` plans, in the tables of iptables-nft, and tells what stays in the way. */
+
+const FAMILIES = [
+  { family: "ip", version: 4 },
+  { family: "ip6", version: 6 },
+] as const;
+type IpFamily = (typeof FAMILIES)[number]["family"];
+
+/** What may drop packets of our networks, and is not ours to change. */
+export interface ForwardFacts {
+  /** ufw keeps chain FORWARD, without Docker's chain for others. */
+  readonly ufw: boolean;
+  /** firewalld's zones are asked, too. */
+  readonly firewalld: boolean;
+  /** Chains that see what is forwarded and drop by their policy, `inet filter forward`. */
+  readonly dropping: readonly string[];
+}
+
+/** NF_INET_FORWARD of `<linux/netfilter.h>`. */
+const HOOK_FORWARD = 2;
+
+/** Nothing is sent when nothing is missing. Throws `kernel`, `permission`. */
+export async function acceptForwarded(
+  conversation: Conversation,
+  networks: readonly NatNetwork[],
+  log: Log,
+): Promise<ForwardFacts> {
+  const chains = await listChains(conversation);
+  let ufw = false;
+  const passed = new Set<string>();
+  for (const { family, version } of FAMILIES) {
+    const here = chains.filter((chain) => chain.family === family && chain.table === "filter");
+    if (here.length === 0) continue;
+    const concerned = networks.filter(
+      ({ subnets, internal }) => !internal && subnets.some(({ ip }) => ip.family === version),
+    );
+    const { remove, add, left, ...place } = planBeside(await see(conversation, family, here), concerned);
+    if (left) ufw = true;
+    else passed.add(`${family} filter FORWARD`);
+    if (remove.length + add.length === 0) continue;
+    const at = { family, table: "filter" } as const;
+    const where = place.before ? { handle: place.before } : place.first ? "first" : "last";
+    // Each is put before the one that was put before it.
+    const ordered = where === "first" ? add.toReversed() : add;
+    try {
+      await commit(conversation, [
+        ...remove.map(({ at: chain, handle }) => deleteRuleRequest({ ...at, chain, handle })),
+        ...ordered.map((rule) =>
+          addRuleRequest({ ...at, chain: place.chain }, stepsOf(rule), rule.comment, where),
+        ),
+      ]);
+    } catch (thrown) {
+      // Somebody changed it meanwhile, and of that there will be an event.
+      if (!isErrno(thrown, "ENOENT")) throw thrown;
+      continue;
+    }
+    log("info", `${family === "ip" ? "iptables" : "ip6tables"}: ${add.length} rules in ${place.chain}`, {
+      removed: remove.length,
+    });
+  }
+  return {
+    ufw,
+    firewalld: chains.some(({ table }) => table === "firewalld"),
+    dropping: chains
+      .filter(drops)
+      .map(nameOf)
+      .filter((name) => !passed.has(name)),
+  };
+}
+
+async function see(
+  conversation: Conversation,
+  family: IpFamily,
+  chains: readonly FoundChain[],
+): Promise<SeenFilter> {
+  const forward = chains.find(({ chain, at }) => chain === "FORWARD" && at?.hook === HOOK_FORWARD);
+  const rules = await listRules(conversation, { family, table: "filter" });
+  return {
+    chains: chains.map(({ chain }) => chain),
+    ...(forward?.at && { policy: forward.at.policy === POLICY.drop ? "drop" : "accept" }),
+    rules: rules.map(({ chain: at, handle, comment, expressions }) => {
+      const meaning = meaningOf(expressions ?? new Uint8Array());
+      return { ...meaning, at, handle, ...(comment !== undefined && { comment }) };
+    }),
+  };
+}
+
+function stepsOf({ in: from, out, verdict }: OurRule): Expressions {
+  return concatBytes([
+    ...(from === undefined ? [] : [byLink("in", from)]),
+    ...(out === undefined ? [] : [byLink("out", out)]),
+    verdict === "accept" ? accept() : returns(),
+  ]);
+}
+
+function drops({ family, at }: FoundChain): boolean {
+  return family !== "bridge" && at?.hook === HOOK_FORWARD && at.policy === POLICY.drop;
+}
+
+function nameOf({ family, table, chain }: FoundChain): string {
+  return `${family} ${table} ${chain}`;
+}
