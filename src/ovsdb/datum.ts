@@ -70,7 +70,7 @@ export type Write<S extends Shape> = S extends {
       : AtomInputs[S["key"]];
 
 /** Any value that is read. */
-type AtomValue = AtomValues[Atom];
+export type AtomValue = AtomValues[Atom];
 export type Datum = AtomValue | undefined | readonly AtomValue[] | ReadonlyMap<AtomValue, AtomValue>;
 
 const DEFAULTS: Readonly<Record<Atom, AtomValue>> = {

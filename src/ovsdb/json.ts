@@ -143,5 +143,5 @@ function garbage(bytes: Uint8Array): UnderlayError {
 }
 
 function broken(why: string): UnderlayError {
-  return new UnderlayError("unreachable", `what answers sends a message that is not OVSDB: ${why}`);
+  return new UnderlayError("unreachable", `it sends a message that is not OVSDB: ${why}`);
 }

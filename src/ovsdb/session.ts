@@ -135,29 +135,30 @@ export class Session {
         this.#take(message);
       }
     } catch (thrown) {
-      this.#end(asUnderlayError(thrown));
+      const { code, message } = asUnderlayError(thrown);
+      this.#end(new UnderlayError(code, `ovsdb at ${this.#where}: ${message}`, { cause: thrown }));
     }
   }
 
   #take(message: JsonObject): void {
     const { id = null, method, params } = message;
     if (typeof method === "string") {
-      if (!isList(params)) throw this.#notSpoken(message);
+      if (!isList(params)) throw notSpoken(message);
       // The server asks for nothing but an echo (section 4.1.11).
       if (method === "echo" && id !== null) this.#send({ id, result: params, error: null });
       else this.#options.onNotification(method, params);
       return;
     }
-    if (typeof id !== "number" && id !== ECHO) throw this.#notSpoken(message);
+    if (typeof id !== "number" && id !== ECHO) throw notSpoken(message);
     const pending = typeof id === "number" ? this.#pending.get(id) : undefined;
     // One that nobody waits for was given up before.
     if (pending === undefined || typeof id !== "number") return;
-    this.#pending.delete(id);
     const { error = null, result } = message;
+    if (error === null && result === undefined) throw notSpoken(message);
+    this.#pending.delete(id);
     // An unknown method is answered without a result, and with a text for an error.
     if (error !== null) pending.reject(rpcError(pending.method, error));
-    else if (result === undefined) throw this.#notSpoken(message);
-    else pending.resolve(result);
+    else if (result !== undefined) pending.resolve(result);
   }
 
   #probeIn(milliseconds: number): void {
@@ -195,11 +196,10 @@ export class Session {
       inputs: { ovsdb: this.#where, ...(changes && { outcome: "unknown" }) },
     });
   }
+}
 
-  #notSpoken(message: JsonObject): UnderlayError {
-    const text = quote(stringify(message));
-    return new UnderlayError("unreachable", `what answers on ${this.#where} does not speak OVSDB: ${text}`);
-  }
+function notSpoken(message: JsonObject): UnderlayError {
+  return new UnderlayError("unreachable", `it does not speak OVSDB: ${quote(stringify(message))}`);
 }
 
 /** Id of our own echo requests; `echo` is the server's. */
