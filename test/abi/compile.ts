@@ -16,6 +16,7 @@ const HEADERS = [
   "sys/mman.h",
   "sys/socket.h",
   "sys/un.h",
+  "netinet/in.h",
   "linux/filter.h",
   "linux/if.h",
   "linux/if_addr.h",
