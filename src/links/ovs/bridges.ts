@@ -1,0 +1,290 @@
+import { UnderlayError } from "../../lib/errors.ts";
+import { type Cidr, contains, formatCidr, LINK_LOCAL } from "../../lib/ip.ts";
+import { listAddresses } from "../../netlink/address.ts";
+import type { Conversation } from "../../netlink/conversation.ts";
+import { getLink } from "../../netlink/link.ts";
+import type { Uuid } from "../../ovsdb/datum.ts";
+import {
+  assertRows,
+  comment,
+  insert,
+  mutate,
+  named,
+  type Operation,
+  remove,
+  select,
+  update,
+} from "../../ovsdb/operation.ts";
+import { ovsdbErrorOf } from "../../ovsdb/outcome.ts";
+import { isOutcomeUnknown } from "../../ovsdb/session.ts";
+import type { SwitchDatabase } from "./ports.ts";
+import {
+  type BridgeWish,
+  bridgeColumns,
+  idsOf,
+  localInterfaceColumns,
+  localPortColumns,
+  MARKED,
+  type RowIds,
+} from "./rows.ts";
+import type { Datapath } from "./spec.ts";
+
+/** Bridges of the switch: those that are there are used as they are, and those that we made go when nobody is on them. */
+export interface SwitchBridges {
+  /** Undefined when there is none of that name. */
+  find(name: string): Promise<FoundBridge | undefined>;
+  /**
+   * One that is there, whosever it is, or a new one that works. Throws `unsupported` (this host has no such datapath;
+   * nothing is left), `conflict` (its datapath is another one, or a link that is no such bridge has the name), `timeout`,
+   * `unreachable`.
+   */
+  ensure(wish: BridgeWish): Promise<FoundBridge>;
+  /**
+   * Removes one that we made, with all of ours that is on it, unless something else is. `ownAddresses`: of ours on its
+   * link. "Not there" is removed.
+   */
+  remove(name: string, ownAddresses: readonly Cidr[]): Promise<RemovedBridge>;
+}
+
+export interface FoundBridge {
+  readonly name: string;
+  /** Marks, when we made it. */
+  readonly ids?: RowIds;
+  readonly datapath: Datapath;
+  /** Without that of its own link. */
+  readonly ports: readonly BridgePort[];
+}
+
+export interface BridgePort {
+  readonly name: string;
+  /** Absent: somebody else's. */
+  readonly ids?: RowIds;
+}
+
+export type RemovedBridge =
+  | { readonly isGone: true }
+  /** For people: `port eth2 is on it`. */
+  | { readonly isGone: false; readonly why: string };
+
+interface Look extends FoundBridge {
+  readonly uuid: Uuid;
+  readonly portUuids: readonly Uuid[];
+  readonly qos: readonly Uuid[];
+  readonly works: boolean;
+}
+
+/** Somebody else may change the bridge between a look and what is done about it. */
+const TRIES = 3;
+
+/** Milliseconds. */
+const SHORT_PATIENCE = 2_000;
+
+/** `home`: a conversation in the netns that the bridges are in. */
+export function switchBridges(database: SwitchDatabase, home: Conversation): SwitchBridges {
+  async function look(name: string): Promise<Look | undefined> {
+    const [[bridge], ports, marked] = await database.transact([
+      select("Bridge", [["name", "==", name]], ["datapath_type", "datapath_id", "ports", "external_ids"]),
+      select("Port", [], ["name", "qos", "external_ids"]),
+      select("QoS", [MARKED], []),
+    ]);
+    if (!bridge) return undefined;
+    const ids = idsOf(bridge.external_ids);
+    const own = ports.filter((port) => bridge.ports.includes(port._uuid));
+    return {
+      name,
+      ...(ids && { ids }),
+      uuid: bridge._uuid,
+      datapath: bridge.datapath_type === "netdev" ? "netdev" : "system",
+      works: bridge.datapath_id !== undefined,
+      portUuids: bridge.ports,
+      ports: own
+        .filter((port) => port.name !== name)
+        .map((port) => ({ name: port.name, ...withIds(idsOf(port.external_ids)) })),
+      qos: marked.map(({ _uuid }) => _uuid).filter((uuid) => own.some((port) => port.qos === uuid)),
+    };
+  }
+
+  /** One that somebody has just made may not work yet. */
+  async function lookSettled(name: string): Promise<Look | undefined> {
+    const found = await look(name);
+    if (!found || found.works) return found;
+    await database.applied([], []);
+    return look(name);
+  }
+
+  async function make(wish: BridgeWish): Promise<void> {
+    const { name, datapath } = wish;
+    await requireFreeName(name);
+    const { after } = await database.applied(
+      [comment(`underlay: bridge ${name}`), ...additionOf(wish)],
+      [
+        select("Bridge", [["name", "==", name]], ["datapath_id"]),
+        select("Interface", [["name", "==", name]], ["ofport", "error"]),
+      ],
+    );
+    const [[bridge], [local]] = after;
+    if (bridge?.datapath_id !== undefined && local?.error === undefined && local?.ofport !== -1) return;
+    throw new UnderlayError("unsupported", `${WITHOUT[datapath]}${local?.error ? ` (${local.error})` : ""}`, {
+      inputs: { bridge: name, datapath },
+    });
+  }
+
+  /** The switch would take it for its own, or fail in words of its log alone. */
+  async function requireFreeName(name: string): Promise<void> {
+    const link = await getLink(home, { name });
+    if (!link) return;
+    const kind = link.attrs.info?.kind;
+    const what = kind === undefined ? "a link" : `a link of kind ${kind}`;
+    throw new UnderlayError(
+      "conflict",
+      `${name} is ${what} and no bridge of Open vSwitch; name another bridge`,
+      {
+        inputs: { bridge: name },
+      },
+    );
+  }
+
+  async function makeOrUndo(wish: BridgeWish): Promise<void> {
+    try {
+      await make(wish);
+    } catch (thrown) {
+      await using undo = new AsyncDisposableStack();
+      if (isInDatabase(thrown)) {
+        undo.defer(() => takeBack(wish.name));
+      }
+      throw thrown;
+    }
+  }
+
+  /** The caller has waited for ovs-vswitchd once already. */
+  async function takeBack(name: string): Promise<void> {
+    const found = await look(name);
+    if (found?.ids) await database.transact(removalOf(found), { patience: SHORT_PATIENCE });
+  }
+
+  async function removeOnce(name: string, ownAddresses: readonly Cidr[]): Promise<RemovedBridge> {
+    const found = await look(name);
+    if (!found) return { isGone: true };
+    const why = await whyKept(found, ownAddresses);
+    if (why !== undefined) return { isGone: false, why };
+    const operations = [comment(`underlay: no bridge ${name}`), ...removalOf(found)];
+    try {
+      await database.applied(operations, []);
+    } catch (thrown) {
+      // It is gone from the database; ovs-vswitchd follows when it runs again.
+      if (!isInDatabase(thrown)) throw thrown;
+    }
+    return { isGone: true };
+  }
+
+  async function whyKept(
+    { name, ids, ports }: Look,
+    ownAddresses: readonly Cidr[],
+  ): Promise<string | undefined> {
+    if (!ids) return "it was there before";
+    const foreign = ports.filter((port) => port.ids === undefined).map((port) => port.name);
+    if (foreign.length > 0) return `port ${foreign.join(", ")} is on it`;
+    const link = await getLink(home, { name });
+    const ifindex = link?.header.index;
+    const addresses = ifindex === undefined ? [] : await listAddresses(home, ifindex);
+    const own = new Set(ownAddresses.map(formatCidr));
+    const others = addresses
+      .filter((address) => address.ifindex === ifindex && !contains(LINK_LOCAL, address.cidr.ip))
+      .map(({ cidr }) => formatCidr(cidr))
+      .filter((text) => !own.has(text));
+    return others.length > 0 ? `its link has the address ${others.join(", ")}` : undefined;
+  }
+
+  return {
+    find: async (name) => {
+      const found = await look(name);
+      return found && plain(found);
+    },
+    async ensure(wish) {
+      const before = await look(wish.name);
+      if (!before) {
+        try {
+          await makeOrUndo(wish);
+        } catch (thrown) {
+          // Somebody else was quicker, or nobody knows whether it was made.
+          if (!mayBeThere(thrown)) throw thrown;
+        }
+      }
+      const found = await lookSettled(wish.name);
+      if (!found) throw new UnderlayError("not_found", `bridge ${wish.name} vanished as soon as it was made`);
+      requireUsable(found, wish);
+      return plain(found);
+    },
+    async remove(name, ownAddresses) {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await removeOnce(name, ownAddresses);
+        } catch (thrown) {
+          if (tries === TRIES || ovsdbErrorOf(thrown) !== "timed out") throw thrown;
+        }
+      }
+    },
+  };
+}
+
+const WITHOUT: Readonly<Record<Datapath, string>> = {
+  system:
+    "Open vSwitch has no kernel datapath here: the module openvswitch is missing (modprobe openvswitch); datapath=netdev works without it",
+  netdev:
+    "Open vSwitch cannot forward in userspace here: ovs-vswitchd needs /dev/net/tun and the capabilities NET_ADMIN and NET_RAW",
+};
+
+function requireUsable({ name, datapath, works }: Look, wish: BridgeWish): void {
+  const inputs = { bridge: name, datapath };
+  if (wish.datapathAsked && datapath !== wish.datapath) {
+    const message = `bridge ${name} has datapath ${datapath}, not ${wish.datapath}; leave datapath out, or name another bridge`;
+    throw new UnderlayError("conflict", message, { inputs });
+  }
+  if (!works)
+    throw new UnderlayError("unsupported", `bridge ${name} does not work: ${WITHOUT[datapath]}`, { inputs });
+}
+
+function plain({ name, ids, datapath, ports }: Look): FoundBridge {
+  return { name, datapath, ports, ...withIds(ids) };
+}
+
+function withIds(ids: RowIds | undefined) {
+  return ids === undefined ? {} : { ids };
+}
+
+function additionOf(wish: BridgeWish): readonly Operation<unknown>[] {
+  const rows = { iface: named("iface"), port: named("port"), bridge: named("bridge") };
+  return [
+    insert("Interface", localInterfaceColumns(wish), rows.iface),
+    insert("Port", { ...localPortColumns(wish), interfaces: [rows.iface] }, rows.port),
+    insert("Bridge", { ...bridgeColumns(wish), ports: [rows.port] }, rows.bridge),
+    mutate("Open_vSwitch", [], [["bridges", "insert", [rows.bridge]]], "some"),
+  ];
+}
+
+/** Ports and interfaces go with their bridge; QoS is a root table. Nothing happens if it has other ports by now. */
+function removalOf({ name, uuid, portUuids, qos }: Look): readonly Operation<unknown>[] {
+  return [
+    assertRows({
+      table: "Bridge",
+      where: [["name", "==", name]],
+      columns: ["ports"],
+      until: "==",
+      rows: [{ ports: portUuids }],
+    }),
+    mutate("Open_vSwitch", [], [["bridges", "delete", [uuid]]], "some"),
+    // A port that is about to be collected still counts as a user of its QoS row.
+    ...portUuids.map((port) => update("Port", [["_uuid", "==", port]], { qos: undefined }, "any")),
+    ...qos.map((row) => remove("QoS", [["_uuid", "==", row], MARKED], "any")),
+  ];
+}
+
+function mayBeThere(thrown: unknown): boolean {
+  return isOutcomeUnknown(thrown) || ovsdbErrorOf(thrown) === "constraint violation";
+}
+
+/** It was done, and then something went wrong. */
+function isInDatabase(thrown: unknown): boolean {
+  if (!(thrown instanceof UnderlayError)) return true;
+  return thrown.code === "unsupported" || thrown.inputs["committed"] === "yes";
+}
