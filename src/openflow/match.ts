@@ -78,23 +78,33 @@ const matchHeader = struct({ type: u16, length: u16 });
 const OXM_HEADER = 4;
 
 const NAMES = Object.keys(fields) as readonly FieldName[];
+const NAME_OF: ReadonlyMap<number, FieldName> = new Map(NAMES.map((name) => [headerOf(name), name]));
 
 /** `struct ofp_match` with its padding to eight bytes. Fields stand in the order of the table. */
 export function encodeMatch(match: Match): Uint8Array {
-  const parts = NAMES.flatMap((name) => {
-    const value = match[name];
-    return value === undefined ? [] : [oxm(fields[name] as Field<unknown>, value)];
-  });
-  for (const { header, payload } of match.other ?? [])
+  const parts: Uint8Array[] = [new Uint8Array(matchHeader.size)];
+  let length = matchHeader.size;
+  const put = (header: number, payload: Uint8Array) => {
     parts.push(u32.encode(((header << 8) | payload.length) >>> 0), payload);
-  const length = matchHeader.size + parts.reduce((sum, part) => sum + part.length, 0);
-  const padding = new Uint8Array(align8(length) - length);
-  return concatBytes([matchHeader.encode({ type: OFPMT_OXM, length }), ...parts, padding]);
+    length += OXM_HEADER + payload.length;
+  };
+  for (const name of NAMES) {
+    const value = match[name];
+    if (value !== undefined) put(headerOf(name), encodeField(fields[name], value));
+  }
+  for (const { header, payload } of match.other ?? []) put(header, payload);
+  parts[0] = matchHeader.encode({ type: OFPMT_OXM, length });
+  parts.push(new Uint8Array(align8(length) - length));
+  return concatBytes(parts);
 }
 
-function oxm<T>({ number, codec }: Field<T>, value: T): Uint8Array {
-  const header = ((OFPXMC_OPENFLOW_BASIC << 16) | (number << 9) | codec.size) >>> 0;
-  return concatBytes([u32.encode(header), codec.encode(value)]);
+function encodeField(field: { readonly codec: Codec<unknown> }, value: unknown): Uint8Array {
+  return field.codec.encode(value);
+}
+
+/** Class, field, and no mask. */
+function headerOf(name: FieldName): number {
+  return (OFPXMC_OPENFLOW_BASIC << 8) | (fields[name].number << 1);
 }
 
 /** The match at the start of bytes, and how many of them it takes with its padding. */
@@ -116,7 +126,7 @@ function matchOf(bytes: Uint8Array): Match {
     const end = at + OXM_HEADER + length;
     if (end > bytes.length) throw malformed(`a match field of ${length} bytes`);
     const payload = bytes.subarray(at + OXM_HEADER, end);
-    const name = nameOf(header);
+    const name = NAME_OF.get(header);
     if (name === undefined) other.push({ header, payload: payload.slice() });
     else match[name] = fields[name].codec.decode(payload);
     at = end;
@@ -124,20 +134,19 @@ function matchOf(bytes: Uint8Array): Match {
   return (other.length > 0 ? { ...match, other } : match) as Match;
 }
 
-function nameOf(header: number): FieldName | undefined {
-  return NAMES.find((name) => header === ((OFPXMC_OPENFLOW_BASIC << 8) | (fields[name].number << 1)));
-}
-
-/** For a person, and to know two matches for one: `inPort=5,ethType=0806`, in the order of the table. */
+/**
+ * For a person, and to know two matches for one: `inPort=5,ethType=2054`, in the order of the table. In loops, because a
+ * bridge of 500 secured ports has 17,000 flows to compare.
+ */
 export function formatMatch(match: Match): string {
-  const known = NAMES.flatMap((name) => {
+  let text = "";
+  for (const name of NAMES) {
     const value = match[name];
-    return value === undefined
-      ? []
-      : [`${name}=${toHex((fields[name].codec as Codec<unknown>).encode(value))}`];
-  });
-  const others = (match.other ?? []).map(
-    ({ header, payload }) => `#${header.toString(16)}=${toHex(payload)}`,
-  );
-  return [...known, ...others.sort()].join(",");
+    if (value === undefined) continue;
+    if (text !== "") text += ",";
+    text += `${name}=${typeof value === "object" ? toHex(value.bytes) : value}`;
+  }
+  if (match.other === undefined) return text;
+  const others = match.other.map(({ header, payload }) => `#${header.toString(16)}=${toHex(payload)}`);
+  return [...(text === "" ? [] : [text]), ...others.sort()].join(",");
 }

@@ -2,7 +2,7 @@ import { concatBytes } from "../lib/bytes.ts";
 import { malformed, struct, u8, u16, u32, u64 } from "./codec.ts";
 import type { Flow } from "./flow-mod.ts";
 import { decodeInstructions } from "./instruction.ts";
-import { decodeMatch, encodeMatch } from "./match.ts";
+import { decodeMatch, encodeMatch, type Match } from "./match.ts";
 import type { Message } from "./message.ts";
 import { OFPG_ANY, OFPMP, OFPMPF_REPLY_MORE, OFPP, OFPTT_ALL } from "./numbers.ts";
 
@@ -59,13 +59,16 @@ export interface InstalledFlow extends Flow {
   readonly bytes: bigint;
 }
 
-/** Body of the request for all flows, of all tables, whose cookie is the same in the bits of the mask. */
-export function flowsRequest(cookie: bigint, cookieMask: bigint): Uint8Array {
+/**
+ * Body of the request for all flows, of all tables, whose cookie is the same in the bits of the mask and which match no
+ * more than `within`.
+ */
+export function flowsRequest(cookie: bigint, cookieMask: bigint, within: Match = {}): Uint8Array {
   const any = { table: OFPTT_ALL, outPort: OFPP.OFPP_ANY, outGroup: OFPG_ANY };
   return concatBytes([
     ofpMultipart.encode({ type: OFPMP.OFPMP_FLOW }),
     ofpFlowStatsRequest.encode({ ...any, cookie, cookieMask }),
-    encodeMatch({}),
+    encodeMatch(within),
   ]);
 }
 

@@ -214,7 +214,7 @@ describe("a flow", () => {
 
   test("for a person", () => {
     const flow = { table: 0, priority: 5, cookie: 0x75n, match: { inPort: 3 }, instructions: NORMAL };
-    expect(formatFlow(flow)).toBe("cookie=0x75,table=0,priority=5,inPort=00000003 apply(output:4294967290)");
+    expect(formatFlow(flow)).toBe("cookie=0x75,table=0,priority=5,inPort=3 apply(output:4294967290)");
     expect(formatFlow({ ...flow, instructions: DROP })).toEndWith(" drop");
   });
 });

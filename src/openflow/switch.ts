@@ -3,6 +3,7 @@ import type { UnderlayError } from "../lib/errors.ts";
 import { bundleControl } from "./bundle.ts";
 import { Conversation, type ConversationOptions, type OpenWire, type Request } from "./conversation.ts";
 import { encodeFlowMod, type FlowMod } from "./flow-mod.ts";
+import type { Match } from "./match.ts";
 import { flowsIn, flowsRequest, type InstalledFlow, portsIn, portsRequest } from "./multipart.ts";
 import { OFP_VERSION, OFPT, type OfpVersion } from "./numbers.ts";
 import { decodePorts, type Port } from "./ports.ts";
@@ -18,8 +19,11 @@ export interface OpenFlowSwitch extends Disposable {
    * none does; with 1.3 those before and behind one that is refused do. `what`: "secure port 5".
    */
   change(what: string, mods: readonly FlowMod[]): Promise<void>;
-  /** The flows of all tables whose cookie is the same in the bits of the mask. */
-  flows(cookie: bigint, mask: bigint): Promise<InstalledFlow[]>;
+  /**
+   * The flows of all tables whose cookie is the same in the bits of the mask, and which match no more than `within`:
+   * `{ inPort: 5 }` are those for frames of port 5 and of no other.
+   */
+  flows(cookie: bigint, mask: bigint, within?: Match): Promise<InstalledFlow[]>;
   ports(): Promise<Port[]>;
 }
 
@@ -71,8 +75,8 @@ export async function switchOver(openWire: OpenWire, options: ConversationOption
       if (conversation.version === OFP_VERSION["1.4"]) await inBundle(what, requests);
       else await conversation.exchange(what, [...requests, BARRIER], BARRIER_REPLY);
     },
-    async flows(cookie, mask) {
-      const answers = await multipart("list its flows", flowsRequest(cookie, mask));
+    async flows(cookie, mask, within) {
+      const answers = await multipart("list its flows", flowsRequest(cookie, mask, within));
       return answers.flatMap(({ body }) => flowsIn(body));
     },
     async ports() {

@@ -1,0 +1,224 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { asUnderlayError, type UnderlayError } from "../../../lib/errors.ts";
+import type { Log } from "../../../lib/log.ts";
+import type { OpenFlowSwitch } from "../../../openflow/switch.ts";
+import type { SecuredPort } from "./flows.ts";
+import { collect, compare, type Difference, install, remove } from "./installed.ts";
+
+/** A port as the guard remembers it: its number may be another one when ovs-vswitchd was started again, its name is not. */
+export interface GuardedPort extends SecuredPort {
+  /** Of the link and of its port, at most 15 bytes. */
+  readonly name: string;
+}
+
+export interface GuardOptions {
+  readonly bridge: string;
+  /** Connects to the bridge: `openSwitch` with `RUNDIR/BRIDGE.mgmt`. */
+  readonly open: () => Promise<OpenFlowSwitch>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Milliseconds between two tries to reach a bridge that was lost: the first, doubled up to the last. */
+const RETRY_MS = { first: 100, last: 8_000 } as const;
+
+/**
+ * Keeps the ports of one bridge secured. ovs-vswitchd forgets all flows when it ends, and lets everything pass when it is
+ * back: so the connection is held, its loss is what tells, and all are secured again as soon as the bridge answers. Flows
+ * that somebody else takes away meanwhile come back with the next `repair`. What is asked of the bridge is asked one after
+ * another.
+ */
+export class BridgeGuard implements Disposable {
+  readonly #options: GuardOptions;
+  readonly #ports = new Map<bigint, GuardedPort>();
+  /** Released while nobody knew whether the bridge has their flows: `ovs-ctl restart` saves and restores them. */
+  readonly #owed = new Set<bigint>();
+  #bridge: OpenFlowSwitch | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  #stopWaiting: (() => void) | undefined;
+  #pause: number = RETRY_MS.first;
+  #isLost = false;
+  #isOver = false;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when the ports may send what is theirs and nothing else; to be awaited before a container gets the other end.
+   * They are guarded from then on, and again after a call with other addresses. When it throws they are not, and whoever
+   * gives up releases them: `unreachable` or `timeout` when ovs-vswitchd does not answer, `conflict`, `kernel`,
+   * `permission`, `unsupported`.
+   */
+  secure(...ports: readonly GuardedPort[]): Promise<void> {
+    return this.#inTurn(async () => {
+      await install(await this.#reach(), ports);
+      for (const port of ports) {
+        this.#ports.set(port.cookie, port);
+        this.#owed.delete(port.cookie);
+      }
+    });
+  }
+
+  /**
+   * Takes an endpoint's flows away; to be awaited before its port is removed, for another port may then have the number,
+   * and after its link is down, for from here on the port is one like any other. A bridge that cannot be reached has no
+   * flows, and if it has them when it is back they are taken then: that is success.
+   */
+  release(...cookies: readonly bigint[]): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const cookie of cookies) {
+        this.#ports.delete(cookie);
+        this.#owed.add(cookie);
+      }
+      try {
+        const bridge = await this.#reach();
+        await this.#pay(bridge);
+      } catch (thrown) {
+        if (asUnderlayError(thrown).code !== "unreachable") throw thrown;
+      }
+    });
+  }
+
+  /** How the bridge differs from what is guarded, now. */
+  check(): Promise<Difference> {
+    return this.#inTurn(async () => compare(await this.#reach(), [...this.#ports.values()]));
+  }
+
+  /** Mends what `check` would find; answers how many flows that took. */
+  repair(): Promise<number> {
+    return this.#inTurn(async () => {
+      const bridge = await this.#reach();
+      await this.#pay(bridge);
+      return this.#restore(bridge);
+    });
+  }
+
+  /**
+   * Takes away flows of ours that belong to no endpoint; answers their cookies. `keep`: those of endpoints that others
+   * secured, a CNI plugin for example; what is guarded here is kept anyway.
+   */
+  collect(keep: Iterable<bigint> = []): Promise<bigint[]> {
+    return this.#inTurn(async () => collect(await this.#reach(), new Set([...keep, ...this.#ports.keys()])));
+  }
+
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    this.#stopWaiting?.();
+    this.#bridge?.[Symbol.dispose]();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#tail.then(work);
+    this.#tail = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** The bridge, with all that is guarded secured: when it was lost meanwhile, that is done first. */
+  async #reach(): Promise<OpenFlowSwitch> {
+    if (this.#bridge) return this.#bridge;
+    const bridge = await this.#options.open();
+    try {
+      await this.#pay(bridge);
+      await this.#restore(bridge);
+    } catch (thrown) {
+      bridge[Symbol.dispose]();
+      throw thrown;
+    }
+    this.#bridge = bridge;
+    void bridge.lost.then((error) => this.#lose(error));
+    return bridge;
+  }
+
+  #lose(error: UnderlayError): void {
+    this.#bridge = undefined;
+    if (this.#isIdle()) return;
+    this.#isLost = true;
+    const { log, bridge } = this.#options;
+    // It is silent, and switches on by the flows that it has, while its database does not answer it.
+    const state = error.code === "timeout" ? "cannot be seen to" : "is off";
+    const message = `${bridge}: port security ${state} until ovs-vswitchd is back`;
+    log("warn", message, { ports: this.#ports.size, cause: error.message });
+    this.#pause = RETRY_MS.first;
+    this.#comeBack();
+  }
+
+  #isIdle(): boolean {
+    return this.#isOver || (this.#ports.size === 0 && this.#owed.size === 0);
+  }
+
+  #comeBack(): void {
+    const { bridge, clock, log } = this.#options;
+    this.#stopWaiting?.();
+    this.#stopWaiting = clock.after(this.#pause, () => {
+      this.#pause = Math.min(this.#pause * 2, RETRY_MS.last);
+      void this.#inTurn(async () => {
+        if (!this.#isIdle()) await this.#again();
+      }).catch((thrown) => {
+        log("debug", `${bridge}: not secured yet`, { cause: asUnderlayError(thrown).message });
+        this.#comeBack();
+      });
+    });
+  }
+
+  /** A bridge that is reached already lacked a port when it was. */
+  async #again(): Promise<void> {
+    if (this.#bridge) await this.#restore(this.#bridge);
+    else await this.#reach();
+  }
+
+  /** Takes away what was released meanwhile. */
+  async #pay(bridge: OpenFlowSwitch): Promise<void> {
+    const owed = [...this.#owed];
+    if (owed.length > 0) await remove(bridge, owed);
+    for (const cookie of owed) this.#owed.delete(cookie);
+  }
+
+  /** Secures all ports that the bridge has, by the numbers that they have now; the others are asked for again. */
+  async #restore(bridge: OpenFlowSwitch): Promise<number> {
+    if (this.#ports.size === 0) return 0;
+    const { log, bridge: on } = this.#options;
+    const numbers = new Map((await bridge.ports()).map(({ name, number }) => [name, number]));
+    const present: GuardedPort[] = [];
+    const absent: GuardedPort[] = [];
+    for (const port of this.#ports.values()) {
+      const ofport = numbers.get(port.name);
+      if (ofport === undefined) absent.push(port);
+      else present.push({ ...port, ofport });
+    }
+    const flows = await this.#install(bridge, present);
+    for (const port of present) this.#ports.set(port.cookie, port);
+    if (this.#isLost) log("info", `${on}: port security is on again`, { ports: present.length, flows });
+    this.#isLost = false;
+    if (absent.length > 0) {
+      log("debug", `${on}: no such ports to secure`, { ports: absent.map(({ name }) => name).join(", ") });
+      this.#comeBack();
+    }
+    return flows;
+  }
+
+  /** All at once; when that is refused one by one, so that only those go without that are to blame. */
+  async #install(bridge: OpenFlowSwitch, ports: readonly GuardedPort[]): Promise<number> {
+    try {
+      return await install(bridge, ports);
+    } catch (thrown) {
+      if (ports.length < 2 || isNoAnswer(thrown)) throw thrown;
+    }
+    let flows = 0;
+    for (const port of ports) {
+      try {
+        flows += await install(bridge, [port]);
+      } catch (thrown) {
+        if (isNoAnswer(thrown)) throw thrown;
+        const cause = asUnderlayError(thrown).message;
+        this.#options.log("error", `${this.#options.bridge}: ${port.name} is not secured`, { cause });
+      }
+    }
+    return flows;
+  }
+}
+
+function isNoAnswer(thrown: unknown): boolean {
+  const { code } = asUnderlayError(thrown);
+  return code === "unreachable" || code === "timeout";
+}
