@@ -27,6 +27,8 @@ export interface Dockerd {
 
 export interface DockerdOptions {
   readonly liveRestore?: boolean;
+  /** With the bridge and the rules of iptables that it makes when nobody says otherwise. */
+  readonly firewall?: boolean;
   /** How long it may take to answer; a plugin that is down costs 15 s a look-up. */
   readonly withinMs?: number;
 }
@@ -91,7 +93,7 @@ export async function startDockerd(host: PrivateHost, options: DockerdOptions = 
 
 async function startProcess(host: PrivateHost, options: DockerdOptions): Promise<Running> {
   const argv = [
-    ...DOCKERD,
+    ...DOCKERD.filter((argument) => !options.firewall || !/^--(bridge|ip6?tables)=/.test(argument)),
     `--cgroup-parent=${host.cgroup}`,
     ...(options.liveRestore ? ["--live-restore"] : []),
   ];

@@ -2,7 +2,7 @@ import { Conversation } from "../../src/netlink/conversation.ts";
 import { NETLINK_ROUTE, openRequestSocket } from "../../src/netlink/open.ts";
 import { inlineTransport } from "../../src/netlink/transport.ts";
 import { type Libc, openLibc } from "../../src/sys/libc.ts";
-import { makeScratchNetns, type Netns } from "../../src/sys/netns.ts";
+import { findNetns, makeScratchNetns, type Netns } from "../../src/sys/netns.ts";
 
 /** An empty netns of a test's own, without a name: it and all in it go when the test disposes of it. */
 export interface TestNetns extends Disposable {
@@ -20,7 +20,18 @@ export interface TestNetns extends Disposable {
 
 export function openTestNetns(): TestNetns {
   const libc = openLibc();
-  const netns = makeScratchNetns(libc);
+  return testNetns(libc, makeScratchNetns(libc));
+}
+
+/** A netns that is there already, for a test that works in it; disposing of this one leaves it. */
+export function testNetnsAt(path: string): TestNetns {
+  const libc = openLibc();
+  const netns = findNetns(libc, path);
+  if (!netns) throw new Error(`${path} is no netns`);
+  return testNetns(libc, netns);
+}
+
+function testNetns(libc: Libc, netns: Netns): TestNetns {
   const conversation = new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_ROUTE, netns)));
   const path = `/proc/${process.pid}/fd/${netns.fd}`;
 

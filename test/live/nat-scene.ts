@@ -11,7 +11,7 @@ import { NETLINK_NETFILTER, openRequestSocket } from "../../src/netlink/open.ts"
 import { listenInThread } from "../../src/netlink/thread.ts";
 import { inlineTransport } from "../../src/netlink/transport.ts";
 import { withNetns } from "../../src/sys/netns.ts";
-import { openTestNetns, type TestNetns } from "../ground/netns.ts";
+import { openTestNetns, type TestNetns, testNetnsAt } from "../ground/netns.ts";
 import { must, run } from "../ground/run.ts";
 
 /**
@@ -46,9 +46,10 @@ export interface NatScene extends AsyncDisposable {
   serve(where: TestNetns, ...ports: readonly number[]): Promise<void>;
 }
 
-export async function openNatScene(): Promise<NatScene> {
+/** `at`: a netns that is there already and plays the host; absent = a new one. */
+export async function openNatScene(at?: string): Promise<NatScene> {
   await using undo = new AsyncDisposableStack();
-  const host = undo.use(openTestNetns());
+  const host = undo.use(at === undefined ? openTestNetns() : testNetnsAt(at));
   const outside = undo.use(openTestNetns());
   const { libc, netns } = host;
   const logged: string[] = [];
