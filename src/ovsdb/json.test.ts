@@ -101,6 +101,8 @@ describe("the splitter", () => {
       for (let i = 0; i < 30; i++) push(endless, i === 0 ? '{"a":"' : "xxxx");
     }).toThrow("longer than 100 bytes");
     expect(push(limited(), '{"a":[[[]]]}')).toHaveLength(1);
+    expect(() => push(limited(), '{"a":[[[["}]"]]]]}')).toThrow("it opens 5 brackets");
+    expect(push(limited(), '{"a":[[["[[[[\\\\"]]]}')).toHaveLength(1);
     expect(() => push(limited(), '{"a":[[[[')).toThrow("it opens 5 brackets");
   });
 });
