@@ -3,9 +3,13 @@ import type { Problem } from "../../src/lib/errors.ts";
 import { linkNameOf, switchPortNameOf } from "../../src/lib/ifname.ts";
 import { deriveMac } from "../../src/lib/mac.ts";
 import { type SwitchBridges, switchBridges } from "../../src/links/ovs/bridges.ts";
+import { type OvsDriver, ovsDriver } from "../../src/links/ovs/driver.ts";
 import { type SwitchPairs, switchPairs } from "../../src/links/ovs/pair.ts";
 import { type SwitchPorts, switchPorts } from "../../src/links/ovs/ports.ts";
 import { type BridgeWish, type PortWish, portRows } from "../../src/links/ovs/rows.ts";
+import { type OvsSpec, parseOvs } from "../../src/links/ovs/spec.ts";
+import { switchTunnels } from "../../src/links/ovs/tunnels.ts";
+import { switchUplinks } from "../../src/links/ovs/uplink.ts";
 import { UNTAGGED } from "../../src/links/ovs/vlans.ts";
 import { Conversation } from "../../src/netlink/conversation.ts";
 import { type Ethtool, ethtool } from "../../src/netlink/ethtool.ts";
@@ -29,6 +33,9 @@ export interface OvsScene extends AsyncDisposable {
   readonly pairs: SwitchPairs;
   readonly ports: SwitchPorts;
   readonly bridges: SwitchBridges;
+  readonly driver: OvsDriver;
+  /** What the driver has logged at info, so far. */
+  readonly said: readonly string[];
   /** Runs `ip` where the bridges are, words parted by blanks. */
   ip(words: string): Promise<string>;
   /** A container with that address whose link is a port of the bridge. */
@@ -94,33 +101,62 @@ export async function makeOvsScene(options: SwitchOptions): Promise<OvsScene> {
   const ovsdb = undo.use(ovsdbAt(ovs.socket));
   const pairs = switchPairs(home, () => features);
   const ports = switchPorts(ovsdb);
+  const bridges = switchBridges(ovsdb, home);
+  const said: string[] = [];
+  const driver = ovsDriver({
+    ...{ home, database: ovsdb, pairs, ports, bridges, defaults: {} },
+    tunnels: switchTunnels(ovsdb, ports),
+    uplinks: switchUplinks(home, ports),
+    log: (level, message) => {
+      if (level === "info") said.push(message);
+    },
+  });
   const ip = (words: string) => must(["nsenter", `--net=${ovs.netns}`, "ip", ...words.split(" ")]);
   const kept = undo.move();
 
   return {
-    ...{ ovs, home, features, ovsdb, pairs, ports, ip },
-    bridges: switchBridges(ovsdb, home),
+    ...{ ovs, home, features, ovsdb, pairs, ports, bridges, driver, said, ip },
     async plug(name, address, wish = {}) {
       const owner = endpoint(name);
       const { port } = await pairs.make({ owner, mtu: 1450, finishesChecksums: true });
       await ports.put(portRows({ ...portOf(name), ...wish }));
       const inside = kept.use(openTestNetns());
-      const link = linkNameOf(owner);
-      await ip(`link set ${link} netns ${inside.path}`);
-      inside.ip("link", "set", link, "name", "eth0");
-      inside.ip("address", "add", address, "dev", "eth0");
-      inside.ip("link", "set", "eth0", "up");
-      return {
-        inside,
-        name: port.name,
-        reaches: (other) => pings(inside, other),
-        async comesTo(other) {
-          await until(`${name} reaches ${other}`, () => pings(inside, other));
-        },
-      };
+      await moveInto(ip, inside, linkNameOf(owner), address);
+      return pluggedOf(inside, port.name, name);
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
+}
+
+/** As a container runtime does it. */
+export async function moveInto(
+  ip: OvsScene["ip"],
+  inside: TestNetns,
+  link: string,
+  address: string,
+): Promise<void> {
+  await ip(`link set ${link} netns ${inside.path}`);
+  inside.ip("link", "set", link, "name", "eth0");
+  inside.ip("address", "add", address, "dev", "eth0");
+  inside.ip("link", "set", "eth0", "up");
+}
+
+export function pluggedOf(inside: TestNetns, name: string, who: string): Plugged {
+  return {
+    inside,
+    name,
+    reaches: (other) => pings(inside, other),
+    async comesTo(other) {
+      await until(`${who} reaches ${other}`, () => pings(inside, other));
+    },
+  };
+}
+
+/** A network's spec, of options that parse. */
+export function specOf(options: Readonly<Record<string, string>>): OvsSpec {
+  const parsed = parseOvs({ datapath: "netdev", ...options }, {}, { ipv6: false });
+  if ("problems" in parsed) throw new Error(parsed.problems.map(({ message }) => message).join("; "));
+  return parsed.spec;
 }
 
 function pings(from: TestNetns, address: string): boolean {

@@ -1,32 +1,15 @@
 import { UnderlayError } from "../../lib/errors.ts";
 import { type Cidr, contains, formatCidr, LINK_LOCAL } from "../../lib/ip.ts";
+import type { Mac } from "../../lib/mac.ts";
 import { listAddresses } from "../../netlink/address.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { getLink } from "../../netlink/link.ts";
-import type { Uuid } from "../../ovsdb/datum.ts";
-import {
-  assertRows,
-  comment,
-  insert,
-  mutate,
-  named,
-  type Operation,
-  remove,
-  select,
-  update,
-} from "../../ovsdb/operation.ts";
+import { comment, mutate, overwrite, select } from "../../ovsdb/operation.ts";
 import { ovsdbErrorOf } from "../../ovsdb/outcome.ts";
 import { isOutcomeUnknown } from "../../ovsdb/session.ts";
+import { additionOf, type BridgeLook, type FoundBridge, removalOf } from "./bridge-rows.ts";
 import type { SwitchDatabase } from "./ports.ts";
-import {
-  type BridgeWish,
-  bridgeColumns,
-  idsOf,
-  localInterfaceColumns,
-  localPortColumns,
-  MARKED,
-  type RowIds,
-} from "./rows.ts";
+import { type BridgeWish, idsOf, MARKED, type RowIds } from "./rows.ts";
 import type { Datapath } from "./spec.ts";
 
 /** Bridges of the switch: those that are there are used as they are, and those that we made go when nobody is on them. */
@@ -46,32 +29,10 @@ export interface SwitchBridges {
   remove(name: string, ownAddresses: readonly Cidr[]): Promise<RemovedBridge>;
 }
 
-export interface FoundBridge {
-  readonly name: string;
-  /** Marks, when we made it. */
-  readonly ids?: RowIds;
-  readonly datapath: Datapath;
-  /** Without that of its own link. */
-  readonly ports: readonly BridgePort[];
-}
-
-export interface BridgePort {
-  readonly name: string;
-  /** Absent: somebody else's. */
-  readonly ids?: RowIds;
-}
-
 export type RemovedBridge =
   | { readonly isGone: true }
   /** For people: `port eth2 is on it`. */
   | { readonly isGone: false; readonly why: string };
-
-interface Look extends FoundBridge {
-  readonly uuid: Uuid;
-  readonly portUuids: readonly Uuid[];
-  readonly qos: readonly Uuid[];
-  readonly works: boolean;
-}
 
 /** Somebody else may change the bridge between a look and what is done about it. */
 const TRIES = 3;
@@ -81,9 +42,13 @@ const SHORT_PATIENCE = 2_000;
 
 /** `home`: a conversation in the netns that the bridges are in. */
 export function switchBridges(database: SwitchDatabase, home: Conversation): SwitchBridges {
-  async function look(name: string): Promise<Look | undefined> {
+  async function look(name: string): Promise<BridgeLook | undefined> {
     const [[bridge], ports, marked] = await database.transact([
-      select("Bridge", [["name", "==", name]], ["datapath_type", "datapath_id", "ports", "external_ids"]),
+      select(
+        "Bridge",
+        [["name", "==", name]],
+        ["datapath_type", "datapath_id", "ports", "other_config", "external_ids"],
+      ),
       select("Port", [], ["name", "qos", "external_ids"]),
       select("QoS", [MARKED], []),
     ]);
@@ -96,6 +61,7 @@ export function switchBridges(database: SwitchDatabase, home: Conversation): Swi
       uuid: bridge._uuid,
       datapath: bridge.datapath_type === "netdev" ? "netdev" : "system",
       works: bridge.datapath_id !== undefined,
+      mac: bridge.other_config.get("hwaddr"),
       portUuids: bridge.ports,
       ports: own
         .filter((port) => port.name !== name)
@@ -105,11 +71,18 @@ export function switchBridges(database: SwitchDatabase, home: Conversation): Swi
   }
 
   /** One that somebody has just made may not work yet. */
-  async function lookSettled(name: string): Promise<Look | undefined> {
+  async function lookSettled(name: string): Promise<BridgeLook | undefined> {
     const found = await look(name);
     if (!found || found.works) return found;
     await database.applied([], []);
     return look(name);
+  }
+
+  /** Somebody else's keeps its own. */
+  async function share({ ids, name, mac }: BridgeLook, wanted: Mac): Promise<void> {
+    if (ids === undefined || mac === wanted) return;
+    const mutations = overwrite("Bridge", "other_config", { hwaddr: wanted });
+    await database.applied([mutate("Bridge", [["name", "==", name]], mutations, "some")], []);
   }
 
   async function make(wish: BridgeWish): Promise<void> {
@@ -178,7 +151,7 @@ export function switchBridges(database: SwitchDatabase, home: Conversation): Swi
   }
 
   async function whyKept(
-    { name, ids, ports }: Look,
+    { name, ids, ports }: BridgeLook,
     ownAddresses: readonly Cidr[],
   ): Promise<string | undefined> {
     if (!ids) return "it was there before";
@@ -213,6 +186,7 @@ export function switchBridges(database: SwitchDatabase, home: Conversation): Swi
       const found = await lookSettled(wish.name);
       if (!found) throw new UnderlayError("not_found", `bridge ${wish.name} vanished as soon as it was made`);
       requireUsable(found, wish);
+      if (wish.macIsShared) await share(found, wish.mac);
       return plain(found);
     },
     async remove(name, ownAddresses) {
@@ -234,7 +208,7 @@ const WITHOUT: Readonly<Record<Datapath, string>> = {
     "Open vSwitch cannot forward in userspace here: ovs-vswitchd needs /dev/net/tun and the capabilities NET_ADMIN and NET_RAW",
 };
 
-function requireUsable({ name, datapath, works }: Look, wish: BridgeWish): void {
+function requireUsable({ name, datapath, works }: BridgeLook, wish: BridgeWish): void {
   const inputs = { bridge: name, datapath };
   if (wish.datapathAsked && datapath !== wish.datapath) {
     const message = `bridge ${name} has datapath ${datapath}, not ${wish.datapath}; leave datapath out, or name another bridge`;
@@ -244,39 +218,12 @@ function requireUsable({ name, datapath, works }: Look, wish: BridgeWish): void 
     throw new UnderlayError("unsupported", `bridge ${name} does not work: ${WITHOUT[datapath]}`, { inputs });
 }
 
-function plain({ name, ids, datapath, ports }: Look): FoundBridge {
+function plain({ name, ids, datapath, ports }: BridgeLook): FoundBridge {
   return { name, datapath, ports, ...withIds(ids) };
 }
 
 function withIds(ids: RowIds | undefined) {
   return ids === undefined ? {} : { ids };
-}
-
-function additionOf(wish: BridgeWish): readonly Operation<unknown>[] {
-  const rows = { iface: named("iface"), port: named("port"), bridge: named("bridge") };
-  return [
-    insert("Interface", localInterfaceColumns(wish), rows.iface),
-    insert("Port", { ...localPortColumns(wish), interfaces: [rows.iface] }, rows.port),
-    insert("Bridge", { ...bridgeColumns(wish), ports: [rows.port] }, rows.bridge),
-    mutate("Open_vSwitch", [], [["bridges", "insert", [rows.bridge]]], "some"),
-  ];
-}
-
-/** Ports and interfaces go with their bridge; QoS is a root table. Nothing happens if it has other ports by now. */
-function removalOf({ name, uuid, portUuids, qos }: Look): readonly Operation<unknown>[] {
-  return [
-    assertRows({
-      table: "Bridge",
-      where: [["name", "==", name]],
-      columns: ["ports"],
-      until: "==",
-      rows: [{ ports: portUuids }],
-    }),
-    mutate("Open_vSwitch", [], [["bridges", "delete", [uuid]]], "some"),
-    // A port that is about to be collected still counts as a user of its QoS row.
-    ...portUuids.map((port) => update("Port", [["_uuid", "==", port]], { qos: undefined }, "any")),
-    ...qos.map((row) => remove("QoS", [["_uuid", "==", row], MARKED], "any")),
-  ];
 }
 
 function mayBeThere(thrown: unknown): boolean {

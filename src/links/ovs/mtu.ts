@@ -22,12 +22,17 @@ export type ReadMtu = { readonly mtu: number } | { readonly problem: string };
  * The MTU of both ends of the network's links, bytes. `carrier`: the MTU of the uplink, or of the link that leads to
  * the peers; absent when there is none. A default gives way to it, what was asked for does not.
  */
-export function mtuOf(spec: OvsSpec, carrier?: { readonly name: string; readonly mtu: number }): ReadMtu {
+export function mtuOf(
+  spec: OvsSpec,
+  carrier?: { readonly name: string; readonly mtu: number },
+  peers?: readonly string[],
+): ReadMtu {
   const wanted = spec.mtu ?? spec.defaultMtu;
   if (!carrier) return { mtu: wanted };
-  const most = carrier.mtu - overheadOf(spec);
+  const overhead = overheadOf(spec, peers);
+  const most = carrier.mtu - overhead;
   if (spec.mtu === undefined) return { mtu: Math.min(wanted, most) };
   if (spec.mtu <= most) return { mtu: spec.mtu };
-  const less = spec.tunnel ? `, of which VXLAN takes ${overheadOf(spec)}` : "";
+  const less = spec.tunnel ? `, of which VXLAN takes ${overhead}` : "";
   return { problem: `mtu: ${spec.mtu} is more than ${most}: ${carrier.name} carries ${carrier.mtu}${less}` };
 }

@@ -181,6 +181,8 @@ export interface BridgeWish {
   readonly datapathAsked: boolean;
   /** Of its own link, which has the lowest of its ports' otherwise, and another one when ports come or go. */
   readonly mac: Mac;
+  /** It has the same on every host, so that of a bridge of ours is changed to it. */
+  readonly macIsShared?: boolean;
   /** Bytes, of its own link. */
   readonly mtu: number;
 }

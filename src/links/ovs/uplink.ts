@@ -1,0 +1,87 @@
+import { UnderlayError } from "../../lib/errors.ts";
+import { contains, formatCidr, LINK_LOCAL } from "../../lib/ip.ts";
+import { listAddresses } from "../../netlink/address.ts";
+import type { Conversation } from "../../netlink/conversation.ts";
+import { getLink, IFF, type Link, setLinkRequest } from "../../netlink/link.ts";
+import type { SwitchPorts } from "./ports.ts";
+import { uplinkRows } from "./rows.ts";
+
+/** A NIC of the host on a bridge. */
+export interface SwitchUplinks {
+  /**
+   * The NIC is a port of the bridge, whoever made it one. Throws `not_found`, and `conflict` when it is the loopback, on
+   * another bridge or bond, or holds addresses of the host, which would stop working.
+   */
+  put(wish: UplinkWish): Promise<Uplink>;
+  /** Takes off the bridge all that were put there for networks of ours. */
+  removeAll(bridge: string): Promise<void>;
+}
+
+export interface UplinkWish {
+  readonly network: string;
+  readonly bridge: string;
+  /** A name or an altname. */
+  readonly name: string;
+}
+
+export interface Uplink {
+  /** By which the kernel knows it. */
+  readonly name: string;
+  /** Bytes. */
+  readonly mtu: number;
+  /** False when it was a port of the bridge already. */
+  readonly isNew: boolean;
+}
+
+export function switchUplinks(home: Conversation, ports: SwitchPorts): SwitchUplinks {
+  async function requireFit(link: Link, name: string): Promise<void> {
+    const why = (await whyUnfit(link)) ?? (await whyInUse(link));
+    if (why !== undefined) throw conflict(name, why);
+  }
+
+  async function whyUnfit({ header, attrs }: Link): Promise<string | undefined> {
+    if (header.flags & IFF.IFF_LOOPBACK) return "is a loopback, which leads nowhere";
+    if (attrs.master === undefined) return undefined;
+    const master = await getLink(home, { ifindex: attrs.master });
+    const kind = master?.attrs.info?.kind;
+    return `is a port of ${master?.attrs.name ?? `#${attrs.master}`}${kind === undefined ? "" : ` (${kind})`} already`;
+  }
+
+  /** What the host has on a port of a bridge is heard by nobody. */
+  async function whyInUse({ header }: Link): Promise<string | undefined> {
+    const addresses = (await listAddresses(home, header.index))
+      .filter(({ ifindex, cidr }) => ifindex === header.index && !contains(LINK_LOCAL, cidr.ip))
+      .map(({ cidr }) => formatCidr(cidr));
+    if (addresses.length === 0) return undefined;
+    const what =
+      "would stop working on a bridge; give a NIC without addresses, or move them to the bridge first";
+    return `holds ${addresses.join(", ")} of this host, which ${what}`;
+  }
+
+  return {
+    async put({ network, bridge, name: asked }) {
+      const link = await getLink(home, { name: asked });
+      if (!link)
+        throw new UnderlayError("not_found", `there is no link ${asked}`, { inputs: { uplink: asked } });
+      const { name = asked, mtu = 0 } = link.attrs;
+      const found = await ports.find(name);
+      if (found && found.bridge !== bridge)
+        throw conflict(name, `is a port of bridge ${found.bridge} already`);
+      if (!found) {
+        await requireFit(link, name);
+        await ports.put(uplinkRows({ bridge, name, network }));
+      }
+      await home.request(setLinkRequest({ ifindex: link.header.index }, { up: true }));
+      return { name, mtu, isNew: !found };
+    },
+    async removeAll(bridge) {
+      const uplinks = (await ports.list()).filter(({ ids }) => ids.role === "uplink");
+      for (const { name } of uplinks)
+        if ((await ports.find(name))?.bridge === bridge) await ports.remove(name);
+    },
+  };
+}
+
+function conflict(uplink: string, why: string): UnderlayError {
+  return new UnderlayError("conflict", `uplink ${uplink} ${why}`, { inputs: { uplink } });
+}
