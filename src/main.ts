@@ -15,6 +15,7 @@ const PLUGINS: Readonly<Record<string, PluginName>> = {
   vlan: "vlan",
   bridge: "bridge",
   ptp: "ptp",
+  ovs: "ovs",
   "host-local": "host-local",
   static: "static",
   flannel: "flannel",
@@ -31,7 +32,6 @@ const NETAVARK: Readonly<Record<string, KindName>> = {
 
 /** This version knows these names and is none of them yet. */
 const LATER: Readonly<Record<string, string>> = {
-  ovs: "CNI plugins for Open vSwitch",
   "docker-ovs-plugin": "Open vSwitch networks",
 };
 

@@ -5,6 +5,7 @@ export const PLUGIN_NAMES = [
   "vlan",
   "bridge",
   "ptp",
+  "ovs",
   "host-local",
   "static",
   "flannel",

@@ -86,8 +86,8 @@ export function pairs(context: PairContext): Pairs {
     undoUnlessReplaced(async () => (await context.pairs.remove(sandbox, key))?.awaitGone());
     step("pair.after-link");
     setOnHost(NO_ROUTERS(pair.host.name));
-    undoUnlessReplaced(() => side.unplug(key));
-    await side.plug(pair);
+    undoUnlessReplaced(() => side.unplug(key, true));
+    await side.plug(pair, sandbox);
     step("pair.after-plug");
 
     // It may fail with some of the addresses given.
@@ -138,7 +138,7 @@ export function pairs(context: PairContext): Pairs {
       },
       () => giveBack?.(),
       () => step("unpair.after-addresses"),
-      () => side.unplug(key),
+      () => side.unplug(key, going !== undefined),
       async () => {
         if (request.masquerade) await (await context.masquerade()).remove(key);
       },

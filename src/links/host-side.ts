@@ -1,5 +1,6 @@
 import type { AssignedAddress } from "../lib/attach.ts";
 import type { LinkEnd, Pair, PairKey } from "../lib/pair.ts";
+import type { Inside } from "./born-inside.ts";
 
 /** What a kind does with the host's end of a pair. Each step can be repeated. */
 export interface HostSide {
@@ -7,12 +8,12 @@ export interface HostSide {
   readonly forwards: boolean;
   /** Makes what the pair is to be connected to; answers it. */
   prepare(): Promise<LinkEnd | undefined>;
-  /** The pair is there, the container's end down. */
-  plug(pair: Pair): Promise<void>;
+  /** The pair is there, the container's end down, in the netns of `inside`. */
+  plug(pair: Pair, inside: Inside): Promise<void>;
   /** The container's end has these addresses. `isUp`: it was told to come up. */
   connect(pair: Pair, addresses: readonly AssignedAddress[], isUp: boolean): Promise<Connected>;
-  /** Takes back what would not go with the pair. */
-  unplug(key: PairKey): Promise<void>;
+  /** Takes back what would not go with the pair. `wasThere`: there was a pair until now. */
+  unplug(key: PairKey, wasThere: boolean): Promise<void>;
   /** The same for all attachments of a network but these. */
   collect(network: string, alive: readonly PairKey[]): Promise<void>;
   /** Throws `conflict` when it is not as `plug` and `connect` left it. */

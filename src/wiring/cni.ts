@@ -21,6 +21,7 @@ export async function runPlugin(name: PluginName | undefined, env: Env): Promise
     loopback: () => loopbackOf(libc),
     flannel: ({ delegate }) => flannelOf(libc, delegate),
     ptp: async ({ delegate }) => (await import("./ptp.ts")).ptpOf(libc, env, delegate),
+    ovs: async ({ delegate }) => (await import("./ovs.ts")).ovsOf(libc, env, delegate),
     bridge: async ({ delegate }) => (await import("./bridge.ts")).bridgeOf(libc, env, delegate),
     "host-local": async ({ isDelegated }) =>
       (await import("./host-local.ts")).hostLocalOf(libc, env, isDelegated),

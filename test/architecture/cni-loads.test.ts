@@ -77,6 +77,16 @@ test("the state database is loaded for parents that we made or must make, and fo
   expect([...loadedBy("src/wiring/attachments.ts", "src/engine/attach.ts").files]).not.toContain(opening);
 });
 
+test("OVSDB is loaded by the plugin for Open vSwitch, and by nobody else", () => {
+  const own = "src/wiring/ovs.ts";
+  const roomsOf = (...entries: readonly string[]) =>
+    new Set([...loadedBy(...entries).files].map((file) => roomOf(file)));
+  expect(roomsOf(own)).toContain("ovsdb");
+  expect(roomsOf(WIRING, ...pluginModules().filter((path) => path !== own))).not.toContain("ovsdb");
+  // Nor what a bridge of Open vSwitch does not need: rules of nftables.
+  expect([...loadedBy(own).files].filter((file) => file.includes("nft"))).toEqual([]);
+});
+
 test("no plugin loads another's module", () => {
   const modules = pluginModules();
   const named = PLUGIN_NAMES.flatMap((name) => [`src/cni/plugins/${name}.ts`, `src/cni/ipam/${name}.ts`]);

@@ -18,6 +18,9 @@ const bridge = inFile("test/live/cni-bridge.test.ts");
 const bridgeVlan = inFile("test/lab/90-cni-bridge-vlan.test.ts");
 const bridgeParts = inFile("src/cni/plugins/bridge.test.ts");
 const ptp = inFile("test/live/cni-ptp.test.ts");
+const ovs = inFile("test/live/cni-ovs.test.ts");
+const ovsKeys = inFile("src/cni/plugins/ovs.test.ts");
+const ovsSurvive = inFile("test/live/cni-ovs-survive.test.ts");
 const ipam = inFile("test/live/cni-ipam.test.ts");
 const hostLocal = inFile("src/cni/ipam/host-local.test.ts");
 const pools = inFile("src/engine/host-local.test.ts");
@@ -107,6 +110,44 @@ export const CNI_CONFORMANCE: Readonly<Record<string, Lines>> = {
     "6": ptp("overrides IPAM DNS settings if any DNS settings provided: %s"),
     "7": ptp("overrides IPAM DNS settings if any empty list DNS settings provided"),
     "8": ptp("deconfigures an unconfigured ptp link with DEL"),
+  },
+  // k8snetworkplumbingwg/ovs-cni, pkg/plugin/plugin_test.go: by its contexts.
+  ovs: {
+    "with VLAN ID set on port": ovs("%s: STATUS, ADD, CHECK, DEL"),
+    "without a VLAN ID set on port": ovs("%j is a port with %j"),
+    "with specific VLAN ID ranges set, sorted and not": [
+      ...ovs("%j is a port with %j"),
+      ...ovsKeys("%j are %j"),
+    ],
+    "with specific IPAM set, with dual stack addresses": ovs(
+      "addresses of both families, a MAC address for each, and an IPAM that refuses leaves nothing",
+    ),
+    "with invalid VLAN configuration": ovsKeys("%j: code %d, %s"),
+    "with invalid IPAM configuration": ovs(
+      "addresses of both families, a MAC address for each, and an IPAM that refuses leaves nothing",
+    ),
+    "with MTU set on port": ovs("%s: STATUS, ADD, CHECK, DEL"),
+    "invoke DEL action after deleting container net namespace, or interface": ovsSurvive(
+      "DEL after the container's end, or its netns, is gone",
+    ),
+    "random mac address on container interface": ovs(
+      "addresses of both families, a MAC address for each, and an IPAM that refuses leaves nothing",
+    ),
+    "specified mac address, OvnPort, OfportRequest": ovs(
+      "rows tell whose they are, as the reference's do, and of OVN and the pod",
+    ),
+    "specified OvnPort via args.cni, and before CNI_ARGS": ovsKeys(
+      "what is said of a container: the runtime, args.cni, CNI_ARGS",
+    ),
+    "with interface of type system, without interface type": ovsKeys(
+      "interface_type is not used, which is said",
+    ),
+    "specify trunk with ranges, ids, the same twice": ovsKeys("%j are %j"),
+    "specify trunk with negative value, minID greater than maxID, maxID greater than 4096":
+      ovsKeys("%j: code %d, %s"),
+    "purge ports with failed interfaces": ovsSurvive(
+      "ports whose link is gone are swept by the next call, whoever's container it was; others' are not",
+    ),
   },
   "host-local: main": {
     "allocates and releases": ipam("allocates and releases addresses with ADD/DEL"),

@@ -58,7 +58,7 @@ function run(argv: readonly string[], env: Readonly<Record<string, string>> = {}
 }
 
 const NETAVARK = ["underlay-macvlan", "underlay-ipvlan", "underlay-bridge"];
-const LATER = ["ovs", "docker-ovs-plugin"];
+const LATER = ["docker-ovs-plugin"];
 
 describe("in a folder with .env and bunfig.toml of somebody else", () => {
   test("the trap works: a Bun compiled without our flags obeys both", () => {

@@ -8,6 +8,7 @@ import { flannel } from "../../cni/plugins/flannel.ts";
 import { ipvlan } from "../../cni/plugins/ipvlan.ts";
 import { macvlan } from "../../cni/plugins/macvlan.ts";
 import { onParent } from "../../cni/plugins/on-parent.ts";
+import { ovs } from "../../cni/plugins/ovs.ts";
 import { ptp } from "../../cni/plugins/ptp.ts";
 import { vlan } from "../../cni/plugins/vlan.ts";
 import type { Attachments, ReadyRequest } from "../../engine/attach.ts";
@@ -26,7 +27,7 @@ export interface Dry {
   /** The link that would be made, and on what. */
   wanted?: ReadyRequest;
   /** A pair of links that would be made; the bridge that has one end. */
-  pair?: { readonly mode: "bridge" | "ptp"; readonly bridge?: string };
+  pair?: { readonly mode: "bridge" | "ptp" | "ovs"; readonly bridge?: string };
   /** Plugins that would be asked, with what they would be handed. */
   readonly asked: { readonly type: string; readonly call: Call }[];
   /** Directory and ranges of a pool. */
@@ -58,6 +59,13 @@ const PLUGINS: Readonly<Record<string, (dry: Dry) => Plugin>> = {
   dummy: (dry) => onParent(dummy, noting(dry), () => wishing(dry)),
   bridge: (dry) => bridge(noting(dry), ({ name }) => pairing(dry, { mode: "bridge", bridge: name })),
   ptp: (dry) => ptp(noting(dry), () => pairing(dry, { mode: "ptp" })),
+  ovs: (dry) =>
+    ovs({
+      delegate: noting(dry),
+      pairs: ({ bridge: name }) => pairing(dry, { mode: "ovs", bridge: name }),
+      readText,
+      note: () => undefined,
+    }),
   loopback: () => NOTHING,
   flannel: (dry) => flannel(noting(dry), flannelFiles(openLibc())),
   "host-local": (dry) => hostLocal({ pools: pooling(dry), readText, isDelegated: true }),

@@ -1,6 +1,7 @@
 import type { PluginName } from "../plugins.ts";
 import type { KeyDocs } from "./doc.ts";
 import { HOST_LOCAL, STATIC } from "./ipam.ts";
+import { OVS } from "./ovs.ts";
 import { BRIDGE, PTP } from "./pairs.ts";
 import { DUMMY, FLANNEL, IPVLAN, MACVLAN, VLAN } from "./plugins.ts";
 
@@ -17,6 +18,7 @@ export const PLUGIN_KEYS: Readonly<Partial<Record<PluginName, PluginKeys>>> = {
   vlan: { title: "an 802.1Q link of the parent, for one container", keys: VLAN },
   bridge: { title: "a pair of links, one end a port of a bridge", keys: BRIDGE },
   ptp: { title: "a pair of links, one end the container's gateway", keys: PTP },
+  ovs: { title: "a pair of links, one end a port of Open vSwitch", keys: OVS },
   dummy: { title: "a link that leads nowhere", keys: DUMMY },
   loopback: { title: "`lo`, up", keys: {} },
   flannel: { title: "another plugin, with what flannel's daemon knows", keys: FLANNEL },

@@ -15,6 +15,7 @@ import {
 } from "../../netlink/link.ts";
 import { vethInfo } from "../../netlink/veth.ts";
 import { aliasOf } from "../survey.ts";
+import { FINISHED_CHECKSUMS } from "./offloads.ts";
 
 /** Veth pairs between a container and the switch, both ends born on the host; the runtime moves one of them. */
 export interface SwitchPairs {
@@ -47,9 +48,6 @@ export interface SwitchPair {
   readonly container: LinkEnd;
   readonly port: LinkEnd;
 }
-
-/** What a veth can leave for later; segmentation needs the first and goes with it. */
-const LATER = { "tx-checksum-ip-generic": false, "tx-checksum-sctp": false } as const;
 
 /** `home`: a conversation in the host's netns, `features` too. */
 export function switchPairs(home: Conversation, features: () => Ethtool): SwitchPairs {
@@ -143,7 +141,7 @@ export function switchPairs(home: Conversation, features: () => Ethtool): Switch
         throw new UnderlayError("kernel", message);
       }
       const { index: ifindex } = ends.container.header;
-      if (wish.finishesChecksums) await features().setFeatures({ ifindex }, LATER);
+      if (wish.finishesChecksums) await features().setFeatures({ ifindex }, FINISHED_CHECKSUMS);
       undo.move();
       return { container: endOf(ends.container), port: endOf(ends.port) };
     },
