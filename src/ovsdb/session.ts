@@ -98,8 +98,14 @@ export class Session {
       changes,
       resolve: (result) => {
         takeBack();
-        options.onResult?.(result);
-        resolve(result);
+        try {
+          options.onResult?.(result);
+          resolve(result);
+        } catch (thrown) {
+          // What is no answer to this request ends the connection, and the request with it.
+          reject(asUnderlayError(thrown));
+          throw thrown;
+        }
       },
       reject: (error) => {
         takeBack();
