@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import {
+  gatewayLinkNameOf,
   ifnameProblem,
   isHostLinkName,
   isOurLinkName,
@@ -43,9 +44,10 @@ test("a birth mark is a link name, ours, and the owner's alone", () => {
 test("names of a switch's ports and bridges are link names, and nobody takes one for another's", () => {
   fc.assert(
     fc.property(fc.string(), fc.string(), (owner, peer) => {
-      const names = [switchPortNameOf(owner), tunnelNameOf(owner, peer), ovsBridgeNameOf(owner)];
+      const others = [tunnelNameOf(owner, peer), ovsBridgeNameOf(owner), gatewayLinkNameOf(owner)];
+      const names = [switchPortNameOf(owner), ...others];
       for (const name of names) expect(ifnameProblem(name)).toBeUndefined();
-      expect(names.map(isSwitchPortName)).toEqual([true, false, false]);
+      expect(names.map(isSwitchPortName)).toEqual([true, false, false, false]);
       expect(names.some((name) => isOurLinkName(name) || isHostLinkName(name))).toBe(false);
     }),
   );

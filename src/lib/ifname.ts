@@ -85,6 +85,14 @@ export function tunnelNameOf(network: string, peer: string): string {
   return `ult-${toBase32(sha256("tunnel", network, peer), 11)}`;
 }
 
+/**
+ * The host's own link in the VLAN of a network, where it has the gateway's addresses: `ulg-` and 11 characters. An
+ * internal port of Open vSwitch.
+ */
+export function gatewayLinkNameOf(network: string): string {
+  return `ulg-${toBase32(sha256("gateway", network), 11)}`;
+}
+
 /** The bridge of a network that names none, where another one has the default's: `ovsbr-` and 9 characters. */
 export function ovsBridgeNameOf(network: string): string {
   return `ovsbr-${toBase32(sha256("ovs bridge", network), 9)}`;

@@ -85,6 +85,34 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
     expect(await bridges()).toBe("");
   });
 
+  test("nat with VLANs: each network's gateway is in its own, on one bridge", async () => {
+    const nets = ["10", "20"].map((vlan) => ({
+      ...networkOf("vnat0", { vlan }),
+      network: `${NETWORK}${vlan}`,
+    }));
+    const containers: Plugged[] = [];
+    for (const [i, on] of nets.entries()) {
+      const { gateway } = await scene.driver.prepare(on);
+      expect(gateway?.link).toStartWith("ulg-");
+      expect(gateway?.ofport).toBeGreaterThan(0);
+      expect((await scene.driver.prepare(on)).gateway).toEqual(gateway ?? { link: "" });
+      await scene.ip(`address add 10.9.${5 + i}.1/24 dev ${gateway?.link}`);
+      expect(await scene.ip(`link show ${gateway?.link}`)).toContain("mtu 1450");
+      containers.push(await attach(on, `vn${i}`, `10.9.${5 + i}.2/24`));
+      await containers[i]?.comesTo(`10.9.${5 + i}.1`);
+    }
+    // Even with an address of the other's.
+    containers[0]?.inside.ip("address", "add", "10.9.6.3/24", "dev", "eth0");
+    expect(containers[0]?.reaches("10.9.6.1")).toBe(false);
+    for (const i of [0, 1]) await scene.driver.remove(endpoint(`vn${i}`));
+    const [first, second] = nets;
+    if (first) expect(await scene.driver.dismantle(first)).toBeUndefined();
+    expect((await portsOf("vnat0")).split("\n")).toHaveLength(1);
+    const last = second && (await scene.driver.dismantle(second, { ownAddresses: [] }));
+    expect(last).toEqual({ isGone: true });
+    expect(await scene.ip("link show")).not.toContain("ulg-");
+  });
+
   test("an endpoint is checked, made again, and removed when half of it is gone", async () => {
     const on = networkOf("chk0", { mode: "flat" });
     await scene.driver.prepare(on);

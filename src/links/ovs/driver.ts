@@ -1,5 +1,5 @@
 import { UnderlayError } from "../../lib/errors.ts";
-import { switchPortNameOf } from "../../lib/ifname.ts";
+import { gatewayLinkNameOf, switchPortNameOf } from "../../lib/ifname.ts";
 import type { Cidr } from "../../lib/ip.ts";
 import type { Log } from "../../lib/log.ts";
 import { deriveMac, type Mac } from "../../lib/mac.ts";
@@ -16,9 +16,9 @@ import { type OvsEndpointSpec, type ParsedOvsEndpoint, parseOvsEndpoint } from "
 import { mtuOf } from "./mtu.ts";
 import type { SwitchPairs } from "./pair.ts";
 import type { SwitchDatabase, SwitchPorts } from "./ports.ts";
-import { portRows, type RowIds } from "./rows.ts";
+import { gatewayRows, portRows, type RowIds } from "./rows.ts";
 import { type OvsDefaults, type OvsSpec, type ParsedOvs, parseOvs } from "./spec.ts";
-import type { SwitchTunnels } from "./tunnels.ts";
+import type { SwitchTunnels, Tunnel } from "./tunnels.ts";
 import type { SwitchUplinks } from "./uplink.ts";
 
 /** Networks on Open vSwitch: a bridge that several may share, and for each endpoint a port of it. */
@@ -56,6 +56,16 @@ export interface Prepared {
   readonly bridge: FoundBridge;
   /** Bytes, of every link of the network. */
   readonly mtu: number;
+  /** Where the host has the gateways' addresses, in mode nat. */
+  readonly gateway?: GatewayLink;
+  readonly tunnels: readonly Tunnel[];
+}
+
+export interface GatewayLink {
+  /** A link of the host, up: the bridge's own, or one in the network's VLAN. */
+  readonly link: string;
+  /** Of its port; absent: the bridge's own, OFPP_LOCAL. */
+  readonly ofport?: number;
 }
 
 export interface LastOfBridge {
@@ -97,24 +107,39 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
   const { home, database, pairs, ports, bridges, tunnels, uplinks, defaults, log } = parts;
   const deleteLink = parts.deleteLink;
 
-  /** With tunnels the gateway moves with nobody: it has one MAC on every host. Else no two bridges may have the same. */
-  async function macOf({ bridge, spec }: OvsNetwork): Promise<Mac> {
+  /** With tunnels a gateway has one MAC on every host. Else no two links may have the same. */
+  async function macOf({ spec }: OvsNetwork, link: string): Promise<Mac> {
     if (spec.tunnel && spec.hostIsGateway) return deriveMac("ovs gateway");
     const [[root]] = await database.transact([select("Open_vSwitch", [], [])]);
-    return deriveMac("ovs bridge", bridge, root?._uuid ?? "");
+    return deriveMac("ovs link", link, root?._uuid ?? "");
   }
 
   async function ensureBridge(on: OvsNetwork, mtu: number): Promise<FoundBridge> {
     const { network, bridge, spec } = on;
-    const mac = await macOf(on);
-    const made = await bridges.ensure({
-      ...{ name: bridge, network, mac, mtu },
+    return bridges.ensure({
+      ...{ name: bridge, network, mtu, mac: await macOf(on, bridge) },
       datapath: spec.datapath ?? "system",
       datapathAsked: spec.datapath !== undefined,
-      macIsShared: spec.tunnel !== undefined && spec.hostIsGateway,
+      macIsShared: spec.tunnel !== undefined && spec.hostIsGateway && isUntagged(spec),
     });
-    if (spec.hostIsGateway) await home.request(setLinkRequest({ name: bridge }, { up: true }));
-    return made;
+  }
+
+  async function putGateway(on: OvsNetwork, mtu: number, undo: AsyncDisposableStack): Promise<GatewayLink> {
+    const { network, bridge, spec } = on;
+    const up = (name: string) => home.request(setLinkRequest({ name }, { up: true }));
+    if (isUntagged(spec)) {
+      await up(bridge);
+      return { link: bridge };
+    }
+    const name = gatewayLinkNameOf(network);
+    const isNew = (await ports.find(name)) === undefined;
+    const wish = { bridge, name, network, vlans: spec.vlans, mtu, mac: await macOf(on, name) };
+    const { ofport } = await ports.put(gatewayRows(wish));
+    undo.defer(async () => {
+      if (isNew) await ports.remove(name);
+    });
+    await up(name);
+    return { link: name, ofport };
   }
 
   /** Before anything is made. */
@@ -140,7 +165,7 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
     const { network, bridge, spec } = on;
     // Those that were there before carry somebody's frames.
     if ((await tunnels.peersOf(network)).length === 0) undo.defer(() => tunnels.removeAll(network));
-    await tunnels.set({ network, bridge, vni, peers: peersOf(on), vlans: spec.vlans });
+    return tunnels.set({ network, bridge, vni, peers: peersOf(on), vlans: spec.vlans });
   }
 
   return {
@@ -154,15 +179,19 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
       const made = await ensureBridge(on, mtu);
       if (!wasThere) undo.defer(() => dropBridge(bridge));
       requireRates(spec, made);
+      const gateway = spec.hostIsGateway ? await putGateway(on, mtu, undo) : undefined;
       if (spec.uplink) await putUplink(on, spec.uplink.name, undo);
-      if (spec.tunnel) await setTunnels(on, spec.tunnel.vni, undo);
+      const tunnels = spec.tunnel ? await setTunnels(on, spec.tunnel.vni, undo) : [];
       undo.move();
-      return { bridge: made, mtu };
+      return { bridge: made, mtu, tunnels, ...(gateway && { gateway }) };
     },
     async dismantle({ network, bridge }, last) {
       const outcome: { removed?: RemovedBridge } = {};
       await settleAll([
         () => tunnels.removeAll(network),
+        async () => {
+          await ports.remove(gatewayLinkNameOf(network));
+        },
         async () => {
           if (last) await uplinks.removeAll(bridge);
         },
@@ -233,6 +262,10 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
 
 function peersOf({ spec, peers = [] }: OvsNetwork): readonly string[] {
   return spec.tunnel ? [...new Set([...spec.tunnel.peers, ...peers])] : [];
+}
+
+function isUntagged({ vlans }: OvsSpec): boolean {
+  return vlans.mode === "access" && vlans.vlan === 0;
 }
 
 /** Frames reach ovs-vswitchd before the kernel's policer would see them. */

@@ -67,6 +67,8 @@ const INTERFACE_COLUMNS = [
   "options",
   "ingress_policing_rate",
   "ingress_policing_burst",
+  "mac",
+  "mtu_request",
   "external_ids",
   "ofport",
   "error",

@@ -3,6 +3,7 @@ import { deriveMac } from "../../lib/mac.ts";
 import {
   bridgeColumns,
   externalIds,
+  gatewayRows,
   idsOf,
   isSameIds,
   localInterfaceColumns,
@@ -47,7 +48,11 @@ test("a port says whose it is, and to other programs what is behind it", () => {
 });
 
 test("marks are read back from our rows, and from nobody else's", () => {
-  const all = [ids, { network: "n", peer: "192.0.2.1" }, { network: "n", role: "uplink" } as const];
+  const ROLES = [
+    { network: "n", role: "uplink" },
+    { network: "n", role: "gateway" },
+  ] as const;
+  const all = [ids, { network: "n", peer: "192.0.2.1" }, ...ROLES];
   for (const one of all) {
     const read = idsOf(new Map(Object.entries(externalIds(one))));
     expect(read).toEqual(one);
@@ -110,6 +115,14 @@ test("a tunnel is protected, and in the network's VLAN alone", () => {
   expect(port).toMatchObject({ protected: true, tag: 10, external_ids: { ...marks, peer: "192.0.2.2" } });
   const options = { remote_ip: "192.0.2.2", key: "42", dst_port: "4789" };
   expect(iface).toMatchObject({ type: "vxlan", options });
+});
+
+test("a gateway's link is in the network's VLAN alone, with a MAC and an MTU", () => {
+  const vlans = { mode: "access", vlan: 10 } as const;
+  const wish = { bridge: "br0", name: "ulg-a", network: "docker:n1", vlans, mac, mtu: 1400 };
+  const { port, iface } = gatewayRows(wish);
+  expect(port).toMatchObject({ tag: 10, protected: false, external_ids: { role: "gateway" } });
+  expect(iface).toMatchObject({ type: "internal", mac, mtu_request: 1400 });
 });
 
 test("an uplink carries every VLAN", () => {

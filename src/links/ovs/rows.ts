@@ -9,6 +9,10 @@ import type { PortVlans } from "./vlans.ts";
 /** `external_ids:owner` of every row that we make. Nobody else's row is ever changed or removed. */
 export const OWNER = "underlay";
 
+/** `uplink`: a NIC of the host. `gateway`: a link of the host's own in the network's VLAN. */
+const ROLES = ["uplink", "gateway"] as const;
+export type Role = (typeof ROLES)[number];
+
 /** Keys of `external_ids` beside `owner`: whose the row is, in the words of whoever asked for it. */
 export interface RowIds {
   /** Opaque key of the network: `docker:NETWORKID`. */
@@ -18,7 +22,7 @@ export interface RowIds {
   /** Address of the other host, for a tunnel. */
   readonly peer?: string;
   /** What else the row is for. */
-  readonly role?: "uplink";
+  readonly role?: Role;
 }
 
 export function externalIds(ids: RowIds): Readonly<Record<string, string>> {
@@ -30,12 +34,13 @@ export function externalIds(ids: RowIds): Readonly<Record<string, string>> {
 export function idsOf(external: ReadonlyMap<string, string>): RowIds | undefined {
   const network = external.get("network");
   if (external.get("owner") !== OWNER || network === undefined) return undefined;
-  const [endpoint, peer, role] = ["endpoint", "peer", "role"].map((key) => external.get(key));
+  const [endpoint, peer] = ["endpoint", "peer"].map((key) => external.get(key));
+  const role = ROLES.find((known) => known === external.get("role"));
   return {
     network,
     ...(endpoint !== undefined && { endpoint }),
     ...(peer !== undefined && { peer }),
-    ...(role === "uplink" && { role }),
+    ...(role !== undefined && { role }),
   };
 }
 
@@ -79,12 +84,16 @@ export interface PortColumns {
 }
 
 export interface InterfaceColumns {
-  readonly type: "" | "vxlan";
+  readonly type: "" | "vxlan" | "internal";
   readonly options: Readonly<Record<string, string>>;
   /** kbit/s; 0 = no limit. */
   readonly ingress_policing_rate: number;
   /** kbit */
   readonly ingress_policing_burst: number;
+  /** Of an internal port. */
+  readonly mac?: string;
+  /** Bytes, of an internal port. */
+  readonly mtu_request?: number;
   readonly external_ids: Readonly<Record<string, string>>;
 }
 
@@ -171,6 +180,23 @@ export function uplinkRows(wish: {
   const { bridge, name, network } = wish;
   const vlans = { mode: "trunk", vlans: [] } as const;
   return portRows({ bridge, name, vlans, ids: { network, role: "uplink" }, isolate: false, rates: {} });
+}
+
+export interface GatewayWish {
+  readonly bridge: string;
+  readonly name: string;
+  readonly network: string;
+  readonly vlans: PortVlans;
+  readonly mac: Mac;
+  /** Bytes. */
+  readonly mtu: number;
+}
+
+/** The host's own link in the network's VLAN: that of the bridge itself is in none. */
+export function gatewayRows({ bridge, name, network, vlans, mac, mtu }: GatewayWish): PortRows {
+  const ids = { network, role: "gateway" } as const;
+  const rows = portRows({ bridge, name, vlans, ids, isolate: false, rates: {} });
+  return { ...rows, iface: { ...rows.iface, type: "internal", mac, mtu_request: mtu } };
 }
 
 export interface BridgeWish {

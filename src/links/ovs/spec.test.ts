@@ -72,6 +72,12 @@ describe("accepted", () => {
     expect(specOf({ "ovs.bridge.userspace": "false" })).toEqual(NOTHING_GIVEN);
   });
 
+  test("a VLAN in either mode: the host's gateway is in it, too", () => {
+    const vlans = { mode: "access", vlan: 10 } as const;
+    expect(specOf({ vlan: "10" })).toEqual({ ...NOTHING_GIVEN, vlans });
+    expect(specOf({ trunks: "10", gateway: "none" })).toMatchObject({ hostIsGateway: false });
+  });
+
   test("trunks as a list with ranges, with and without a native VLAN, and all of them", () => {
     const flat = { mode: "flat" };
     expect(specOf({ ...flat, trunks: "30-32,10, 31" }).vlans).toEqual({
@@ -146,10 +152,6 @@ describe("refused", () => {
     [
       { trunks: "10" },
       "trunks: in mode nat the host, as gateway, is in one VLAN; trunks need mode=flat, or stand on a single endpoint",
-    ],
-    [
-      { vlan: "10" },
-      "vlan: in mode nat the host's gateway address is in no VLAN; use mode=flat or gateway=none, or a bridge of its own instead of a VLAN",
     ],
     [{ uplink: "eth1" }, "uplink: in mode nat the host routes; a NIC on the bridge needs mode=flat"],
     [

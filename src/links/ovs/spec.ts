@@ -171,7 +171,7 @@ export function readOvsDefaults(defaults: OvsDefaults, families: Families): Read
 
 /** What each option needs of the others, in the order in which it is told. */
 function combinationProblems(values: OvsValues, mode: OvsMode): Problem[] {
-  const { uplink, peers, vni, trunks, vlan, bridge, datapath, uplink_migrate: migrate } = values;
+  const { uplink, peers, vni, trunks, bridge, datapath, uplink_migrate: migrate } = values;
   const rows: readonly (readonly [subject: string, isWrong: boolean, words: string])[] = [
     [
       "uplink",
@@ -196,10 +196,9 @@ function combinationProblems(values: OvsValues, mode: OvsMode): Problem[] {
     ],
     [
       "trunks",
-      trunks !== undefined && mode === "nat",
+      trunks !== undefined && mode === "nat" && values.gateway !== "none",
       "in mode nat the host, as gateway, is in one VLAN; trunks need mode=flat, or stand on a single endpoint",
     ],
-    ["vlan", vlan !== undefined && mode === "nat" && values.gateway !== "none", NAT_VLAN],
     [
       "ovs.bridge.userspace",
       values["ovs.bridge.userspace"] === "true" && datapath === "system",
@@ -215,9 +214,6 @@ function combinationProblems(values: OvsValues, mode: OvsMode): Problem[] {
     isWrong ? [{ subject, message: `${subject}: ${words}` }] : [],
   );
 }
-
-const NAT_VLAN =
-  "in mode nat the host's gateway address is in no VLAN; use mode=flat or gateway=none, or a bridge of its own instead of a VLAN";
 
 function specOf(values: OvsValues, fallback: ReadOvsDefaults["values"], mode: OvsMode): OvsSpec {
   const { bridge, uplink, vni } = values;

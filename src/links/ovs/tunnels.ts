@@ -11,11 +11,18 @@ export interface SwitchTunnels {
    * The network has tunnels to these peers, and to nobody else. Throws `conflict` when another network, or somebody
    * else, has the VNI on this host, and what putting a port does; those that were put stay.
    */
-  set(wish: TunnelsWish): Promise<void>;
+  set(wish: TunnelsWish): Promise<readonly Tunnel[]>;
   /** Removes all of the network. */
   removeAll(network: string): Promise<void>;
   /** Peers that the network has tunnels to. */
   peersOf(network: string): Promise<readonly string[]>;
+}
+
+export interface Tunnel {
+  readonly name: string;
+  readonly peer: string;
+  /** Its OpenFlow number. */
+  readonly ofport: number;
 }
 
 export interface TunnelsWish {
@@ -57,10 +64,13 @@ export function switchTunnels(database: SwitchDatabase, ports: SwitchPorts): Swi
       const { network, bridge, vni, vlans, peers } = wish;
       await requireOwnNumber(wish);
       for (const { name, peer } of await ownOf(network)) if (!peers.includes(peer)) await ports.remove(name);
+      const all: Tunnel[] = [];
       for (const peer of peers) {
         const name = tunnelNameOf(network, peer);
-        await ports.put(tunnelRows({ bridge, name, network, vni, peer, vlans }));
+        const { ofport } = await ports.put(tunnelRows({ bridge, name, network, vni, peer, vlans }));
+        all.push({ name, peer, ofport });
       }
+      return all;
     },
     async removeAll(network) {
       for (const { name } of await ownOf(network)) await ports.remove(name);
