@@ -1,3 +1,4 @@
+import { concatBytes } from "../../src/lib/bytes.ts";
 import { formatIp } from "../../src/lib/ip.ts";
 import { BROADCAST_MAC } from "../../src/lib/mac.ts";
 import { linkLocalOf } from "../../src/lib/ndp.ts";
@@ -17,6 +18,11 @@ const fromLocal = { ...v6, from: LOCAL };
 export const toAll4 = { ...all, from: "0.0.0.0", to: "255.255.255.255" };
 const toNodes = { ...nodes, from: LOCAL, to: "ff02::1" };
 export const asks = { operation: 1, sha: ME, spa: "10.7.0.1", tpa: "10.7.0.2" } as const;
+
+/** A router advertisement whose first header is another one. */
+function behind(header: number, content: Uint8Array): Uint8Array {
+  return packet(toNodes, header, concatBytes([content, Uint8Array.of(134, 0, 0, 0), new Uint8Array(12)]));
+}
 
 /** `true`: it is to arrive. */
 export const FRAMES: readonly (readonly [string, boolean, Uint8Array])[] = [
@@ -65,6 +71,23 @@ export const FRAMES: readonly (readonly [string, boolean, Uint8Array])[] = [
   ["an advertisement without a MAC inside", true, neighbour(v6, 136, "fd00:7::1")],
   ["an advertisement of another's address", false, neighbour(v6, 136, "fd00:7::3", { mac: ME })],
   ["an advertisement with another's MAC", false, neighbour(v6, 136, "fd00:7::1", { mac: THIRD })],
+  // RFC 7113: what a guard that does not look behind other headers lets pass.
+  ["a router advertisement behind options", false, behind(60, Uint8Array.of(58, 0, 1, 4, 0, 0, 0, 0))],
+  [
+    "a router advertisement behind hop-by-hop options",
+    false,
+    behind(0, Uint8Array.of(58, 0, 1, 4, 0, 0, 0, 0)),
+  ],
+  [
+    "a fragment of its own",
+    true,
+    packet(v6, 44, Uint8Array.of(17, 0, 0, 8, 0, 0, 0, 1, ...Array(8).fill(0))),
+  ],
+  [
+    "a fragment from another's address",
+    false,
+    packet({ ...v6, from: "fd00:7::3" }, 44, Uint8Array.of(17, 0, 0, 8, 0, 0, 0, 1, ...Array(8).fill(0))),
+  ],
   ["LLDP", false, new Uint8Array([...new Uint8Array(6).fill(0xff), 2, 0, 0, 0, 0, 1, 0x88, 0xcc, 0, 0])],
 ];
 /** One that always passes. */

@@ -24,6 +24,9 @@ export interface FakeBridge {
   /** What is said against a change, when anything is. */
   refuse: (mods: readonly FlowMod[]) => UnderlayError | undefined;
   connections: number;
+  /** How often somebody wanted to connect, and how often the ports were asked for. */
+  tries: number;
+  asked: number;
 }
 
 export function fakeBridge(): FakeBridge {
@@ -46,7 +49,10 @@ export function fakeBridge(): FakeBridge {
     isUp: true,
     refuse: () => undefined,
     connections: 0,
+    tries: 0,
+    asked: 0,
     async open() {
+      fake.tries++;
       if (!fake.isUp) throw new UnderlayError("unreachable", "nobody listens there");
       fake.connections++;
       const lost = Promise.withResolvers<UnderlayError>();
@@ -78,6 +84,7 @@ export function fakeBridge(): FakeBridge {
             .map((flow) => ({ ...flow, packets: 0n, bytes: 0n }));
         },
         async ports() {
+          fake.asked++;
           await asked();
           const mac = parseMac("02:00:00:00:00:01");
           return [...fake.ports].flatMap(([name, number]) => (mac ? [{ name, number, mac }] : []));

@@ -11,6 +11,9 @@ import { OFPP } from "../../../openflow/numbers.ts";
  * What a secured port may send, as flows of table 0 that match that port and no other: whatever else the bridge does, and
  * all other ports, stay as they were. What is allowed goes the switch's own way (NORMAL), so that VLAN tags, isolation and
  * learning work as without it; what is not allowed is not even learnt from. What the port receives is not looked at.
+ *
+ * Of a fragment Open vSwitch shows neither UDP ports nor ICMPv6 types (`ovs-ofctl get-frags`: normal), so that one passes
+ * by its source alone. Hosts take no neighbour discovery or router advertisement from fragments: RFC 6980.
  */
 export interface SecuredPort {
   /** Its OpenFlow number. */

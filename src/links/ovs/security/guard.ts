@@ -1,5 +1,5 @@
 import type { Clock } from "../../../lib/clock.ts";
-import { asUnderlayError, type UnderlayError } from "../../../lib/errors.ts";
+import { asUnderlayError, UnderlayError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { OpenFlowSwitch } from "../../../openflow/switch.ts";
 import type { SecuredPort } from "./flows.ts";
@@ -19,8 +19,18 @@ export interface GuardOptions {
   readonly log: Log;
 }
 
-/** Milliseconds between two tries to reach a bridge that was lost: the first, doubled up to the last. */
-const RETRY_MS = { first: 100, last: 8_000 } as const;
+interface Pause {
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * Milliseconds between two tries, the first, doubled up to the last, to reach a bridge that was lost. From when it is back
+ * until it is reached everything passes, and a try that is refused costs next to nothing.
+ */
+const RETRY_MS: Pause = { first: 20, last: 200 };
+/** The same to find a port that a bridge did not have when it was back. One whose container ended meanwhile never comes. */
+const ABSENT_MS: Pause = { first: 200, last: 5_000 };
 
 /**
  * Keeps the ports of one bridge secured. ovs-vswitchd forgets all flows when it ends, and lets everything pass when it is
@@ -36,7 +46,9 @@ export class BridgeGuard implements Disposable {
   #bridge: OpenFlowSwitch | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   #stopWaiting: (() => void) | undefined;
-  #pause: number = RETRY_MS.first;
+  #absent: ReadonlySet<string> = new Set();
+  /** Why the last try failed: told once. */
+  #why = "";
   #isLost = false;
   #isOver = false;
 
@@ -45,7 +57,8 @@ export class BridgeGuard implements Disposable {
   }
 
   /**
-   * Resolves when the ports may send what is theirs and nothing else; to be awaited before a container gets the other end.
+   * Resolves when the ports may send what is theirs and nothing else; to be awaited before a container gets the other end:
+   * what a port has sent already its datapath remembers for some milliseconds, and some hundred on a busy machine.
    * They are guarded from then on, and again after a call with other addresses. When it throws they are not, and whoever
    * gives up releases them: `unreachable` or `timeout` when ovs-vswitchd does not answer, `conflict`, `kernel`,
    * `permission`, `unsupported`.
@@ -119,6 +132,7 @@ export class BridgeGuard implements Disposable {
     if (this.#bridge) return this.#bridge;
     const bridge = await this.#options.open();
     try {
+      if (this.#isOver) throw new UnderlayError("unreachable", `${this.#options.bridge}: the guard is gone`);
       await this.#pay(bridge);
       await this.#restore(bridge);
     } catch (thrown) {
@@ -139,32 +153,41 @@ export class BridgeGuard implements Disposable {
     const state = error.code === "timeout" ? "cannot be seen to" : "is off";
     const message = `${bridge}: port security ${state} until ovs-vswitchd is back`;
     log("warn", message, { ports: this.#ports.size, cause: error.message });
-    this.#pause = RETRY_MS.first;
-    this.#comeBack();
+    this.#why = "";
+    this.#comeBack(RETRY_MS);
   }
 
   #isIdle(): boolean {
     return this.#isOver || (this.#ports.size === 0 && this.#owed.size === 0);
   }
 
-  #comeBack(): void {
+  #comeBack(pause: Pause, wait = pause.first): void {
     const { bridge, clock, log } = this.#options;
     this.#stopWaiting?.();
-    this.#stopWaiting = clock.after(this.#pause, () => {
-      this.#pause = Math.min(this.#pause * 2, RETRY_MS.last);
-      void this.#inTurn(async () => {
-        if (!this.#isIdle()) await this.#again();
-      }).catch((thrown) => {
-        log("debug", `${bridge}: not secured yet`, { cause: asUnderlayError(thrown).message });
-        this.#comeBack();
+    const again = () => this.#comeBack(pause, Math.min(wait * 2, pause.last));
+    const work = async () => {
+      if (this.#isIdle() || (this.#bridge && !this.#lacksPort())) return;
+      if (this.#bridge && !(await this.#hasCome(this.#bridge))) again();
+      else if (this.#bridge) await this.#restore(this.#bridge);
+      else await this.#reach();
+    };
+    this.#stopWaiting = clock.after(wait, () => {
+      void this.#inTurn(work).catch((thrown) => {
+        const cause = asUnderlayError(thrown).message;
+        if (cause !== this.#why) log("debug", `${bridge}: not secured yet`, { cause });
+        this.#why = cause;
+        again();
       });
     });
   }
 
-  /** A bridge that is reached already lacked a port when it was. */
-  async #again(): Promise<void> {
-    if (this.#bridge) await this.#restore(this.#bridge);
-    else await this.#reach();
+  #lacksPort(): boolean {
+    return [...this.#ports.values()].some(({ name }) => this.#absent.has(name));
+  }
+
+  /** Whether the bridge has one of the ports that it lacked. */
+  async #hasCome(bridge: OpenFlowSwitch): Promise<boolean> {
+    return (await bridge.ports()).some(({ name }) => this.#absent.has(name));
   }
 
   /** Takes away what was released meanwhile. */
@@ -190,9 +213,10 @@ export class BridgeGuard implements Disposable {
     for (const port of present) this.#ports.set(port.cookie, port);
     if (this.#isLost) log("info", `${on}: port security is on again`, { ports: present.length, flows });
     this.#isLost = false;
+    this.#absent = new Set(absent.map(({ name }) => name));
     if (absent.length > 0) {
-      log("debug", `${on}: no such ports to secure`, { ports: absent.map(({ name }) => name).join(", ") });
-      this.#comeBack();
+      log("debug", `${on}: no such ports to secure`, { ports: [...this.#absent].join(", ") });
+      this.#comeBack(ABSENT_MS);
     }
     return flows;
   }
