@@ -32,6 +32,7 @@ const HEADERS = [
   "linux/net_namespace.h",
   "linux/netfilter.h",
   "linux/netfilter/nfnetlink.h",
+  "linux/netfilter/nfnetlink_conntrack.h",
   "linux/netfilter/nf_conntrack_common.h",
   "linux/netfilter/nf_tables.h",
   "linux/netlink.h",

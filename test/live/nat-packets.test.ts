@@ -163,7 +163,7 @@ describe("not published", () => {
 });
 
 test("what the host's log and settings have become", () => {
-  expect(scene.logged.filter((line) => line.startsWith("info"))).toEqual([
+  expect(scene.logged.filter((line) => line.startsWith("warn"))).toEqual([
     expect.stringContaining("net.ipv4.ip_forward"),
     expect.stringContaining("net.ipv6.conf.all.forwarding"),
   ]);

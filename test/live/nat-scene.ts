@@ -67,7 +67,13 @@ export async function openNatScene(at?: string): Promise<NatScene> {
   const firewall = new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_NETFILTER, netns)));
   undo.defer(() => firewall.close());
   const sysctls = sysctlsIn(host);
-  const gateway = natGateway({ firewall: () => firewall, sysctls, log });
+  const gateway = natGateway({
+    firewall: () => firewall,
+    sysctls,
+    log,
+    // All the time, here.
+    listen: () => Promise.resolve(),
+  });
   const startWorker = () => new Worker(new URL("../../src/netlink/worker.ts", import.meta.url).href);
   const listening = await listenInThread(libc, startWorker, openNftablesEventSocket(libc, netns), {
     onEvent: gateway.onEvent,

@@ -34,18 +34,18 @@ export function allowForwarding(networks: readonly NatNetwork[], sysctls: Sysctl
     if (ports.some(isAskedByLoopback)) set(`ipv4/conf/${bridge}/route_localnet`, "1");
   }
   if (ofFamily(open, 4).length > 0 && set("ipv4/ip_forward", "1")) {
-    log("info", "switched on net.ipv4.ip_forward: answers to endpoints come in by any link of this host");
+    log("warn", "switched on net.ipv4.ip_forward: answers come in by any link, and this host forwards now");
   }
   if (ofFamily(open, 6).length === 0 || sysctls.read("ipv6/conf/all/forwarding") !== "0") return;
   // The switch takes away the default routes that routers have told, but not from links that are to hear them all the same.
   const hearing = sysctls
     .list("ipv6/conf")
-    .filter((link) => !["all", "default"].includes(link))
+    .filter((link) => !["all", "default", "lo"].includes(link))
     .filter((link) => sysctls.read(`ipv6/conf/${link}/accept_ra`) === "1")
     .filter((link) => !open.some(({ bridge }) => bridge === link));
   for (const link of hearing) set(`ipv6/conf/${link}/accept_ra`, "2");
   set("ipv6/conf/all/forwarding", "1");
-  log("info", "switched on net.ipv6.conf.all.forwarding; links go on hearing routers (accept_ra=2)", {
+  log("warn", "switched on net.ipv6.conf.all.forwarding; links go on hearing routers (accept_ra=2)", {
     links: hearing.join(" "),
   });
 }

@@ -3,6 +3,7 @@ import type { Log } from "../../lib/log.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { generation, generationIn } from "../../netlink/nft-events.ts";
 import { acceptForwarded, type ForwardFacts } from "./accept.ts";
+import { changedUdpPorts, forgetFlows } from "./flows.ts";
 import { allowForwarding, type Sysctls } from "./forwarding.ts";
 import { type NatNetwork, TABLE } from "./rules.ts";
 import { applyTable, verifyTable } from "./table.ts";
@@ -29,11 +30,15 @@ export interface NatGatewayParts {
   readonly firewall: () => Conversation;
   readonly sysctls: Sysctls;
   readonly log: Log;
+  /** Has `onEvent` called from now on, or no more: it is from before the first network is made until the last is gone. */
+  readonly listen: (isNeeded: boolean) => Promise<void>;
 }
 
-export function natGateway({ firewall, sysctls, log }: NatGatewayParts): NatGateway {
+export function natGateway({ firewall, sysctls, log, listen }: NatGatewayParts): NatGateway {
   /** Absent until somebody says what is wanted: what is there then is not ours to judge. */
   let wanted: readonly NatNetwork[] | undefined;
+  /** What the kernel had last; absent before the first time. */
+  let made: readonly NatNetwork[] | undefined;
   /** The last transaction of anybody that was looked at. */
   let seen = 0;
   let facts: ForwardFacts | undefined;
@@ -60,6 +65,7 @@ export function natGateway({ firewall, sysctls, log }: NatGatewayParts): NatGate
 
   async function makeSo(networks: readonly NatNetwork[]): Promise<void> {
     const conversation = firewall();
+    if (networks.length > 0) await listen(true);
     seen = await generation(conversation);
     const applied = await applyTable(conversation, networks);
     if (applied !== "kept") {
@@ -67,9 +73,12 @@ export function natGateway({ firewall, sysctls, log }: NatGatewayParts): NatGate
       // Asked first: what others do from here on is new to us.
       seen = await generation(conversation);
       await verifyTable(conversation, networks);
+      await forgetFlows(conversation, changedUdpPorts(made, networks), log);
     }
+    made = networks;
     facts = await acceptForwarded(conversation, networks, log);
     allowForwarding(networks, sysctls, log);
+    if (networks.length === 0) await listen(false);
   }
 
   function look(): void {
