@@ -266,6 +266,23 @@ describe("a client that keeps its connection", () => {
     expect(told.at(-1)).toEqual(["c", "d"]);
   });
 
+  test("is lost when somebody who listens throws, and says who", async () => {
+    const { server, ovsdb, states, pass } = await keep();
+    server.answer("monitor_cond_since", () => [false, "x", {}]);
+    const replica = await ovsdb.replica({ QoS: ["type"] });
+    const takeBack = replica.subscribe(() => {
+      throw new Error("a bug of the listener");
+    });
+    const rows = { QoS: { "0b000000-0000-4000-8000-000000000001": { insert: {} } } };
+    server.last.send({ id: null, method: "update3", params: ["m1", "x", rows] });
+    expect(states.at(-1)).toMatchObject({ isUp: false, error: { code: "internal" } });
+    expect(String(Object.values(states.at(-1) ?? {})[1])).toContain("a bug of the listener");
+    takeBack();
+    await pass(1_000);
+    expect(replica.isCurrent).toBe(true);
+    expect(replica.rows("QoS").size).toBe(0);
+  });
+
   test("follows by the older ways when the server does not know the newest", async () => {
     const { server, ovsdb } = await keep();
     const opening = ovsdb.replica({ QoS: ["type"] });

@@ -62,7 +62,7 @@ const PROGRAMS = [
 
 export interface SwitchPackage {
   readonly age: Age;
-  /** The Debian root folder, made when it is missing: 40 s and 250 MB. */
+  /** The Debian root folder, made when it is missing: some 90 s and 200 MB. */
   readonly root: string;
   readonly version: string;
 }
