@@ -154,19 +154,31 @@ function exactly(_key: string, value: unknown, context?: { readonly source?: str
   return /^-?\d+$/.test(source) ? BigInt(source) : value;
 }
 
-/** The text of a value; bigints as the integers that they are. */
+/**
+ * The text of a value; bigints as the integers that they are. The engine's own `JSON.stringify` refuses those, and makes
+ * all others in one call (ADR 19).
+ */
 export function stringify(value: Json): string {
+  try {
+    return JSON.stringify(value);
+  } catch (thrown) {
+    if (!(thrown instanceof TypeError)) throw thrown;
+    return stringifyEach(value);
+  }
+}
+
+function stringifyEach(value: Json): string {
   if (typeof value === "bigint") return value.toString();
-  if (isList(value)) return `[${value.map(stringify).join(",")}]`;
+  if (isList(value)) return `[${value.map(stringifyEach).join(",")}]`;
   if (isObject(value))
     return `{${Object.entries(value)
-      .map(([key, inner]) => `${JSON.stringify(key)}:${stringify(inner)}`)
+      .map(([key, inner]) => `${JSON.stringify(key)}:${stringifyEach(inner)}`)
       .join(",")}}`;
   return JSON.stringify(value);
 }
 
 export function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !isList(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** `Array.isArray` forgets the element's type of a readonly array. */

@@ -10,6 +10,8 @@ export interface Column {
   encode(value: unknown): Json;
   /** Of a column that a message leaves out. */
   readonly whenAbsent: Datum;
+  /** This server has it. */
+  readonly isThere: boolean;
 }
 
 /**
@@ -31,13 +33,15 @@ export class Schema {
   }
 
   has(table: TableName, column: string): boolean {
-    return this.#typeOf(table, column) !== undefined;
+    const known = this.#columns.get(`${table}.${column}`);
+    return known ? known.isThere : this.#typeOf(table, column) !== undefined;
   }
 
   /** For writing. Throws `unsupported` when this server has no such column, or one of another type. */
   column(table: TableName, name: string): Column {
-    if (!this.has(table, name)) throw this.#lacks(`no column ${table}.${name}`, `${table}.${name}`);
-    return this.reader(table, name);
+    const column = this.reader(table, name);
+    if (!column.isThere) throw this.#lacks(`no column ${table}.${name}`, `${table}.${name}`);
+    return column;
   }
 
   /** For reading: a column that this server has not is always absent. Throws `unsupported` for one of another type. */
@@ -54,31 +58,32 @@ export class Schema {
     const ours = shapeOf(table, name);
     const type = this.#typeOf(table, name);
     const theirs = type === undefined ? ours : parseType(type);
-    const other = theirs === undefined ? "of a kind that is not known" : describe(theirs);
-    if (other !== describe(ours))
+    if (theirs === undefined || !isSame(theirs, ours)) {
+      const other = theirs === undefined ? "of a kind that is not known" : describe(theirs);
       throw this.#lacks(`a column ${where} that is ${other}, not ${describe(ours)}`, where);
+    }
     return {
       shape: ours,
       decode: (json) => decode(ours, json, where),
       encode: (value) => encode(ours, value, where),
       whenAbsent: defaultOf(ours),
+      isThere: type !== undefined,
     };
   }
 
   #typeOf(table: TableName, name: string): Json | undefined {
-    if (name === "_uuid") return isObject(this.#tables[table]) ? "uuid" : undefined;
-    const columns = memberOf(this.#tables[table], "columns");
-    return memberOf(memberOf(columns, name), "type");
+    const ofTable = this.#tables[table];
+    if (!isObject(ofTable)) return undefined;
+    if (name === "_uuid") return "uuid";
+    const columns = ofTable["columns"];
+    const column = isObject(columns) && Object.hasOwn(columns, name) ? columns[name] : undefined;
+    return isObject(column) ? column["type"] : undefined;
   }
 
   #lacks(what: string, column: string): UnderlayError {
     const message = `this Open vSwitch (database schema ${this.version}) has ${what}`;
     return new UnderlayError("unsupported", message, { inputs: { column, schema: this.version } });
   }
-}
-
-function memberOf(json: Json | undefined, key: string): Json | undefined {
-  return isObject(json) && Object.hasOwn(json, key) ? json[key] : undefined;
 }
 
 function shapeOf(table: TableName, name: string): Shape {
@@ -116,6 +121,12 @@ function isAtom(json: Json): json is Atom {
 }
 
 /** On the wire every integer has 64 bits. */
+function isSame(theirs: Shape, ours: Shape): boolean {
+  if (theirs.kind !== ours.kind || theirs.key !== (ours.key === "int64" ? "integer" : ours.key)) return false;
+  if (theirs.kind !== "map" || ours.kind !== "map") return true;
+  return theirs.value === (ours.value === "int64" ? "integer" : ours.value);
+}
+
 function describe(shape: Shape): string {
   const atom = (name: Atom) => (name === "int64" ? "integer" : name);
   return shape.kind === "map"
