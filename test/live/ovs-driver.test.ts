@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { linkNameOf, switchPortNameOf } from "../../src/lib/ifname.ts";
 import { type Mac, parseMac } from "../../src/lib/mac.ts";
-import type { OvsBirth, OvsNetwork } from "../../src/links/ovs/driver.ts";
+import type { OvsBirth } from "../../src/links/ovs/driver.ts";
+import type { OvsNetwork } from "../../src/links/ovs/network-ports.ts";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { AGES } from "../ground/engines.ts";
 import { openTestNetns } from "../ground/netns.ts";

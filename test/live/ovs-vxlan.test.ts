@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { arpRequest } from "../../src/lib/arp.ts";
 import { parseIp } from "../../src/lib/ip.ts";
 import { deriveMac } from "../../src/lib/mac.ts";
-import type { OvsNetwork } from "../../src/links/ovs/driver.ts";
+import type { OvsNetwork } from "../../src/links/ovs/network-ports.ts";
 import { openPacketSocket, type PacketSocket } from "../../src/sys/packet.ts";
 import { AGES, type Age } from "../ground/engines.ts";
 import { openTestNetns } from "../ground/netns.ts";

@@ -1,25 +1,26 @@
 import { UnderlayError } from "../../lib/errors.ts";
-import { gatewayLinkNameOf, switchPortNameOf } from "../../lib/ifname.ts";
+import { switchPortNameOf } from "../../lib/ifname.ts";
 import type { Cidr } from "../../lib/ip.ts";
 import type { Log } from "../../lib/log.ts";
-import { deriveMac, type Mac } from "../../lib/mac.ts";
+import type { Mac } from "../../lib/mac.ts";
 import type { LinkEnd } from "../../lib/pair.ts";
 import { settleAll } from "../../lib/settle.ts";
-import type { Conversation } from "../../netlink/conversation.ts";
-import { getLink, setLinkRequest } from "../../netlink/link.ts";
-import { select } from "../../ovsdb/operation.ts";
 import type { Families } from "../on-parent.ts";
 import type { FoundBridge } from "./bridge-rows.ts";
 import type { RemovedBridge, SwitchBridges } from "./bridges.ts";
-import { carrierToward } from "./carrier.ts";
 import { type OvsEndpointSpec, type ParsedOvsEndpoint, parseOvsEndpoint } from "./endpoint-spec.ts";
-import { mtuOf } from "./mtu.ts";
+import {
+  isUntagged,
+  macOf,
+  type NetworkParts,
+  networkPorts,
+  type OvsNetwork,
+  type PutPorts,
+} from "./network-ports.ts";
 import type { SwitchPairs } from "./pair.ts";
-import type { SwitchDatabase, SwitchPorts } from "./ports.ts";
-import { gatewayRows, portRows, type RowIds } from "./rows.ts";
-import { type OvsDefaults, type OvsSpec, type ParsedOvs, parseOvs } from "./spec.ts";
-import type { SwitchTunnels, Tunnel } from "./tunnels.ts";
-import type { SwitchUplinks } from "./uplink.ts";
+import { requireRates } from "./rates.ts";
+import { portRows, type RowIds } from "./rows.ts";
+import { type OvsDefaults, type ParsedOvs, parseOvs } from "./spec.ts";
 
 /** Networks on Open vSwitch: a bridge that several may share, and for each endpoint a port of it. */
 export interface OvsDriver {
@@ -42,30 +43,10 @@ export interface OvsDriver {
   collect(isWanted: (ids: RowIds) => boolean): Promise<readonly string[]>;
 }
 
-export interface OvsNetwork {
-  /** Opaque key. */
-  readonly network: string;
-  /** Name of its bridge: the spec's, or the one that was chosen for it. */
-  readonly bridge: string;
-  readonly spec: OvsSpec;
-  /** Peers that were learnt, beside those of the spec. */
-  readonly peers?: readonly string[];
-}
-
-export interface Prepared {
+export interface Prepared extends PutPorts {
   readonly bridge: FoundBridge;
   /** Bytes, of every link of the network. */
   readonly mtu: number;
-  /** Where the host has the gateways' addresses, in mode nat. */
-  readonly gateway?: GatewayLink;
-  readonly tunnels: readonly Tunnel[];
-}
-
-export interface GatewayLink {
-  /** A link of the host, up: the bridge's own, or one in the network's VLAN. */
-  readonly link: string;
-  /** Of its port; absent: the bridge's own, OFPP_LOCAL. */
-  readonly ofport?: number;
 }
 
 export interface LastOfBridge {
@@ -89,14 +70,9 @@ export interface OvsBorn {
   readonly ofport: number;
 }
 
-export interface OvsParts {
-  readonly home: Conversation;
-  readonly database: SwitchDatabase;
+export interface OvsParts extends NetworkParts {
   readonly pairs: SwitchPairs;
-  readonly ports: SwitchPorts;
   readonly bridges: SwitchBridges;
-  readonly tunnels: SwitchTunnels;
-  readonly uplinks: SwitchUplinks;
   readonly defaults: OvsDefaults;
   readonly log: Log;
   /** Deletes a link of ours by name, without its sender waiting for the kernel; absent: `pairs` does. */
@@ -104,97 +80,39 @@ export interface OvsParts {
 }
 
 export function ovsDriver(parts: OvsParts): OvsDriver {
-  const { home, database, pairs, ports, bridges, tunnels, uplinks, defaults, log } = parts;
-  const deleteLink = parts.deleteLink;
-
-  /** With tunnels a gateway has one MAC on every host. Else no two links may have the same. */
-  async function macOf({ spec }: OvsNetwork, link: string): Promise<Mac> {
-    if (spec.tunnel && spec.hostIsGateway) return deriveMac("ovs gateway");
-    const [[root]] = await database.transact([select("Open_vSwitch", [], [])]);
-    return deriveMac("ovs link", link, root?._uuid ?? "");
-  }
+  const { database, pairs, ports, bridges, defaults, log, deleteLink } = parts;
+  const own = networkPorts(parts);
 
   async function ensureBridge(on: OvsNetwork, mtu: number): Promise<FoundBridge> {
     const { network, bridge, spec } = on;
     return bridges.ensure({
-      ...{ name: bridge, network, mtu, mac: await macOf(on, bridge) },
+      ...{ name: bridge, network, mtu, mac: await macOf(database, spec, bridge) },
       datapath: spec.datapath ?? "system",
       datapathAsked: spec.datapath !== undefined,
       macIsShared: spec.tunnel !== undefined && spec.hostIsGateway && isUntagged(spec),
     });
   }
 
-  async function putGateway(on: OvsNetwork, mtu: number, undo: AsyncDisposableStack): Promise<GatewayLink> {
-    const { network, bridge, spec } = on;
-    const up = (name: string) => home.request(setLinkRequest({ name }, { up: true }));
-    if (isUntagged(spec)) {
-      await up(bridge);
-      return { link: bridge };
-    }
-    const name = gatewayLinkNameOf(network);
-    const isNew = (await ports.find(name)) === undefined;
-    const wish = { bridge, name, network, vlans: spec.vlans, mtu, mac: await macOf(on, name) };
-    const { ofport } = await ports.put(gatewayRows(wish));
-    undo.defer(async () => {
-      if (isNew) await ports.remove(name);
-    });
-    await up(name);
-    return { link: name, ofport };
-  }
-
-  /** Before anything is made. */
-  async function requireMtu({ spec }: OvsNetwork, peers: readonly string[]): Promise<number> {
-    const uplink = spec.uplink && (await getLink(home, { name: spec.uplink.name }));
-    const carrier = uplink
-      ? { name: spec.uplink?.name ?? "", mtu: uplink.attrs.mtu ?? 0 }
-      : await carrierToward(home, peers);
-    const read = mtuOf(spec, carrier, peers);
-    if ("mtu" in read) return read.mtu;
-    const problems = [{ subject: "mtu", message: read.problem }];
-    throw new UnderlayError("invalid_option", read.problem, { problems });
-  }
-
-  async function putUplink({ network, bridge }: OvsNetwork, asked: string, undo: AsyncDisposableStack) {
-    const { name, isNew } = await uplinks.put({ network, bridge, name: asked });
-    undo.defer(async () => {
-      if (isNew) await ports.remove(name);
-    });
-  }
-
-  async function setTunnels(on: OvsNetwork, vni: number, undo: AsyncDisposableStack) {
-    const { network, bridge, spec } = on;
-    // Those that were there before carry somebody's frames.
-    if ((await tunnels.peersOf(network)).length === 0) undo.defer(() => tunnels.removeAll(network));
-    return tunnels.set({ network, bridge, vni, peers: peersOf(on), vlans: spec.vlans });
-  }
-
   return {
     parse: (options, families) => parseOvs(options, defaults, families),
     parseEndpoint: parseOvsEndpoint,
     async prepare(on) {
-      const { bridge, spec } = on;
-      const mtu = await requireMtu(on, peersOf(on));
+      const mtu = await own.mtu(on);
       await using undo = new AsyncDisposableStack();
-      const wasThere = (await bridges.find(bridge)) !== undefined;
-      const made = await ensureBridge(on, mtu);
-      if (!wasThere) undo.defer(() => dropBridge(bridge));
-      requireRates(spec, made);
-      const gateway = spec.hostIsGateway ? await putGateway(on, mtu, undo) : undefined;
-      if (spec.uplink) await putUplink(on, spec.uplink.name, undo);
-      const tunnels = spec.tunnel ? await setTunnels(on, spec.tunnel.vni, undo) : [];
+      const wasThere = (await bridges.find(on.bridge)) !== undefined;
+      const bridge = await ensureBridge(on, mtu);
+      undo.defer(async () => {
+        if (!wasThere) await bridges.remove(on.bridge, []);
+      });
+      requireRates(on.spec.rates, bridge);
+      const put = await own.put(on, mtu);
       undo.move();
-      return { bridge: made, mtu, tunnels, ...(gateway && { gateway }) };
+      return { bridge, mtu, ...put };
     },
     async dismantle({ network, bridge }, last) {
       const outcome: { removed?: RemovedBridge } = {};
       await settleAll([
-        () => tunnels.removeAll(network),
-        async () => {
-          await ports.remove(gatewayLinkNameOf(network));
-        },
-        async () => {
-          if (last) await uplinks.removeAll(bridge);
-        },
+        () => own.remove({ network, bridge }, last !== undefined),
         async () => {
           if (last) outcome.removed = await bridges.remove(bridge, last.ownAddresses);
         },
@@ -208,7 +126,7 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
       const found = await bridges.find(bridge);
       if (!found) throw new UnderlayError("not_found", `there is no Open vSwitch bridge ${bridge}`);
       const rates = { ...spec.rates, ...endpoint.rates };
-      requireRates({ rates }, found);
+      requireRates(rates, found);
       await using undo = new AsyncDisposableStack();
       undo.defer(async () => {
         await pairs.remove(owner);
@@ -254,23 +172,4 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
     },
     collect: (isWanted) => ports.collect(isWanted),
   };
-
-  async function dropBridge(name: string): Promise<void> {
-    await bridges.remove(name, []);
-  }
-}
-
-function peersOf({ spec, peers = [] }: OvsNetwork): readonly string[] {
-  return spec.tunnel ? [...new Set([...spec.tunnel.peers, ...peers])] : [];
-}
-
-function isUntagged({ vlans }: OvsSpec): boolean {
-  return vlans.mode === "access" && vlans.vlan === 0;
-}
-
-/** Frames reach ovs-vswitchd before the kernel's policer would see them. */
-function requireRates({ rates }: Pick<OvsSpec, "rates">, { name, datapath }: FoundBridge): void {
-  if (rates.tx === undefined || datapath !== "netdev") return;
-  const message = `tx_rate: the userspace datapath of bridge ${name} does not limit what containers send; leave it out, or use datapath=system`;
-  throw new UnderlayError("unsupported", message, { problems: [{ subject: "tx_rate", message }] });
 }
