@@ -1,7 +1,6 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { cookieOf } from "../../src/links/ovs/security/cookie.ts";
-import { flowsFor } from "../../src/links/ovs/security/flows.ts";
-import { collect, compare, install } from "../../src/links/ovs/security/installed.ts";
+import { collect, compare, flowsOf, install } from "../../src/links/ovs/security/installed.ts";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { AGES } from "../ground/engines.ts";
 import { until } from "../ground/until.ts";
@@ -147,7 +146,7 @@ describe.each([...AGES])("guarded flows of the %s Open vSwitch", (age) => {
     await install(alone, many);
     const rest = performance.now() - before;
     const flows = (await at.ours()).length;
-    expect(flows).toBe(200 * flowsFor(at.secured).length);
+    expect(flows).toBe(200 * flowsOf(at.secured).length);
     expect(await compare(alone, many)).toEqual({ missing: [], strange: [] });
     const keep = new Set(many.slice(100).map(({ cookie }) => cookie));
     expect((await collect(alone, keep)).length).toBe(100);

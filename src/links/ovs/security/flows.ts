@@ -29,7 +29,7 @@ export interface SecuredPort {
  * Highest first. Above what others commonly use (ovs-ofctl's default is 32768), and with room between: a flow that is to
  * let more pass can be put in by hand.
  */
-const PRIORITY = {
+export const PRIORITY = {
   /** Whatever the source: nobody on this port answers for the network. */
   never: 40_040,
   /** Neighbour discovery that says what is true. */
@@ -42,10 +42,10 @@ const PRIORITY = {
 
 /** `<linux/if_ether.h>`: ETH_P_IP, ETH_P_ARP, ETH_P_IPV6; behind a VLAN tag, where there is one. */
 const ipv4 = { ethType: 0x0800 } as const;
-const arp = { ethType: 0x0806 } as const;
+export const arp = { ethType: 0x0806 } as const;
 const ipv6 = { ethType: 0x86dd } as const;
 const udp = { ipProto: 17 } as const;
-const icmpv6 = { ...ipv6, ipProto: 58 } as const;
+export const icmpv6 = { ...ipv6, ipProto: 58 } as const;
 const ARP_REQUEST = 1;
 
 /** RFC 2131 section 4.1, RFC 8415 section 7.2. */
@@ -55,7 +55,7 @@ const PORTS = {
 } as const;
 
 /** RFC 4861 section 4, RFC 2710, RFC 3810. */
-const TYPE = {
+export const TYPE = {
   mldReport: 131,
   mldDone: 132,
   routerSolicitation: 133,
@@ -75,8 +75,7 @@ const NO_V6: Ip = { family: 6, bytes: new Uint8Array(16) };
  */
 export function flowsFor(port: SecuredPort): Flow[] {
   const { ofport, mac, cookie } = port;
-  if (!(Number.isInteger(ofport) && ofport > 0 && ofport < OFPP.OFPP_MAX))
-    throw new UnderlayError("internal", `flows for port ${ofport}`);
+  requireOfport(ofport);
   const here = { inPort: ofport };
   const own = { ...here, ethSrc: mac };
   const rows =
@@ -89,6 +88,11 @@ export function flowsFor(port: SecuredPort): Flow[] {
     ...neighbours(port).map(rows(PRIORITY.neighbour, own, NORMAL)),
     ...[...ofIpv4(port), ...ofIpv6(port)].map(rows(PRIORITY.own, own, NORMAL)),
   ];
+}
+
+export function requireOfport(ofport: number): void {
+  if (!(Number.isInteger(ofport) && ofport > 0 && ofport < OFPP.OFPP_MAX))
+    throw new UnderlayError("internal", `flows for port ${ofport}`);
 }
 
 /** A DHCP server is known by either of its ports: a client looks only at that of its own, some at that of the server. */

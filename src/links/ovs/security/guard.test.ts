@@ -7,10 +7,11 @@ import { type Flow, formatFlow } from "../../../openflow/flow-mod.ts";
 import { NORMAL } from "../../../openflow/instruction.ts";
 import { fakeBridge } from "./bridge.fixture.ts";
 import { cookieOf } from "./cookie.ts";
-import { flowsFor } from "./flows.ts";
+import type { SecuredPort } from "./flows.ts";
 import { BridgeGuard, type GuardedPort } from "./guard.ts";
+import { flowsOf } from "./installed.ts";
 
-const port = (n: number, more: Partial<GuardedPort> = {}): GuardedPort => {
+const port = (n: number, more: Partial<SecuredPort> = {}): GuardedPort & SecuredPort => {
   const address = parseIp(`192.0.2.${n}`);
   return {
     name: `ul-${n}`,
@@ -21,7 +22,7 @@ const port = (n: number, more: Partial<GuardedPort> = {}): GuardedPort => {
     ...more,
   };
 };
-const texts = (...ports: readonly GuardedPort[]) => ports.flatMap(flowsFor).map(formatFlow).sort();
+const texts = (...ports: readonly GuardedPort[]) => ports.flatMap(flowsOf).map(formatFlow).sort();
 const base: Flow = { table: 0, priority: 0, cookie: 0n, match: {}, instructions: NORMAL };
 
 function scene() {
@@ -71,7 +72,7 @@ describe("securing a port", () => {
   test("takes what another endpoint left on the number", async () => {
     const { bridge, guard } = scene();
     const former = port(1);
-    for (const flow of flowsFor(former)) bridge.put(flow);
+    for (const flow of flowsOf(former)) bridge.put(flow);
     const now = port(2, { ofport: 1 });
     await guard.secure(now);
     expect(bridge.texts()).toEqual(texts(now));
@@ -105,9 +106,26 @@ describe("securing a port", () => {
       port(i % 200, { ofport: i + 1, cookie: cookieOf(`m${i}`) }),
     );
     await guard.secure(...many);
-    expect(bridge.flows()).toHaveLength(many.flatMap(flowsFor).length);
+    expect(bridge.flows()).toHaveLength(many.flatMap(flowsOf).length);
     expect(Math.max(...bridge.changes)).toBeLessThanOrEqual(1_000);
   });
+});
+
+test("a tunnel is guarded as a port is", async () => {
+  const { bridge, guard, pass } = scene();
+  const address = parseIp("192.0.2.254");
+  const gateway = { mac: deriveMac("gateway"), addresses: address ? [address] : [] };
+  const tunnel = { name: "ul-3", ofport: 3, cookie: cookieOf("tunnel"), gateway };
+  await guard.secure(port(1), tunnel);
+  const wanted = texts(port(1), tunnel);
+  expect(bridge.texts()).toEqual(wanted);
+  bridge.crash();
+  await settled();
+  bridge.isUp = true;
+  await pass(20);
+  expect(bridge.texts()).toEqual(wanted);
+  await guard.release(tunnel.cookie);
+  expect(bridge.texts()).toEqual(texts(port(1)));
 });
 
 describe("releasing", () => {
@@ -128,7 +146,7 @@ describe("releasing", () => {
     await settled();
     await guard.release(port(1).cookie);
     // As ovs-ctl restart does it.
-    for (const flow of flowsFor(port(1))) bridge.put(flow);
+    for (const flow of flowsOf(port(1))) bridge.put(flow);
     bridge.isUp = true;
     await pass(100);
     expect(bridge.texts()).toEqual(texts(port(2)));
@@ -136,7 +154,7 @@ describe("releasing", () => {
 
   test("that was owed is paid by the next call, without a port to guard", async () => {
     const { bridge, guard } = scene();
-    for (const flow of flowsFor(port(1))) bridge.put(flow);
+    for (const flow of flowsOf(port(1))) bridge.put(flow);
     bridge.isUp = false;
     await guard.release(port(1).cookie);
     bridge.isUp = true;
@@ -278,7 +296,7 @@ describe("what somebody else did to the flows", () => {
     const { bridge, guard } = scene();
     await guard.secure(port(1), port(2));
     const wanted = bridge.texts();
-    const [drop, second] = flowsFor(port(1));
+    const [drop, second] = flowsOf(port(1));
     if (!drop || !second) throw new Error("a port has flows");
     bridge.put({ ...drop, instructions: NORMAL });
     bridge.put({ ...second, match: { inPort: 1, ethType: 0x88cc } });
@@ -304,7 +322,7 @@ describe("what somebody else did to the flows", () => {
 
 test("flows of ours without an endpoint are collected; those that others keep are not", async () => {
   const { bridge, guard } = scene();
-  for (const each of [port(3), port(4)]) for (const flow of flowsFor(each)) bridge.put(flow);
+  for (const each of [port(3), port(4)]) for (const flow of flowsOf(each)) bridge.put(flow);
   await guard.secure(port(1));
   expect(await guard.collect([port(4).cookie])).toEqual([port(3).cookie]);
   expect(bridge.texts()).toEqual(texts(port(1), port(4)));

@@ -2,14 +2,13 @@ import type { Clock } from "../../../lib/clock.ts";
 import { asUnderlayError, UnderlayError } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { OpenFlowSwitch } from "../../../openflow/switch.ts";
-import type { SecuredPort } from "./flows.ts";
-import { collect, compare, type Difference, install, remove } from "./installed.ts";
+import { collect, compare, type Difference, type FlowPort, install, remove } from "./installed.ts";
 
 /** A port as the guard remembers it: its number may be another one when ovs-vswitchd was started again, its name is not. */
-export interface GuardedPort extends SecuredPort {
+export type GuardedPort = FlowPort & {
   /** Of the link and of its port, at most 15 bytes. */
   readonly name: string;
-}
+};
 
 export interface GuardOptions {
   readonly bridge: string;

@@ -4,11 +4,19 @@ import { formatInstructions } from "../../../openflow/instruction.ts";
 import type { OpenFlowSwitch } from "../../../openflow/switch.ts";
 import { formatCookie, isOurCookie, OUR_COOKIE, OUR_COOKIE_MASK } from "./cookie.ts";
 import { flowsFor, type SecuredPort } from "./flows.ts";
+import { type TunnelPort, tunnelFlows } from "./tunnel-flows.ts";
 
 /** Flows of ours on one bridge: what there is, what there should be, and what makes the one the other. */
 
 /** Flows whose change goes in one message to the bridge each, and in one bundle together. */
 const MOST_IN_A_CHANGE = 1_000;
+
+/** A port that has flows of ours. */
+export type FlowPort = SecuredPort | TunnelPort;
+
+export function flowsOf(port: FlowPort): Flow[] {
+  return "gateway" in port ? tunnelFlows(port) : flowsFor(port);
+}
 
 export interface Difference {
   /** Flows that the ports should have. */
@@ -18,14 +26,14 @@ export interface Difference {
 }
 
 /** What is there in another form is `missing`: adding it takes that one's place. */
-export function differenceOf(ports: readonly SecuredPort[], installed: readonly Flow[]): Difference {
+export function differenceOf(ports: readonly FlowPort[], installed: readonly Flow[]): Difference {
   const cookies = new Set(ports.map(({ cookie }) => cookie));
   const numbers = new Set(ports.map(({ ofport }) => ofport));
   const concerns = ({ cookie, match }: Flow) =>
     isOurCookie(cookie) && (cookies.has(cookie) || (match.inPort !== undefined && numbers.has(match.inPort)));
   const unmatched = new Map(installed.map((flow) => [rowOf(flow), flow]));
   const missing: Flow[] = [];
-  for (const flow of ports.flatMap(flowsFor)) {
+  for (const flow of ports.flatMap(flowsOf)) {
     const row = rowOf(flow);
     const there = unmatched.get(row);
     if (there === undefined || !isSame(there, flow)) missing.push(flow);
@@ -40,7 +48,7 @@ function isSame(a: Flow, b: Flow): boolean {
 }
 
 /** How the ports differ from what they should have. Throws `conflict` when another's flow stands where one of ours is to be. */
-export async function compare(bridge: OpenFlowSwitch, ports: readonly SecuredPort[]): Promise<Difference> {
+export async function compare(bridge: OpenFlowSwitch, ports: readonly FlowPort[]): Promise<Difference> {
   const [only, ...others] = ports;
   if (only === undefined) return { missing: [], strange: [] };
   if (others.length > 0) return differenceOf(ports, await bridge.flows(OUR_COOKIE, OUR_COOKIE_MASK));
@@ -65,7 +73,7 @@ export async function compare(bridge: OpenFlowSwitch, ports: readonly SecuredPor
  * Gives the ports what they should have, and takes from them what they should not; answers how many flows that took. What is
  * there already stays untouched, so that a repeated call interrupts nothing. Throws as `OpenFlowSwitch.change` does.
  */
-export async function install(bridge: OpenFlowSwitch, ports: readonly SecuredPort[]): Promise<number> {
+export async function install(bridge: OpenFlowSwitch, ports: readonly FlowPort[]): Promise<number> {
   const { missing, strange } = await compare(bridge, ports);
   const mods: FlowMod[] = [
     ...missing.map((flow): FlowMod => ({ do: "add", flow })),
