@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { concatBytes, fromHex, toHex } from "../lib/bytes.ts";
 import { manualClock } from "../lib/clock.fixture.ts";
 import { UnderlayError } from "../lib/errors.ts";
@@ -44,6 +45,7 @@ function scene(options: { readonly version?: 4 | 5; readonly silent?: true } = {
     sent,
     unasked,
     say,
+    speak: (bytes: Uint8Array) => events?.chunk(bytes),
     open,
     lose: (error: UnderlayError) => events?.lost(error),
     isClosed: () => isClosed,
@@ -253,3 +255,36 @@ describe("a peer", () => {
     expect((await bridge.lost).message).toContain("version 99 where 5 was agreed on");
   });
 });
+
+test("a peer that sends anything at all is heard out or left, and nobody waits for ever", async () => {
+  const answer = fc.oneof(
+    fc.uint8Array({ maxLength: 80 }),
+    fc
+      .record({
+        version: fc.constantFrom(4, 5),
+        type: fc.constantFrom(...Object.values(OFPT)),
+        xid: fc.nat(4),
+        body: fc.constantFrom(...Object.values(golden).map((entry) => bodyOf(first(entry)))),
+      })
+      .map(encodeMessage),
+  );
+  const property = fc.asyncProperty(fc.array(answer, { maxLength: 12 }), async (chunks) => {
+    const { open, speak, clock } = scene();
+    const bridge = await open;
+    const waiting = [told(bridge.ports()), told(bridge.flows(0n, 0n)), told(bridge.change("x", [add]))];
+    for (const chunk of chunks) speak(chunk);
+    await settled();
+    for (let passed = 0; passed < 40_000; passed += 5_000) {
+      clock.pass(5_000);
+      await settled();
+    }
+    for (const outcome of await Promise.all(waiting)) expect(typeof outcome).toBe("string");
+    bridge[Symbol.dispose]();
+    expect(clock.pending()).toBe(0);
+  });
+  await fc.assert(property, { numRuns: 200 });
+});
+
+function first(entry: { readonly sent?: readonly string[]; readonly received?: readonly string[] }): string {
+  return entry.sent?.[0] ?? entry.received?.[0] ?? "";
+}

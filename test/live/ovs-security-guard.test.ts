@@ -1,6 +1,9 @@
 import { beforeAll, describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/lib/clock.ts";
+import { silentLog } from "../../src/lib/log.ts";
 import { cookieOf } from "../../src/links/ovs/security/cookie.ts";
 import { collect, compare, flowsOf, install } from "../../src/links/ovs/security/installed.ts";
+import { portSecurity } from "../../src/links/ovs/security/port-security.ts";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { AGES } from "../ground/engines.ts";
 import { until } from "../ground/until.ts";
@@ -154,5 +157,23 @@ describe.each([...AGES])("guarded flows of the %s Open vSwitch", (age) => {
     await collect(alone, new Set());
     expect(one).toBeLessThan(100);
     expect(rest).toBeLessThan(5_000);
+  });
+
+  test("by owners, for the bridges of a run directory", async () => {
+    const { addresses, mac, name, ofport } = at.secured;
+    using security = portSecurity({ rundir: at.ovs.rundir, clock: systemClock, log: silentLog });
+    await security.secure("br0", { owner: "docker:net/ep", name, ofport, mac, addresses });
+    await security.secure("br0", { owner: "docker:net/other", name: "st2", ofport: 2, mac, addresses });
+    expect(await at.ours()).toHaveLength(2 * flowsOf(at.secured).length);
+    expect(await security.repair()).toBe(0);
+    await security.release("br0", "docker:net/ep");
+    expect((await at.ours()).every((line) => line.includes("in_port=2"))).toBeTrue();
+    security.forget("br0");
+    expect(await security.collect("br0", ["docker:net/other"])).toBe(0);
+    expect(await security.collect("br0", [])).toBe(1);
+    expect(await at.ours()).toEqual([]);
+    await security.release("nobridge", "docker:net/ep");
+    const elsewhere = security.secure("nobridge", { owner: "x", name, ofport, mac, addresses });
+    await expect(elsewhere).rejects.toThrow("ovs-vswitchd does not run, or has no such bridge");
   });
 });

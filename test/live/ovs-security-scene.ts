@@ -1,6 +1,7 @@
 import { systemClock } from "../../src/lib/clock.ts";
 import type { Log } from "../../src/lib/log.ts";
 import { cookieOf } from "../../src/links/ovs/security/cookie.ts";
+import type { SecuredPort } from "../../src/links/ovs/security/flows.ts";
 import { BridgeGuard, type GuardedPort } from "../../src/links/ovs/security/guard.ts";
 import { type OpenFlowSwitch, openSwitch } from "../../src/openflow/switch.ts";
 import type { Age } from "../ground/engines.ts";
@@ -19,7 +20,7 @@ export interface Scene {
   /** What the guard has said. */
   readonly said: string[];
   /** The first as it is to be secured. */
-  readonly secured: GuardedPort;
+  readonly secured: GuardedPort & SecuredPort;
   open(): Promise<OpenFlowSwitch>;
   /** All flows, as ovs-ofctl prints them, sorted. */
   dump(): Promise<string[]>;

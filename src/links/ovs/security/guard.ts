@@ -97,12 +97,18 @@ export class BridgeGuard implements Disposable {
     return this.#inTurn(async () => compare(await this.#reach(), [...this.#ports.values()]));
   }
 
-  /** Mends what `check` would find; answers how many flows that took. */
+  /** Mends what `check` would find; answers how many flows that took. A bridge without guarded ports may be gone. */
   repair(): Promise<number> {
     return this.#inTurn(async () => {
-      const bridge = await this.#reach();
-      await this.#pay(bridge);
-      return this.#restore(bridge);
+      if (this.#isIdle()) return 0;
+      try {
+        const bridge = await this.#reach();
+        await this.#pay(bridge);
+        return await this.#restore(bridge);
+      } catch (thrown) {
+        if (this.#ports.size === 0 && asUnderlayError(thrown).code === "unreachable") return 0;
+        throw thrown;
+      }
     });
   }
 
