@@ -46,6 +46,14 @@ export const natGolden = {
         "fd000000000000000000000000000002005000000b00060000056d696e650000",
     ],
   },
+  deleteElements: {
+    command:
+      'nft add table inet t; nft add map inet t any4 { type inet_proto . inet_service : ipv4_addr . inet_service ; }; nft add element inet t any4 { tcp . 8080 comment "mine" : 10.1.0.2 . 80 , udp . 53 comment "mine" : 10.1.0.3 . 5353 }; nft delete element inet t any4 { tcp . 8080 , udp . 53 }',
+    sent: [
+      "540000000e0a0100000000000000000001000000060001007400000009000200616e7934000000002c00038014000180" +
+        "100001800c000100060000001f90000014000280100001800c0001001100000000350000",
+    ],
+  },
   dnatAny4: {
     command:
       "nft add table inet t; nft add chain inet t plain { type nat hook prerouting priority dstnat ; }; nft add map inet t any4 { type inet_proto . inet_service : ipv4_addr . inet_service ; }; nft add rule inet t plain fib daddr type local dnat ip to meta l4proto . th dport map @any4",
@@ -255,8 +263,8 @@ export const natGolden = {
       'nft add table inet t; nft add map inet t any4 { type inet_proto . inet_service : ipv4_addr . inet_service ; }; nft add element inet t any4 { tcp . 8080 comment "mine" : 10.1.0.2 . 80 , udp . 53 comment "mine" : 10.1.0.3 . 5353 }; nft list map inet t any4',
     received: [
       "8c0000000c0a0200000000000000000001000004060001007400000009000200616e7934000000006400030030000100" +
-        "100001000c0001001100000000350000100002000c0001000a01000314e900000b00060000056d696e65000030000100" +
-        "100001000c000100060000001f900000100002000c0001000a010002005000000b00060000056d696e650000",
+        "100001000c000100060000001f900000100002000c0001000a010002005000000b00060000056d696e65000030000100" +
+        "100001000c0001001100000000350000100002000c0001000a01000314e900000b00060000056d696e650000",
       "2c0000000c0a0200000000000000000001000004060001007400000009000200616e79340000000004000300",
     ],
   },

@@ -12,6 +12,7 @@ import { change, NF_FAMILY, type NftTable, nfgenmsg, userdataOf } from "./nftabl
 const NFT_MSG_NEWSET = 9;
 const NFT_MSG_NEWSETELEM = 12;
 const NFT_MSG_GETSETELEM = 13;
+const NFT_MSG_DELSETELEM = 14;
 
 const NFT_SET_MAP = 0x8;
 const NFTA_LIST_ELEM = 1;
@@ -109,24 +110,56 @@ function lengthOf(types: readonly ValueType[]): number {
 /** An attribute holds 64 KiB. */
 const MOST_IN_A_MESSAGE = 500;
 
-/** `comment`: as that of a rule. */
+/** `comment`: as that of a rule. One that is there already with other data: EEXIST. */
 export function addElementsRequests(
-  { family, table, map, id }: NftMap,
+  map: NftMap,
   elements: readonly (NftElement & { readonly comment: string })[],
 ): Request[] {
-  const requests: Request[] = [];
-  for (let at = 0; at < elements.length; at += MOST_IN_A_MESSAGE) {
-    const list = concatBytes(elements.slice(at, at + MOST_IN_A_MESSAGE).map(encodeElement));
-    requests.push({
-      ...change(`fill map ${family} ${table} ${map}`, NFT_MSG_NEWSETELEM, NLM_F.NLM_F_CREATE),
-      body: concatBytes([
-        encodeBody(nftElementsFormat, { family: NF_FAMILY[family] }, { table, set: map, id }),
-        encodeAttr(nftElementsTable.elements.type | NLA_F_NESTED, list),
-      ]),
-      format: nftElementsFormat,
-    });
-  }
-  return requests;
+  const verb = change(`fill ${nameOf(map)}`, NFT_MSG_NEWSETELEM, NLM_F.NLM_F_CREATE);
+  // The map may be one of the same batch.
+  return inMessages({ set: map.map, id: map.id }, map, verb, elements.length, (from, to) =>
+    elements.slice(from, to).map(encodeElement),
+  );
+}
+
+/** ENOENT when one of them is not there. */
+export function deleteElementsRequests(map: NftMap, keys: readonly Uint8Array[]): Request[] {
+  const verb = change(`empty ${nameOf(map)}`, NFT_MSG_DELSETELEM, 0);
+  return inMessages({ set: map.map }, map, verb, keys.length, (from, to) =>
+    keys.slice(from, to).map(encodeKey),
+  );
+}
+
+function inMessages(
+  attrs: { readonly set: string; readonly id?: number },
+  { family, table }: NftMap,
+  verb: ReturnType<typeof change>,
+  count: number,
+  encode: (from: number, to: number) => readonly Uint8Array[],
+): Request[] {
+  const starts = Array.from(
+    { length: Math.ceil(count / MOST_IN_A_MESSAGE) },
+    (_, i) => i * MOST_IN_A_MESSAGE,
+  );
+  return starts.map((from) => ({
+    ...verb,
+    body: concatBytes([
+      encodeBody(nftElementsFormat, { family: NF_FAMILY[family] }, { table, ...attrs }),
+      encodeAttr(
+        nftElementsTable.elements.type | NLA_F_NESTED,
+        concatBytes([...encode(from, from + MOST_IN_A_MESSAGE)]),
+      ),
+    ]),
+    format: nftElementsFormat,
+  }));
+}
+
+function nameOf({ family, table, map }: NftMap): string {
+  return `map ${family} ${table} ${map}`;
+}
+
+function encodeKey(key: Uint8Array, index: number): Uint8Array {
+  return nest(NFTA_LIST_ELEM + index, nest(NFTA_SET_ELEM_KEY, encodeAttr(NFTA_DATA_VALUE, key)));
 }
 
 /** As nft(8) counts them; the kernel looks at no number. */

@@ -8,6 +8,7 @@ import { natGolden as golden } from "./nat.golden.ts";
 import {
   addElementsRequests,
   addMapRequest,
+  deleteElementsRequests,
   joined,
   listElements,
   type NftMap,
@@ -86,6 +87,10 @@ const CASES: readonly [Golden, Request | undefined][] = [
       },
     ])[0],
   ],
+  [
+    golden.deleteElements,
+    deleteElementsRequests(any4, [joined([TCP, port(8080)]), joined([UDP, port(53)])])[0],
+  ],
   [golden.dnatAny4, rule([nat.toLocal(), nat.translateBy(any4, 4, false)])],
   [golden.dnatAny6, rule([nat.toLocal(), nat.translateBy(any6, 6, false)])],
   [golden.dnatHosted4, rule([v4, nat.translateBy(hosted4, 4, true)])],
@@ -162,9 +167,10 @@ describe("nat", () => {
       },
       close: () => undefined,
     });
-    expect(await listElements(kernel, any4)).toEqual([
-      { key: joined([UDP, port(53)]), data: joined([address("10.1.0.3"), port(5353)]) },
+    const elements = await listElements(kernel, any4);
+    expect(elements?.toSorted((one, other) => Buffer.compare(one.key, other.key))).toEqual([
       { key: joined([TCP, port(8080)]), data: joined([address("10.1.0.2"), port(80)]) },
+      { key: joined([UDP, port(53)]), data: joined([address("10.1.0.3"), port(5353)]) },
     ]);
   });
 });

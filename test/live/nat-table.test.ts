@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { applyTable, verifyTable } from "../../src/links/nat/table.ts";
+import { type NatKernelTable, natTable } from "../../src/links/nat/table.ts";
 import { Conversation } from "../../src/netlink/conversation.ts";
 import { generation } from "../../src/netlink/nft-events.ts";
 import { NETLINK_NETFILTER, openRequestSocket } from "../../src/netlink/open.ts";
@@ -12,11 +12,13 @@ import { type NatScene, network, openNatScene } from "./nat-scene.ts";
 
 let scene: NatScene;
 let firewall: Conversation;
+let table: NatKernelTable;
 beforeEach(async () => {
   scene = await openNatScene();
   scene.bridge("br1", "10.1.0.1/24");
   const { libc, netns } = scene.host;
   firewall = new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_NETFILTER, netns)));
+  table = natTable(() => firewall);
 });
 afterEach(async () => {
   firewall.close();
@@ -25,6 +27,7 @@ afterEach(async () => {
 
 const ports = (count: number) =>
   Array.from({ length: count }, (_, i) => `${8000 + i} -> 10.1.0.2:${1 + i}/${i % 2 ? "udp" : "tcp"}`);
+const MOVED = ports(3).map((port) => port.replace("10.1.0.2", "10.1.0.9"));
 const ONE = network("br1", ["10.1.0.0/24"], ports(2));
 const ruleset = () => nft(scene.host, "list", "ruleset");
 
@@ -38,20 +41,33 @@ test("made, kept, changed, removed: each in one transaction, or in none", async 
     [two, "kept", 0],
     [[network("br1", ["10.1.0.0/24"], ports(200))], "made", 1],
     [[network("br1", ["10.1.0.0/24"], ports(200))], "kept", 0],
-    [[network("br1", ["10.1.0.0/24"], ports(1500))], "made", 1],
+    [[network("br1", ["10.1.0.0/24"], ports(1500))], "ports", 1],
+    [[network("br1", ["10.1.0.0/24"], ports(1499))], "ports", 1],
+    [[network("br1", ["10.1.0.0/24"], MOVED)], "ports", 1],
+    [[network("br1", ["10.1.0.0/24"], MOVED)], "kept", 0],
     [[], "removed", 1],
     [[], "kept", 0],
   ] as const) {
     const before = await generation(firewall);
-    expect(await applyTable(firewall, networks)).toBe(expected);
+    expect(await table.apply(networks, false)).toBe(expected);
     expect((await generation(firewall)) - before).toBe(transactions);
-    await verifyTable(firewall, networks);
   }
   expect(await ruleset()).toBe("");
 });
 
+test("who knows that nobody touched it does not ask, and who is wrong makes it anew", async () => {
+  await table.apply([ONE], true);
+  const more = network("br1", ["10.1.0.0/24"], ports(3));
+  expect(await table.apply([ONE], true)).toBe("kept");
+  await nft(scene.host, "flush", "ruleset");
+  expect(await table.apply([ONE], true)).toBe("kept");
+  expect(await table.apply([more], true)).toBe("ports");
+  expect(await table.apply([more], false)).toBe("kept");
+  expect(await ruleset()).toContain("6 . 8002");
+});
+
 test("another program reads it as it was meant", async () => {
-  await applyTable(firewall, [ONE]);
+  await table.apply([ONE], false);
   const text = await ruleset();
   for (const line of [
     'oifname != "br1" ip saddr 10.1.0.0/24 ip daddr != 224.0.0.0/4 masquerade',
@@ -64,10 +80,10 @@ test("another program reads it as it was meant", async () => {
 });
 
 test("a table that cannot be made leaves what was there", async () => {
-  await applyTable(firewall, [ONE]);
+  await table.apply([ONE], false);
   const twice = network("br1", ["10.1.0.0/24"], ["80 -> 10.1.0.2:80/tcp", "80 -> 10.1.0.3:80/tcp"]);
-  await expect(applyTable(firewall, [twice])).rejects.toMatchObject({ code: "kernel" });
-  await verifyTable(firewall, [ONE]);
+  await expect(table.apply([twice], false)).rejects.toMatchObject({ code: "kernel" });
+  expect(await table.apply([ONE], false)).toBe("kept");
 });
 
 describe("taken from", () => {

@@ -4,7 +4,7 @@ import type { Case, Take } from "./cases.ts";
 
 const NFTABLES = 10 << 8;
 /** NFT_MSG_* that change something: tables, rules, sets and their elements. */
-const CHANGES = [0, 2, 6, 9, 12].map((message) => NFTABLES | message);
+const CHANGES = [0, 2, 6, 9, 12, 14].map((message) => NFTABLES | message);
 const changes: Take = { direction: "sent", types: CHANGES, which: "all" };
 const NFT_MSG_NEWSETELEM = NFTABLES | 12;
 
@@ -37,6 +37,7 @@ export const NAT_CASES: readonly Case[] = [
   nft("hosted6", HOSTED6),
   nft("elements4", ELEMENTS4, ANY4),
   nft("elements6", ELEMENTS6, HOSTED6),
+  nft("deleteElements", "delete element inet t any4 { tcp . 8080 , udp . 53 }", ANY4, ELEMENTS4),
   rule("dnatAny4", CHAIN, "fib daddr type local dnat ip to meta l4proto . th dport map @any4", ANY4),
   rule("dnatAny6", CHAIN, "fib daddr type local dnat ip6 to meta l4proto . th dport map @any6", ANY6),
   rule("dnatHosted4", CHAIN, "dnat ip to ip daddr . meta l4proto . th dport map @hosted4", HOSTED4),

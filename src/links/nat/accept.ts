@@ -30,14 +30,15 @@ export interface ForwardFacts {
 /** NF_INET_FORWARD of `<linux/netfilter.h>`. */
 const HOOK_FORWARD = 2;
 
-/** Nothing is sent when nothing is missing. Throws `kernel`, `permission`. */
+/** Nothing is sent when nothing is missing; tells how many transactions it took. Throws `kernel`, `permission`. */
 export async function acceptForwarded(
   conversation: Conversation,
   networks: readonly NatNetwork[],
   log: Log,
-): Promise<ForwardFacts> {
+): Promise<ForwardFacts & { readonly transactions: number }> {
   const chains = await listChains(conversation);
   let ufw = false;
+  let transactions = 0;
   const passed = new Set<string>();
   for (const { family, version } of FAMILIES) {
     const here = chains.filter((chain) => chain.family === family && chain.table === "filter");
@@ -65,11 +66,13 @@ export async function acceptForwarded(
       if (!isErrno(thrown, "ENOENT")) throw thrown;
       continue;
     }
+    transactions++;
     log("info", `${family === "ip" ? "iptables" : "ip6tables"}: ${add.length} rules in ${place.chain}`, {
       removed: remove.length,
     });
   }
   return {
+    transactions,
     ufw,
     firewalld: chains.some(({ table }) => table === "firewalld"),
     dropping: chains

@@ -6,7 +6,7 @@ import { acceptForwarded, type ForwardFacts } from "./accept.ts";
 import { changedUdpPorts, forgetFlows } from "./flows.ts";
 import { allowForwarding, type Sysctls } from "./forwarding.ts";
 import { type NatNetwork, TABLE } from "./rules.ts";
-import { applyTable, verifyTable } from "./table.ts";
+import { natTable } from "./table.ts";
 
 /** All networks behind gateways of this host, as the kernel is to have them, and goes on having them. */
 export interface NatGateway {
@@ -41,6 +41,10 @@ export function natGateway({ firewall, sysctls, log, listen }: NatGatewayParts):
   let made: readonly NatNetwork[] | undefined;
   /** The last transaction of anybody that was looked at. */
   let seen = 0;
+  /** The last transaction, if it was ours and all was as it should be. */
+  let settledAt: number | undefined;
+  let lastPassing: string | undefined;
+  const table = natTable(firewall);
   let facts: ForwardFacts | undefined;
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
@@ -64,21 +68,33 @@ export function natGateway({ firewall, sysctls, log, listen }: NatGatewayParts):
   }
 
   async function makeSo(networks: readonly NatNetwork[]): Promise<void> {
-    const conversation = firewall();
     if (networks.length > 0) await listen(true);
-    seen = await generation(conversation);
-    const applied = await applyTable(conversation, networks);
+    const start = await generation(firewall());
+    const isUntouched = start === settledAt;
+    settledAt = undefined;
+    seen = start;
+    const passing = sayPassing(networks);
+    const passed = isUntouched && passing === lastPassing ? 0 : await pass(networks);
+    const applied = await table.apply(networks, isUntouched);
+    const own = passed + (applied === "kept" ? 0 : 1);
     if (applied !== "kept") {
-      log("debug", `table ${TABLE.family} ${TABLE.table} ${applied}`, { networks: networks.length });
-      // Asked first: what others do from here on is new to us.
-      seen = await generation(conversation);
-      await verifyTable(conversation, networks);
-      await forgetFlows(conversation, changedUdpPorts(made, networks), log);
+      log("debug", `table ${TABLE.family} ${TABLE.table}: ${applied}`, { networks: networks.length });
+      await forgetFlows(firewall(), changedUdpPorts(made, networks), log);
     }
     made = networks;
-    facts = await acceptForwarded(conversation, networks, log);
+    lastPassing = passing;
     allowForwarding(networks, sysctls, log);
+    // As many transactions as were ours: what there is now is what we made. Else there is an event that says more.
+    const end = await generation(firewall());
+    if (((end - start) | 0) === own) seen = settledAt = end;
     if (networks.length === 0) await listen(false);
+  }
+
+  /** In how many transactions. */
+  async function pass(networks: readonly NatNetwork[]): Promise<number> {
+    const { transactions, ...found } = await acceptForwarded(firewall(), networks, log);
+    facts = found;
+    return transactions;
   }
 
   function look(): void {
@@ -106,6 +122,15 @@ export function natGateway({ firewall, sysctls, log, listen }: NatGatewayParts):
       await Promise.allSettled([running, next]);
     },
   };
+}
+
+/** What the rules beside Docker's depend on. */
+function sayPassing(networks: readonly NatNetwork[]): string {
+  return networks
+    .map(({ id, bridge, internal = false, subnets }) =>
+      [id, bridge, internal, ...subnets.map(({ ip }) => ip.family)].join(" "),
+    )
+    .join("\n");
 }
 
 /** Both count on from 2^32 - 1 to 0. */
