@@ -1,9 +1,10 @@
 import { UnderlayError } from "../../lib/errors.ts";
-import type { ExternalIds, SwitchVlans, SwitchWish } from "../../lib/switch-port.ts";
+import type { ExternalIds, SwitchWish } from "../../lib/switch-port.ts";
 import type { Ovsdb } from "../../ovsdb/client.ts";
 import { type Condition, insert, mutate, named, select, waitUntil } from "../../ovsdb/operation.ts";
 import { ovsdbErrorOf } from "../../ovsdb/outcome.ts";
 import type { RowOf } from "../../ovsdb/tables.ts";
+import { vlanColumns } from "./vlan-columns.ts";
 
 /** Ports that pairs of links have in Open vSwitch: each has the name of the pair's end on the host. */
 
@@ -165,12 +166,4 @@ export function problemOf(iface: PairPort["iface"]): string | undefined {
   if (!iface) return "its row is gone";
   const { ofport = -1, error } = iface;
   return error ?? (ofport > 0 ? undefined : "the log of ovs-vswitchd tells why");
-}
-
-/** `vlan_mode` is always said: what is left open means something else with each other column. */
-export function vlanColumns(vlans: SwitchVlans) {
-  if (vlans.mode === "access") return { vlan_mode: "access", tag: vlans.vlan };
-  const trunks = vlans.vlans;
-  if (vlans.native === undefined) return { vlan_mode: "trunk", trunks };
-  return { vlan_mode: "native-untagged", tag: vlans.native, trunks };
 }

@@ -10,8 +10,8 @@ import {
   portRows,
   tunnelRows,
   uplinkRows,
-  vlanColumns,
 } from "./rows.ts";
+import { vlanColumns } from "./vlan-columns.ts";
 import { UNTAGGED } from "./vlans.ts";
 
 const mac = deriveMac("test");

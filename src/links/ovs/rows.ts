@@ -2,6 +2,7 @@ import type { Mac } from "../../lib/mac.ts";
 import type { Rates } from "./endpoint-spec.ts";
 import type { Datapath } from "./spec.ts";
 import { VXLAN_PORT } from "./values.ts";
+import { type VlanColumns, vlanColumns } from "./vlan-columns.ts";
 import type { PortVlans } from "./vlans.ts";
 
 /** What we write into Open vSwitch's tables, by the names of ovs-vswitchd.conf.db(5). Pure. */
@@ -75,10 +76,7 @@ export interface PortRows {
   readonly qos?: QosColumns | undefined;
 }
 
-export interface PortColumns {
-  readonly vlan_mode: "access" | "trunk" | "native-untagged";
-  readonly tag: number | undefined;
-  readonly trunks: readonly number[];
+export interface PortColumns extends VlanColumns {
   readonly protected: boolean;
   readonly external_ids: Readonly<Record<string, string>>;
 }
@@ -124,13 +122,6 @@ export function portRows({ bridge, name, ids, vlans, isolate, rates, mac }: Port
     },
     qos: qosOf(rates, marks),
   };
-}
-
-/** Every column is said: what is left open means something else with each other one. */
-export function vlanColumns(vlans: PortVlans): Pick<PortColumns, "vlan_mode" | "tag" | "trunks"> {
-  if (vlans.mode === "access") return { vlan_mode: "access", tag: vlans.vlan, trunks: [] };
-  const { native, vlans: trunks } = vlans;
-  return { vlan_mode: native === undefined ? "trunk" : "native-untagged", tag: native, trunks };
 }
 
 /** Bits that may pass at once: a veth hands over up to 64 KiB in one piece, and a policer drops what it cannot hold. */

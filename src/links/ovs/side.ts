@@ -9,7 +9,8 @@ import type { Ovsdb } from "../../ovsdb/client.ts";
 import type { Inside } from "../born-inside.ts";
 import type { HostSide } from "../host-side.ts";
 import { FINISHED_CHECKSUMS, isUserspace } from "./offloads.ts";
-import { type PairPort, pairPorts, problemOf, vlanColumns } from "./pair-ports.ts";
+import { type PairPort, pairPorts, problemOf } from "./pair-ports.ts";
+import { vlanColumns } from "./vlan-columns.ts";
 
 export interface OvsContext {
   /** A conversation in the host's netns. */
@@ -48,7 +49,7 @@ export function ovsSide({ home, open, features }: OvsContext, wish: SwitchWish):
   }
 
   function verifyVlans({ name, port }: PairPort): void {
-    const wanted = { tag: undefined, trunks: [], ...vlanColumns(wish.vlans) };
+    const wanted = vlanColumns(wish.vlans);
     const rows = [
       ["vlan_mode", port.vlan_mode, wanted.vlan_mode],
       ["tag", port.tag, wanted.tag],
