@@ -7,6 +7,7 @@ import {
   isOurLinkName,
   isSwitchPortName,
   linkNameOf,
+  overlayNamesOf,
   ovsBridgeNameOf,
   switchPortNameOf,
   tunnelNameOf,
@@ -45,9 +46,9 @@ test("names of a switch's ports and bridges are link names, and nobody takes one
   fc.assert(
     fc.property(fc.string(), fc.string(), (owner, peer) => {
       const others = [tunnelNameOf(owner, peer), ovsBridgeNameOf(owner), gatewayLinkNameOf(owner)];
-      const names = [switchPortNameOf(owner), ...others];
+      const names = [switchPortNameOf(owner), ...others, ...Object.values(overlayNamesOf(owner))];
       for (const name of names) expect(ifnameProblem(name)).toBeUndefined();
-      expect(names.map(isSwitchPortName)).toEqual([true, false, false, false]);
+      expect(names.map(isSwitchPortName)).toEqual(names.map((_, i) => i === 0));
       expect(names.some((name) => isOurLinkName(name) || isHostLinkName(name))).toBe(false);
     }),
   );

@@ -93,6 +93,15 @@ export function gatewayLinkNameOf(network: string): string {
   return `ulg-${toBase32(sha256("gateway", network), 11)}`;
 }
 
+/**
+ * The bridge of a network's tunnels, where the host is the network's gateway: `ulx-` and 11 characters; and the two ends
+ * of what joins it to the network's own: `ulp-` there, `ulq-` here.
+ */
+export function overlayNamesOf(network: string): { bridge: string; there: string; here: string } {
+  const hash = toBase32(sha256("overlay", network), 11);
+  return { bridge: `ulx-${hash}`, there: `ulp-${hash}`, here: `ulq-${hash}` };
+}
+
 /** The bridge of a network that names none, where another one has the default's: `ovsbr-` and 9 characters. */
 export function ovsBridgeNameOf(network: string): string {
   return `ovsbr-${toBase32(sha256("ovs bridge", network), 9)}`;

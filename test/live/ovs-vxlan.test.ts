@@ -4,50 +4,19 @@ import { parseIp } from "../../src/lib/ip.ts";
 import { deriveMac } from "../../src/lib/mac.ts";
 import type { OvsNetwork } from "../../src/links/ovs/network-ports.ts";
 import { openPacketSocket, type PacketSocket } from "../../src/sys/packet.ts";
-import { AGES, type Age } from "../ground/engines.ts";
+import { AGES } from "../ground/engines.ts";
 import { openTestNetns } from "../ground/netns.ts";
+import { type Host, makeHosts } from "./ovs-hosts.ts";
 import {
   ALL_PASSED,
   endpoint,
   exchange,
-  makeOvsScene,
   moveInto,
   NETWORK,
-  type OvsScene,
   type Plugged,
   pluggedOf,
   specOf,
 } from "./ovs-scene.ts";
-
-/**
- * Three hosts, each a netns with an Open vSwitch of its own, on one LAN. In userspace tunnels leave by a bridge that
- * holds the NIC and the host's address (Documentation/howto/userspace-tunneling).
- */
-
-interface Host {
-  readonly scene: OvsScene;
-  readonly address: string;
-}
-
-async function makeHosts(age: Age, undo: AsyncDisposableStack): Promise<readonly [Host, Host, Host]> {
-  const lan = undo.use(openTestNetns());
-  lan.ip("link", "add", "lan0", "type", "bridge");
-  lan.ip("link", "set", "lan0", "up");
-  const make = async (i: number): Promise<Host> => {
-    const netns = undo.use(openTestNetns());
-    lan.ip("link", "add", `h${i}`, "type", "veth", "peer", "name", "nic0", "netns", netns.path);
-    lan.ip("link", "set", `h${i}`, "master", "lan0", "up");
-    netns.ip("link", "set", "nic0", "up");
-    const scene = undo.use(await makeOvsScene({ age, netns: netns.path }));
-    await scene.features.setFeatures({ name: "nic0" }, { "tx-checksum-ip-generic": false });
-    await scene.ovs.vsctl("add-br", "phy", "--", "set", "bridge", "phy", "datapath_type=netdev");
-    await scene.ovs.vsctl("add-port", "phy", "nic0");
-    await scene.ip(`address add 192.0.2.${i}/24 dev phy`);
-    await scene.ip("link set phy up");
-    return { scene, address: `192.0.2.${i}` };
-  };
-  return [await make(1), await make(2), await make(3)];
-}
 
 function networkOf(hosts: readonly Host[], own: Host, options: Record<string, string> = {}): OvsNetwork {
   const peers = hosts.filter((host) => host !== own).map(({ address }) => address);

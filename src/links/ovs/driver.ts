@@ -7,7 +7,7 @@ import type { LinkEnd } from "../../lib/pair.ts";
 import { settleAll } from "../../lib/settle.ts";
 import type { Families } from "../on-parent.ts";
 import type { FoundBridge } from "./bridge-rows.ts";
-import type { RemovedBridge, SwitchBridges } from "./bridges.ts";
+import type { RemovedBridge } from "./bridges.ts";
 import { type OvsEndpointSpec, type ParsedOvsEndpoint, parseOvsEndpoint } from "./endpoint-spec.ts";
 import {
   isUntagged,
@@ -72,7 +72,6 @@ export interface OvsBorn {
 
 export interface OvsParts extends NetworkParts {
   readonly pairs: SwitchPairs;
-  readonly bridges: SwitchBridges;
   readonly defaults: OvsDefaults;
   readonly log: Log;
   /** Deletes a link of ours by name, without its sender waiting for the kernel; absent: `pairs` does. */

@@ -5,13 +5,16 @@ import { settleAll } from "../../lib/settle.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { getLink, setLinkRequest } from "../../netlink/link.ts";
 import { select } from "../../ovsdb/operation.ts";
+import type { SwitchBridges } from "./bridges.ts";
 import { type Carrier, carrierToward } from "./carrier.ts";
 import { mtuOf } from "./mtu.ts";
+import { switchOverlays } from "./overlay.ts";
 import type { SwitchDatabase, SwitchPorts } from "./ports.ts";
 import { gatewayRows } from "./rows.ts";
 import type { OvsSpec } from "./spec.ts";
 import type { SwitchTunnels, Tunnel } from "./tunnels.ts";
 import type { SwitchUplinks } from "./uplink.ts";
+import { UNTAGGED } from "./vlans.ts";
 
 /** What a network has on its bridge beside its endpoints: a gateway of its own VLAN, an uplink, tunnels. */
 export interface NetworkPorts {
@@ -43,6 +46,16 @@ export interface PutPorts {
   /** Where the host has the gateways' addresses, in mode nat. */
   readonly gateway?: GatewayLink;
   readonly tunnels: readonly Tunnel[];
+  /**
+   * What has to be secured with the gateway's MAC and addresses (`security/tunnel-flows.ts`), before addresses are on it:
+   * it is the same on every host, and nothing of it may pass these ports of that bridge.
+   */
+  readonly guarded?: { readonly bridge: string; readonly ports: readonly NumberedPort[] };
+}
+
+export interface NumberedPort {
+  readonly name: string;
+  readonly ofport: number;
 }
 
 export interface GatewayLink {
@@ -50,6 +63,8 @@ export interface GatewayLink {
   readonly link: string;
   /** Of its port; absent: the bridge's own, OFPP_LOCAL. */
   readonly ofport?: number;
+  /** That it has: of somebody else's bridge not that which we would have given it. */
+  readonly mac?: Mac;
 }
 
 /** `home`: a conversation in the netns that the bridges are in. */
@@ -57,11 +72,15 @@ export interface NetworkParts {
   readonly home: Conversation;
   readonly database: SwitchDatabase;
   readonly ports: SwitchPorts;
+  readonly bridges: SwitchBridges;
   readonly tunnels: SwitchTunnels;
   readonly uplinks: SwitchUplinks;
 }
 
-export function networkPorts({ home, database, ports, tunnels, uplinks }: NetworkParts): NetworkPorts {
+export function networkPorts(parts: NetworkParts): NetworkPorts {
+  const { home, database, ports, bridges, tunnels, uplinks } = parts;
+  const overlays = switchOverlays(bridges, ports);
+
   async function carrierOf(on: OvsNetwork): Promise<Carrier | undefined> {
     const name = on.spec.uplink?.name;
     if (name === undefined) return carrierToward(home, peersOf(on));
@@ -71,11 +90,7 @@ export function networkPorts({ home, database, ports, tunnels, uplinks }: Networ
 
   async function putGateway(on: OvsNetwork, mtu: number, undo: AsyncDisposableStack): Promise<GatewayLink> {
     const { network, bridge, spec } = on;
-    const up = (name: string) => home.request(setLinkRequest({ name }, { up: true }));
-    if (isUntagged(spec)) {
-      await up(bridge);
-      return { link: bridge };
-    }
+    if (isUntagged(spec)) return { link: bridge, ...(await up(bridge)) };
     const name = gatewayLinkNameOf(network);
     const isNew = (await ports.find(name)) === undefined;
     const mac = await macOf(database, spec, name);
@@ -83,8 +98,13 @@ export function networkPorts({ home, database, ports, tunnels, uplinks }: Networ
     undo.defer(async () => {
       if (isNew) await ports.remove(name);
     });
-    await up(name);
-    return { link: name, ofport };
+    return { link: name, ofport, ...(await up(name)) };
+  }
+
+  async function up(name: string): Promise<{ readonly mac?: Mac }> {
+    await home.request(setLinkRequest({ name }, { up: true }));
+    const address = (await getLink(home, { name }))?.attrs.address;
+    return typeof address === "string" ? { mac: address } : {};
   }
 
   async function putUplink({ network, bridge }: OvsNetwork, asked: string, undo: AsyncDisposableStack) {
@@ -94,11 +114,20 @@ export function networkPorts({ home, database, ports, tunnels, uplinks }: Networ
     });
   }
 
-  async function setTunnels(on: OvsNetwork, vni: number, undo: AsyncDisposableStack) {
+  async function putTunnels(on: OvsNetwork, mtu: number, undo: AsyncDisposableStack) {
     const { network, bridge, spec } = on;
+    const { tunnel, vlans, isolate } = spec;
+    if (!tunnel) return { tunnels: [] };
     // Those that were there before carry somebody's frames.
-    if ((await tunnels.peersOf(network)).length === 0) undo.defer(() => tunnels.removeAll(network));
-    return tunnels.set({ network, bridge, vni, peers: peersOf(on), vlans: spec.vlans });
+    const isNew = (await tunnels.peersOf(network)).length === 0;
+    undo.defer(async () => {
+      if (isNew) await settleAll([() => tunnels.removeAll(network), () => overlays.remove(network)]);
+    });
+    const wish = { network, vni: tunnel.vni, peers: peersOf(on) };
+    if (!spec.hostIsGateway) return { tunnels: await tunnels.set({ ...wish, bridge, vlans }) };
+    const overlay = await overlays.put({ network, bridge, vlans, isolate, mtu });
+    const made = await tunnels.set({ ...wish, bridge: overlay.bridge, vlans: UNTAGGED });
+    return { tunnels: made, guarded: { bridge: overlay.bridge, ports: [overlay.port, ...made] } };
   }
 
   return {
@@ -113,13 +142,14 @@ export function networkPorts({ home, database, ports, tunnels, uplinks }: Networ
       await using undo = new AsyncDisposableStack();
       const gateway = spec.hostIsGateway ? await putGateway(on, mtu, undo) : undefined;
       if (spec.uplink) await putUplink(on, spec.uplink.name, undo);
-      const made = spec.tunnel ? await setTunnels(on, spec.tunnel.vni, undo) : [];
+      const made = await putTunnels(on, mtu, undo);
       undo.move();
-      return { tunnels: made, ...(gateway && { gateway }) };
+      return { ...made, ...(gateway && { gateway }) };
     },
     remove: ({ network, bridge }, isLast) =>
       settleAll([
         () => tunnels.removeAll(network),
+        () => overlays.remove(network),
         async () => {
           await ports.remove(gatewayLinkNameOf(network));
         },

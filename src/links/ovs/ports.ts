@@ -90,7 +90,8 @@ export function switchPorts(database: SwitchDatabase): SwitchPorts {
     );
     const [[iface]] = after;
     const { ofport = -1, error } = iface ?? {};
-    if (ofport > 0 && error === undefined) return { ofport };
+    // The first of two ends that join bridges says that the other is missing, and works once it is not.
+    if (ofport > 0 && (error === undefined || rows.iface.type === "patch")) return { ofport };
     const why = error ?? (iface ? "the log of ovs-vswitchd tells why" : "somebody has removed it");
     throw new UnderlayError("kernel", `Open vSwitch cannot take ${name} as a port of ${bridge}: ${why}`, {
       inputs: { link: name, bridge },

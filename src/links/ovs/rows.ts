@@ -10,8 +10,11 @@ import type { PortVlans } from "./vlans.ts";
 /** `external_ids:owner` of every row that we make. Nobody else's row is ever changed or removed. */
 export const OWNER = "underlay";
 
-/** `uplink`: a NIC of the host. `gateway`: a link of the host's own in the network's VLAN. */
-const ROLES = ["uplink", "gateway"] as const;
+/**
+ * `uplink`: a NIC of the host. `gateway`: a link of the host's own in the network's VLAN. `overlay`: what joins a bridge
+ * and that of its tunnels.
+ */
+const ROLES = ["uplink", "gateway", "overlay"] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Keys of `external_ids` beside `owner`: whose the row is, in the words of whoever asked for it. */
@@ -82,7 +85,7 @@ export interface PortColumns extends VlanColumns {
 }
 
 export interface InterfaceColumns {
-  readonly type: "" | "vxlan" | "internal";
+  readonly type: "" | "vxlan" | "internal" | "patch";
   readonly options: Readonly<Record<string, string>>;
   /** kbit/s; 0 = no limit. */
   readonly ingress_policing_rate: number;
@@ -188,6 +191,23 @@ export function gatewayRows({ bridge, name, network, vlans, mac, mtu }: GatewayW
   const ids = { network, role: "gateway" } as const;
   const rows = portRows({ bridge, name, vlans, ids, isolate: false, rates: {} });
   return { ...rows, iface: { ...rows.iface, type: "internal", mac, mtu_request: mtu } };
+}
+
+export interface PatchWish {
+  readonly bridge: string;
+  readonly name: string;
+  /** Name of the port at the other end. */
+  readonly peer: string;
+  readonly network: string;
+  readonly vlans: PortVlans;
+  readonly isolate: boolean;
+}
+
+/** One end of what joins two bridges of the switch. */
+export function patchRows({ bridge, name, peer, network, vlans, isolate }: PatchWish): PortRows {
+  const ids = { network, role: "overlay" } as const;
+  const rows = portRows({ bridge, name, vlans, ids, isolate, rates: {} });
+  return { ...rows, iface: { ...rows.iface, type: "patch", options: { peer } } };
 }
 
 export interface BridgeWish {
