@@ -52,6 +52,7 @@ export function natHost(parts: NatHostParts): NatHost {
   const gateway = natGateway({
     firewall,
     sysctls,
+    legacyTables: () => unlessMissing(() => readFileSync(LEGACY_TABLES, "utf8").split("\n")) ?? [],
     log,
     listen: async (isNeeded) => {
       if (!isNeeded) return listenNoMore();
@@ -112,6 +113,9 @@ export const MACHINE_SYSCTLS: Sysctls = {
     }
   },
 };
+
+/** Is not there for a kernel that has no tables of that kind, or none yet. */
+const LEGACY_TABLES = "/proc/net/ip_tables_names";
 
 const PROC_SYS_NET = "/proc/sys/net";
 

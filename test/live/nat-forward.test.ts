@@ -136,7 +136,7 @@ test("with FORWARD open nothing is put there", async () => {
   await iptables.v4("-P FORWARD ACCEPT");
   await scene.gateway.apply([NETWORK]);
   expect(await iptables.saved()).toEqual([]);
-  expect(scene.gateway.facts()).toEqual({ ufw: false, firewalld: false, dropping: [] });
+  expect(scene.gateway.facts()).toEqual({ ufw: false, firewalld: false, legacy: false, dropping: [] });
 });
 
 test("what is not ours to change is told", async () => {
@@ -148,11 +148,15 @@ test("what is not ours to change is told", async () => {
     scene.host,
     "add table inet mine ; add chain inet mine forward { type filter hook forward priority 5 ; policy drop ; }",
   );
+  const { root } = await findEngine("newest");
+  const legacy = ["chroot", root, "/usr/sbin/iptables-legacy", "-P", "FORWARD", "ACCEPT"];
+  await must(["nsenter", `--net=${scene.host.path}`, ...legacy]);
   await scene.gateway.apply([NETWORK]);
   expect(await iptables.saved()).toEqual([]);
   expect(scene.gateway.facts()).toEqual({
     ufw: true,
     firewalld: true,
+    legacy: true,
     dropping: ["ip filter FORWARD", "inet mine forward"],
   });
 });

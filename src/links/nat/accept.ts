@@ -23,6 +23,8 @@ export interface ForwardFacts {
   readonly ufw: boolean;
   /** firewalld's zones are asked, too. */
   readonly firewalld: boolean;
+  /** Table filter of the older iptables is there, too, of whose rules and policy nothing is known. */
+  readonly legacy: boolean;
   /** Chains that see what is forwarded and drop by their policy, `inet filter forward`. */
   readonly dropping: readonly string[];
 }
@@ -35,7 +37,7 @@ export async function acceptForwarded(
   conversation: Conversation,
   networks: readonly NatNetwork[],
   log: Log,
-): Promise<ForwardFacts & { readonly transactions: number }> {
+): Promise<Omit<ForwardFacts, "legacy"> & { readonly transactions: number }> {
   const chains = await listChains(conversation);
   let ufw = false;
   let transactions = 0;

@@ -29,12 +29,15 @@ export interface NatGatewayParts {
   /** Over NETLINK_NETFILTER in the host's netns, opened when it is needed. */
   readonly firewall: () => Conversation;
   readonly sysctls: Sysctls;
+  /** Tables of iptables-legacy: `/proc/net/ip_tables_names`. */
+  readonly legacyTables: () => readonly string[];
   readonly log: Log;
   /** Has `onEvent` called from now on, or no more: it is from before the first network is made until the last is gone. */
   readonly listen: (isNeeded: boolean) => Promise<void>;
 }
 
-export function natGateway({ firewall, sysctls, log, listen }: NatGatewayParts): NatGateway {
+export function natGateway(parts: NatGatewayParts): NatGateway {
+  const { firewall, sysctls, legacyTables, log, listen } = parts;
   /** Absent until somebody says what is wanted: what is there then is not ours to judge. */
   let wanted: readonly NatNetwork[] | undefined;
   /** What the kernel had last; absent before the first time. */
@@ -93,7 +96,7 @@ export function natGateway({ firewall, sysctls, log, listen }: NatGatewayParts):
   /** In how many transactions. */
   async function pass(networks: readonly NatNetwork[]): Promise<number> {
     const { transactions, ...found } = await acceptForwarded(firewall(), networks, log);
-    facts = found;
+    facts = { ...found, legacy: legacyTables().includes("filter") };
     return transactions;
   }
 
