@@ -26,7 +26,7 @@ describe.each(AGES)("beside the %s dockerd", (age) => {
     host = undo.use(await startHost({ engine: await findEngine(age) }));
     dockerd = await startDockerd(host, { firewall: true });
     await dockerd.docker("run", "-d", "--name", "theirs", "-p", "8081:80", IMAGE, ...LASTING);
-    scene = undo.use(await openNatScene(`/proc/${host.pid}/ns/net`));
+    scene = undo.use(await openNatScene({ at: `/proc/${host.pid}/ns/net` }));
     scene.bridge("br1", "10.1.0.1/24");
     web = await scene.container("br1", [`${WEB}/24`], ["10.1.0.1"]);
     theirs = undo.use(testNetnsAt(await netnsOf("theirs")));

@@ -46,8 +46,14 @@ export interface NatScene extends AsyncDisposable {
   serve(where: TestNetns, ...ports: readonly number[]): Promise<void>;
 }
 
-/** `at`: a netns that is there already and plays the host; absent = a new one. */
-export async function openNatScene(at?: string): Promise<NatScene> {
+export interface NatSceneOptions {
+  /** A netns that is there already and plays the host; absent = a new one. */
+  readonly at?: string;
+  /** Makes a link a port of a bridge, which is there; absent = of a bridge of Linux's own, which is made. */
+  readonly plugPort?: (bridge: string, port: string, container: TestNetns) => Promise<void>;
+}
+
+export async function openNatScene({ at, plugPort }: NatSceneOptions = {}): Promise<NatScene> {
   await using undo = new AsyncDisposableStack();
   const host = undo.use(at === undefined ? openTestNetns() : testNetnsAt(at));
   const outside = undo.use(openTestNetns());
@@ -116,7 +122,7 @@ export async function openNatScene(at?: string): Promise<NatScene> {
     logged,
     serve,
     bridge(name, ...gateways) {
-      host.ip("link", "add", name, "type", "bridge");
+      if (!plugPort) host.ip("link", "add", name, "type", "bridge");
       // Where a kernel hands bridged frames to netfilter: it does not those of Open vSwitch.
       sysctls.write("bridge/bridge-nf-call-iptables", "0");
       sysctls.write("bridge/bridge-nf-call-ip6tables", "0");
@@ -128,7 +134,8 @@ export async function openNatScene(at?: string): Promise<NatScene> {
       container.ip("link", "set", "lo", "up");
       const port = `port${links++}`;
       plug(host, port, container, "eth0");
-      host.ip("link", "set", port, "master", bridge);
+      if (plugPort) await plugPort(bridge, port, container);
+      else host.ip("link", "set", port, "master", bridge);
       for (const each of addresses) container.ip("address", "add", each, "dev", "eth0", ...noDad(each));
       for (const each of gateways) container.ip("route", "add", "default", "via", each);
       await serve(container, SERVED);
