@@ -1,5 +1,5 @@
 import type { PluginName } from "./cni/plugins.ts";
-import type { LinkKind } from "./lib/request.ts";
+import type { OldKind } from "./daemon/old-plugins.ts";
 import type { KindName } from "./netavark/kinds.ts";
 
 /**
@@ -30,14 +30,10 @@ const NETAVARK: Readonly<Record<string, KindName>> = {
   "underlay-bridge": "bridge",
 };
 
-/** This version knows these names and is none of them yet. */
-const LATER: Readonly<Record<string, string>> = {
-  "docker-ovs-plugin": "Open vSwitch networks",
-};
-
-const OLD_PLUGINS: Readonly<Record<string, LinkKind>> = {
+const OLD_PLUGINS: Readonly<Record<string, OldKind>> = {
   "macvlan-docker-plugin": "macvlan",
   "ipvlan-docker-plugin": "ipvlan",
+  "docker-ovs-plugin": "ovs",
 };
 
 function programOf(calledAs: string, args: readonly string[]): Program {
@@ -45,22 +41,11 @@ function programOf(calledAs: string, args: readonly string[]): Program {
   if (plugin !== undefined) return () => cni(plugin);
   const driver = NETAVARK[calledAs];
   if (driver !== undefined) return (more) => netavark(driver, more);
-  const later = LATER[calledAs];
-  if (later !== undefined) return notYet(`${calledAs}: ${later} come with a later version of Underlay`);
   const oldKind = OLD_PLUGINS[calledAs];
   if (oldKind !== undefined) return (more) => oldPlugin(oldKind, more);
   // An exported CNI_COMMAND must not hijack the command line.
   if (args.length === 0 && process.env["CNI_COMMAND"]) return () => cni();
   return cli;
-}
-
-/** On stdout a CNI runtime wants JSON; this is well formed and says what is the matter. */
-function notYet(text: string): Program {
-  return async () => {
-    process.stdout.write(`${JSON.stringify({ cniVersion: "1.0.0", code: 100, msg: text, error: text })}\n`);
-    process.stderr.write(`underlay: ${text}\n`);
-    return 1;
-  };
 }
 
 /** Without a name the configuration's `kind` says which. */
@@ -88,7 +73,7 @@ async function cli(args: readonly string[]): Promise<number> {
   return runCli(args, process.env, processIo());
 }
 
-async function oldPlugin(kind: LinkKind, args: readonly string[]): Promise<number> {
+async function oldPlugin(kind: OldKind, args: readonly string[]): Promise<number> {
   const [{ runOldPlugin }, { processIo }, { openLibc }] = await Promise.all([
     import("./cli/main.ts"),
     import("./cli/io.ts"),

@@ -13,6 +13,7 @@ import { hostLinks, type WriteSysctl } from "./links/host-link.ts";
 import { linksInside } from "./links/inside.ts";
 import { ipvlanDriver } from "./links/ipvlan/driver.ts";
 import { macvlanDriver } from "./links/macvlan/driver.ts";
+import { gatewayAddresses } from "./links/nat/gateway-addresses.ts";
 import type { KindDefaults } from "./links/on-parent.ts";
 import { type KernelAccess, kernelParents } from "./links/parent/kernel.ts";
 import { knownParents } from "./links/parent/known.ts";
@@ -30,7 +31,9 @@ import type { Store } from "./store/store.ts";
 import type { Libc } from "./sys/libc.ts";
 import { makeScratchNetns, type Netns, withNetns } from "./sys/netns.ts";
 import { faultPoints } from "./wiring/faults.ts";
+import { MACHINE_SYSCTLS, natHost } from "./wiring/nat.ts";
 import { awaitLock } from "./wiring/parent-lock.ts";
+import { type SwitchSettings, wireSwitch } from "./wiring/switch.ts";
 
 /** Puts the rooms together into the engine that a program runs on. No decision about networks is made here. */
 
@@ -56,6 +59,7 @@ export interface DaemonSettings {
   readonly staleAfter: number;
   readonly macvlan: KindDefaults;
   readonly ipvlan: KindDefaults;
+  readonly ovs: SwitchSettings;
 }
 
 /** Containers that end together wait for the kernel together; a stack of them has rarely more than so many. */
@@ -116,6 +120,11 @@ export async function wireDaemon(
     kindsNow: (kinds) => modulesNow(MACHINE_FILES, release, kinds),
     log,
   };
+  const onError = broken.resolve;
+  const thread = requestThread;
+  const nat = natHost({ libc, log, thread, startWorker, onError, sysctls: MACHINE_SYSCTLS, trace });
+  undo.defer(() => nat.close());
+  const ovs = undo.use(wireSwitch(settings.ovs, { home: requests, generic, seed: store.seed, reaper, log }));
   const engine = createEngine({
     store,
     log,
@@ -128,11 +137,15 @@ export async function wireDaemon(
     drivers: {
       macvlan: macvlanDriver(requests, scratch, settings.macvlan),
       ipvlan: ipvlanDriver(requests, scratch, settings.ipvlan),
+      ovs: ovs.driver,
     },
     parents: knownParents(kernelParents(kernel, bootId), watch),
-    parentLinks: parentLinks(requests, deletes),
+    parentLinks: ovs.parents(parentLinks(requests, deletes)),
     hostLinks: hostLinks(requests, deletes, writeSysctl),
     lockParent: (name) => awaitLock(libc, join(settings.runDir, "lock", `parent-${name}`), PATIENCE_MS),
+    gatewayAddresses: gatewayAddresses(requests),
+    nat: nat.gateway,
+    hostPorts: nat.ports,
     announce: announceOn(libc, requests),
     reaper,
     inside: linksInside((other, work) =>

@@ -167,11 +167,11 @@ const OTHER_CASES: Readonly<Record<string, Cases>> = {
   "UL-R04": {
     holds: [
       {
-        judged: judged({ endpoints: [endpoint({ publishes: ["8080:80/tcp"] })] }),
+        judged: judged({ endpoints: [endpoint({ publishesInVain: ["8080:80/tcp"] })] }),
         message: "-p 8080:80/tcp has no effect on this network: it is the LAN itself",
       },
       {
-        judged: judged({ endpoints: [endpoint({ publishes: ["80:80/tcp", "443:443/tcp"] })] }),
+        judged: judged({ endpoints: [endpoint({ publishesInVain: ["80:80/tcp", "443:443/tcp"] })] }),
         message: "-p 80:80/tcp (and 1 more) has no effect on this network: it is the LAN itself",
       },
     ],

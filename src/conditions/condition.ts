@@ -77,7 +77,8 @@ export interface HostTrouble {
 export interface JudgedEndpoint {
   readonly name: string;
   readonly addresses: readonly string[];
-  readonly publishes: readonly string[];
+  /** Ports it asked to publish where nobody does. */
+  readonly publishesInVain: readonly string[];
   /** RFC 3339; since when no container has its link. Absent: one has, as far as is known. */
   readonly unattachedSince?: string;
 }
@@ -101,6 +102,8 @@ export interface Condition {
   readonly explain: string;
   /** Ids whose finding explains this one away, when it weighs as much: one cause gives one finding. */
   readonly hiddenBy?: readonly string[];
+  /** It can be wrong with the bridge of a switch as well, not only with a parent that links hang on. */
+  readonly onSwitches?: true;
   /** Of an attachment. Absent when it is about the host alone. */
   judge?(judged: Judged): readonly Judgement[];
   /** Of the host, for `doctor`: what is wrong, or why that cannot be told. Never refuses. */

@@ -6,6 +6,7 @@ import { networkOf } from "./say.ts";
 const publishes: Condition = {
   id: "UL-R04",
   title: "published ports do nothing",
+  onSwitches: true,
   severity: "info",
   refuses: false,
   confidence: "certain",
@@ -14,11 +15,11 @@ const publishes: Condition = {
     "is forwarded from the host's addresses, so -p has no effect.",
   judge(judged) {
     return judged.endpoints
-      .filter((endpoint) => endpoint.publishes.length > 0)
+      .filter((endpoint) => endpoint.publishesInVain.length > 0)
       .map((endpoint) => ({
         subject: { kind: "endpoint" as const, name: endpoint.name },
-        message: `-p ${firstOf(endpoint.publishes)} has no effect on this network: it is the LAN itself`,
-        evidence: [{ source: "port bindings of the endpoint", value: endpoint.publishes.join(", ") }],
+        message: `-p ${firstOf(endpoint.publishesInVain)} has no effect on this network: it is the LAN itself`,
+        evidence: [{ source: "port bindings of the endpoint", value: endpoint.publishesInVain.join(", ") }],
         fix: [{ say: "use the container's own address, shown here", run: "underlay endpoint ls" }],
       }));
   },
@@ -32,6 +33,7 @@ function firstOf(publishes: readonly string[]): string {
 const unattached: Condition = {
   id: "UL-R05",
   title: "an endpoint has no container",
+  onSwitches: true,
   severity: "warn",
   refuses: false,
   confidence: "likely",

@@ -16,7 +16,7 @@ const PLACE: readonly string[] = CONDITIONS.map(({ id }) => id);
  */
 export function findings(judged: Judged, allow: readonly string[] = []): Finding[] {
   return weighed(
-    CONDITIONS.flatMap((condition) =>
+    CONDITIONS.filter(({ onSwitches = false }) => onSwitches || judged.kind !== "ovs").flatMap((condition) =>
       (condition.judge?.(judged) ?? []).map((judgement) => findingOf(condition, judgement, allow)),
     ),
   );

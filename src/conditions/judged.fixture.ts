@@ -89,7 +89,7 @@ export function judged(change: Partial<Judged> = {}): Judged {
 }
 
 export function endpoint(change: Partial<JudgedEndpoint> = {}): JudgedEndpoint {
-  return { name: "docker:abc/def", addresses: ["192.168.1.7/24"], publishes: [], ...change };
+  return { name: "docker:abc/def", addresses: ["192.168.1.7/24"], publishesInVain: [], ...change };
 }
 
 /** A trial link that the kernel refused. */

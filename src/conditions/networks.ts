@@ -151,6 +151,7 @@ function lanSubnetsOf(judged: Judged, family: Family): readonly Subnet[] {
 const poolElsewhere: Condition = {
   id: "UL-I05",
   title: "the host routes part of the subnet elsewhere",
+  onSwitches: true,
   severity: "warn",
   refuses: false,
   confidence: "possible",

@@ -20,6 +20,7 @@ const ETHERNET = 1;
 const absent: Condition = {
   id: "UL-P01",
   title: "parent link does not exist",
+  onSwitches: true,
   severity: "fail",
   refuses: true,
   confidence: "certain",
@@ -99,6 +100,7 @@ function otherParent(judged: Judged, parent: string, say: string): Fix {
 const down: Condition = {
   id: "UL-P02",
   title: "parent link is down",
+  onSwitches: true,
   severity: "warn",
   refuses: false,
   confidence: "certain",

@@ -96,9 +96,10 @@ export function inNetns(netns: NetnsFacts, command: string): string {
 
 /** The `docker network create` that asks for the judged network, with other options. NAME is the reader's to fill in. */
 export function createCommand(judged: Judged, options: Readonly<Record<string, string>>): string {
+  const { parent, mode, usual } = OPTIONS[judged.kind] ?? ON_A_PARENT;
   const asked = {
-    parent: judged.parent.asked,
-    ...modeOption(judged),
+    [parent]: judged.parent.asked,
+    ...(usual.includes(judged.mode) ? {} : { [mode ?? `${judged.kind}_mode`]: judged.mode }),
     ...flagOption(judged),
     ...mtuOption(judged),
     ...options,
@@ -127,10 +128,19 @@ function familyFlags({ subnets }: Judged): string[] {
   return [...(has(4) ? [] : ["--ipv4=false"]), ...(has(6) ? ["--ipv6"] : [])];
 }
 
-function modeOption(judged: Judged): Record<string, string> {
-  const isDefault = judged.mode === "bridge" || judged.mode === "l2";
-  return isDefault ? {} : { [`${judged.kind}_mode`]: judged.mode };
+interface OptionNames {
+  /** Of the option that names the parent. */
+  readonly parent: string;
+  /** Of the option for the mode; absent: KIND_mode. */
+  readonly mode?: string;
+  /** Modes that need no option. */
+  readonly usual: readonly string[];
 }
+
+const ON_A_PARENT: OptionNames = { parent: "parent", usual: ["bridge", "l2"] };
+const OPTIONS: Readonly<Record<string, OptionNames>> = {
+  ovs: { parent: "bridge", mode: "mode", usual: ["nat"] },
+};
 
 function flagOption({ kind, flag }: Judged): Record<string, string> {
   return flag === undefined || flag === "bridge" ? {} : { [`${kind}_flag`]: flag };

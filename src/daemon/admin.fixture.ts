@@ -102,11 +102,13 @@ export function fakeEngine(
     networks: {
       ensure: notHere,
       remove: notHere,
+      hostIsGateway: () => false,
       // The newer first: whoever shows them has to sort.
       list: lists(networks),
       rows: lists(networks.map(({ findings: _, ...row }) => row)),
     },
     endpoints: {
+      optionNames: () => [],
       declare: notHere,
       provision: notHere,
       unprovision: notHere,

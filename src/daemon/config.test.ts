@@ -90,6 +90,8 @@ describe("what is said where", () => {
       reconcile_interval: "default",
       stale_after: "default",
       "macvlan.parent": `${dir}/underlay.toml:6`,
+      ovsdb: "default",
+      "ovs.subnet": "default",
     });
   });
 

@@ -20,6 +20,17 @@ export function wireFrom(
     staleAfter: values.stale_after,
     macvlan: { parent: values["macvlan.parent"], mode: values["macvlan.mode"] },
     ipvlan: { parent: values["ipvlan.parent"], mode: values["ipvlan.mode"] },
+    ovs: {
+      target: values.ovsdb,
+      defaults: {
+        bridge: values["ovs.bridge"],
+        mode: values["ovs.mode"],
+        mtu: values["ovs.mtu"],
+        datapath: values["ovs.datapath"],
+      },
+      subnet: values["ovs.subnet"],
+      gateway: values["ovs.gateway"],
+    },
   };
   return wireDaemon(libc, settings, env, log);
 }

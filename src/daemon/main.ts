@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DRIVERS } from "../docker/drivers.ts";
 import { dockerHandler } from "../docker/handler.ts";
-import { serveDriver } from "../docker/server.ts";
+import { type DriverServer, serveDriver } from "../docker/server.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asUnderlayError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -72,16 +72,17 @@ export async function runDaemon(
     drivers: DRIVERS.map(({ name }) => name),
     host: host.findings,
   });
-  const sockets = [
+  const sockets: readonly Socket[] = [
     { path: join(values.run_dir, "underlay.sock"), handler: admin },
-    ...DRIVERS.map(({ name, kind }) => ({
+    ...DRIVERS.map(({ name, kind, isAlias }) => ({
       path: join(values.plugin_dir, `${name}.sock`),
       handler: dockerHandler({ engine, kind, log, clock: systemClock }),
+      ...(isAlias && { isAlias }),
     })),
   ];
-  for (const { path, handler } of sockets) {
-    const server = await serveDriver({ path, handler: stirring(rest, handler) });
-    cleanup.defer(() => server.stop());
+  for (const socket of sockets) {
+    const server = await serve({ ...socket, handler: stirring(rest, socket.handler) }, log);
+    cleanup.defer(() => server?.stop());
   }
   cleanup.defer(manager.ready());
   log("info", "ready", {
@@ -94,6 +95,24 @@ export async function runDaemon(
   const signal = await Promise.race([stopAsked, broken]);
   log("info", "stopping", { signal });
   manager.stopping();
+}
+
+interface Socket {
+  readonly path: string;
+  readonly handler: Handler;
+  readonly isAlias?: true;
+}
+
+/** Whoever has a name that is his may keep it: his networks are no concern of ours. */
+async function serve(socket: Socket, log: Log): Promise<DriverServer | undefined> {
+  try {
+    return await serveDriver(socket);
+  } catch (thrown) {
+    const error = asUnderlayError(thrown);
+    if (!socket.isAlias || error.code !== "conflict") throw error;
+    log("warn", "a driver is another's here, and ours has only its own name", { error: error.message });
+    return undefined;
+  }
 }
 
 type Handler = (request: Request) => Promise<Response>;

@@ -5,6 +5,7 @@ import { oldPluginArgs, oldPluginKind } from "./old-plugins.ts";
 test.each([
   ["/usr/local/bin/macvlan-docker-plugin", "macvlan"],
   ["ipvlan-docker-plugin", "ipvlan"],
+  ["docker-ovs-plugin", "ovs"],
   ["underlay", undefined],
   ["macvlan", undefined],
   ["constructor", undefined],
@@ -35,6 +36,21 @@ describe("flags", () => {
   test.each(cases)("%j", (old, ours) => {
     const words = (text: string) => text.split(" ").filter((part) => part !== "");
     expect(oldPluginArgs("macvlan", words(old))).toEqual(["daemon", ...words(ours)]);
+  });
+
+  test("of the ovs plugin set its defaults, one dash or two", () => {
+    const old =
+      "--gateway=10.9.0.1 -bridge-subnet 10.9.0.0/24 -mode=flat --mtu 1400 -bridge-name=br9 -d".split(" ");
+    expect(oldPluginArgs("ovs", old)).toEqual([
+      "daemon",
+      "--ovs-gateway=10.9.0.1",
+      "--ovs-subnet=10.9.0.0/24",
+      "--ovs-mode=flat",
+      "--ovs-mtu=1400",
+      "--ovs-bridge=br9",
+      "--log-level=debug",
+    ]);
+    expect(oldPluginArgs("ovs", ["--host-interface=eth1"])).toEqual(["daemon", "--host-interface=eth1"]);
   });
 
   test("of the ipvlan plugin set the ipvlan defaults", () => {

@@ -1,17 +1,19 @@
 import { basename } from "node:path";
 import { UnderlayError } from "../lib/errors.ts";
 import { quote, word } from "../lib/quote.ts";
+import type { LinkKind } from "../lib/request.ts";
 
 /**
- * The plugins that came before Docker had these drivers, gopher-net/macvlan-docker-plugin and -ipvlan-: whoever
+ * The plugins that came before Docker had these drivers, gopher-net/macvlan-docker-plugin, -ipvlan- and -ovs-: whoever
  * starts us by their names, with their flags, gets a daemon with the same defaults. Flags took one dash or two.
  */
 
-export type OldKind = "macvlan" | "ipvlan";
+export type OldKind = LinkKind;
 
 const OLD_PLUGINS = new Map<string, OldKind>([
   ["macvlan-docker-plugin", "macvlan"],
   ["ipvlan-docker-plugin", "ipvlan"],
+  ["docker-ovs-plugin", "ovs"],
 ]);
 
 interface OldFlag {
@@ -24,14 +26,33 @@ interface OldFlag {
 const debug: OldFlag = { takesValue: false, ours: () => ["--log-level=debug"] };
 const perNetwork = (instead: string): OldFlag => ({ takesValue: true, ours: undefined, instead });
 
-const FLAGS: Readonly<Record<string, OldFlag>> = {
-  d: debug,
-  debug,
-  "host-interface": { takesValue: true, ours: (kind, value) => [`--${kind}-parent=${value}`] },
-  mode: { takesValue: true, ours: (kind, value) => [`--${kind}-mode=${value}`] },
+const setting = (key: string): OldFlag => ({
+  takesValue: true,
+  ours: (kind, value) => [`--${kind}-${key}=${value}`],
+});
+
+type OldFlags = Readonly<Record<string, OldFlag>>;
+
+const OF_ALL: OldFlags = { d: debug, debug, mode: setting("mode") };
+
+const ON_A_NIC: OldFlags = {
+  ...OF_ALL,
+  "host-interface": setting("parent"),
   gateway: perNetwork("docker network create --gateway"),
   "macvlan-subnet": perNetwork("docker network create --subnet"),
   "ipvlan-subnet": perNetwork("docker network create --subnet"),
+};
+
+const FLAGS: Readonly<Record<OldKind, OldFlags>> = {
+  macvlan: ON_A_NIC,
+  ipvlan: ON_A_NIC,
+  ovs: {
+    ...OF_ALL,
+    gateway: setting("gateway"),
+    "bridge-subnet": setting("subnet"),
+    "bridge-name": setting("bridge"),
+    mtu: setting("mtu"),
+  },
 };
 
 /** The kind of links that the old plugin of this name made; undefined when argv0 is no such name. */
@@ -48,7 +69,7 @@ export function oldPluginArgs(kind: OldKind, args: readonly string[]): string[] 
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? "";
     const [, name = "", , given] = /^--?([^=]+)(=(.*))?$/s.exec(arg) ?? [];
-    const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
+    const flag = Object.hasOwn(FLAGS[kind], name) ? FLAGS[kind][name] : undefined;
     if (flag === undefined) {
       result.push(arg);
       continue;

@@ -1,10 +1,15 @@
 import { parseDuration } from "../lib/duration.ts";
+import type { Problem } from "../lib/errors.ts";
 import { LOG_LEVELS } from "../lib/log.ts";
-import { oneOf, type Reading } from "../lib/options.ts";
+import { oneOf, type Reading, wholeNumber } from "../lib/options.ts";
 import { quote } from "../lib/quote.ts";
 import { IPVLAN_MODES } from "../links/ipvlan/spec.ts";
 import { MACVLAN_MODES } from "../links/macvlan/spec.ts";
+import { OWN_SUBNET, readGateway, readSubnet } from "../links/ovs/own-subnet.ts";
+import { DATAPATHS, OVS_MODES } from "../links/ovs/spec.ts";
+import { linkName } from "../links/ovs/values.ts";
 import { parseParent } from "../links/parent/ref.ts";
+import { DEFAULT_TARGET, parseTarget, type Target } from "../ovsdb/target.ts";
 
 /**
  * Every setting of the daemon, once. A row makes a key of the TOML files, an environment variable, a flag, a line
@@ -88,6 +93,22 @@ export const SETTINGS = {
     `their mode: ${IPVLAN_MODES.join(", ")}`,
     IPVLAN_MODES,
   ),
+  ovsdb: needed(DEFAULT_TARGET, ovsdb, "TARGET", "where ovsdb-server is: unix:PATH or tcp:HOST:PORT"),
+  "ovs.bridge": optional(
+    linkName,
+    "BRIDGE",
+    "bridge of the first ovs network that names none; ovsbr-docker0",
+  ),
+  "ovs.mode": optional(oneOf(OVS_MODES), "MODE", `mode of ovs networks: ${OVS_MODES.join(", ")}`, OVS_MODES),
+  "ovs.mtu": optional(mtu, "BYTES", "their MTU, where the way out carries as much; 1450"),
+  "ovs.datapath": optional(
+    oneOf(DATAPATHS),
+    "KIND",
+    `who forwards on bridges that are made for them: ${DATAPATHS.join(" (the kernel), ")} (ovs-vswitchd)`,
+    DATAPATHS,
+  ),
+  "ovs.subnet": needed(OWN_SUBNET, readSubnet, "CIDR", "subnet of ovs networks without an IPAM driver"),
+  "ovs.gateway": optional(readGateway, "IP", "their gateway, on the bridge; the subnet's first address"),
 } as const;
 
 export type SettingKey = keyof typeof SETTINGS;
@@ -138,6 +159,18 @@ function duration(text: string): Reading<number> {
     return { problem: `${quote(text)} is no duration; write it like 60s, 2m or 500ms` };
   if (value >= SHORTEST && value <= LONGEST) return { value };
   return { problem: `${quote(text)} is no duration from 100ms to 576h` };
+}
+
+function ovsdb(text: string): Reading<Target> {
+  const problems: Problem[] = [];
+  const value = parseTarget(text, "", problems);
+  return value ? { value } : { problem: problems.map(({ message }) => message.trim()).join("; ") };
+}
+
+/** As text: whether IPv6 is to pass, which needs 1280, is each network's to know. */
+function mtu(text: string): Reading<string> {
+  const reading = wholeNumber(68, 65535, "MTU")(text);
+  return "problem" in reading ? reading : { value: text };
 }
 
 function parent(text: string): Reading<string> {

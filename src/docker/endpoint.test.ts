@@ -7,9 +7,9 @@ const PREFIX = "com.docker.network.";
 const IFNAME = `${PREFIX}endpoint.ifname`;
 const SYSCTLS = `${PREFIX}endpoint.sysctls`;
 
-function read(Interface: unknown, Options: unknown = {}) {
+function read(Interface: unknown, Options: unknown = {}, ofKind: readonly string[] = []) {
   const message = { NetworkID: "n1", EndpointID: "e1", Interface, Options };
-  return endpointRequest(parseMessage(createEndpoint, message));
+  return endpointRequest(parseMessage(createEndpoint, message), ofKind);
 }
 
 function refusal(Interface: unknown, options: unknown = {}): string[] {
@@ -166,4 +166,21 @@ test("wrong types are all told", () => {
       `Options.${PREFIX}endpoint.exposedports must be a list, not an object; ` +
       `Options.${IFNAME} must be a string, not 5`,
   );
+});
+
+describe("options of the network's kind", () => {
+  const kind = ["vlan", "trunks", "rx_rate"];
+
+  test("are handed on, in whichever case an older docker writes them", () => {
+    const given = { vlan: "7", Trunks: "8,9", [SYSCTLS]: "" };
+    expect(read({}, given, kind).options).toEqual({ vlan: "7", trunks: "8,9" });
+    expect(read({}, {}, kind).options).toBeUndefined();
+  });
+
+  test("are named beside Docker's own when one is misspelt, or is no string", () => {
+    expect(() => read({}, { vlna: "7" }, kind)).toThrow("unknown endpoint option vlna, did you mean vlan?");
+    expect(() => read({}, { colour: "red" }, kind)).toThrow(`there are vlan, trunks, rx_rate, ${IFNAME} and`);
+    expect(() => read({}, { vlan: 7 }, kind)).toThrow("unknown endpoint option vlan");
+    expect(() => read({}, { vlan: "7" })).toThrow("unknown endpoint option vlan");
+  });
 });

@@ -1,8 +1,9 @@
 import { type Problem, problemsError } from "../lib/errors.ts";
 import { ifnameProblem } from "../lib/ifname.ts";
-import { type Cidr, type Family, isUnspecified, parseCidr } from "../lib/ip.ts";
+import { type Cidr, type Family, isUnspecified, parseCidr, parseIp } from "../lib/ip.ts";
 import { isMulticastMac, isZeroMac, type Mac, parseMac } from "../lib/mac.ts";
 import { didYouMean } from "../lib/nearest.ts";
+import { formatPublish } from "../lib/publish.ts";
 import { quote, word } from "../lib/quote.ts";
 import type { EndpointRequest } from "../lib/request.ts";
 import type { CreateEndpoint, PortBinding } from "./messages.ts";
@@ -19,8 +20,11 @@ const FOR_USERS = [IFNAME, "com.docker.network.endpoint.sysctls"];
 /** IP protocol numbers (IANA) as `docker run -p` spells them. */
 const PROTOCOLS: Readonly<Record<number, string>> = { 1: "icmp", 6: "tcp", 17: "udp", 132: "sctp" };
 
-/** Throws `invalid_option` with all that is wrong with the addresses and options. */
-export function endpointRequest(message: CreateEndpoint): EndpointRequest {
+/**
+ * Throws `invalid_option` with all that is wrong with the addresses and with options that nobody knows. `ofKind`: names
+ * of those that the network's kind knows; their values are the engine's to judge.
+ */
+export function endpointRequest(message: CreateEndpoint, ofKind: readonly string[]): EndpointRequest {
   const { Address, AddressIPv6, MacAddress } = message.Interface;
   const problems: Problem[] = [];
   const addresses = [addressOf(4, Address, problems), addressOf(6, AddressIPv6, problems)];
@@ -28,7 +32,8 @@ export function endpointRequest(message: CreateEndpoint): EndpointRequest {
   const ifname = message.Options.known[IFNAME];
   const badName = ifname === "" ? undefined : ifnameProblem(ifname);
   if (badName !== undefined) problems.push({ subject: IFNAME, message: badName });
-  problems.push(...unknownOptions(message.Options.others));
+  const { options, unknown } = sorted(message.Options.others, ofKind);
+  problems.push(...unknown);
   const inputs = { network: message.NetworkID, endpoint: message.EndpointID };
   if (problems.length > 0) throw problemsError("invalid_option", problems, inputs);
   return {
@@ -37,6 +42,7 @@ export function endpointRequest(message: CreateEndpoint): EndpointRequest {
     addresses: addresses.filter((address) => address !== undefined),
     ...(mac && { mac, macByUser: message.Options.known[USERS_MAC] !== "" }),
     ...(ifname !== "" && { ifname }),
+    ...(Object.keys(options).length > 0 && { options }),
     publishes: message.Options.known["com.docker.network.portmap"].map(publishOf),
   };
 }
@@ -71,33 +77,42 @@ function macProblem(given: string, mac: Mac | undefined): string | undefined {
  * An older docker lower-cases the keys of `--network name=…,driver-opt=…`, so case does not count. What a user gives
  * is always a string; any other value under Docker's own prefix comes from a dockerd newer than this table.
  */
-function unknownOptions(others: ReadonlyMap<string, unknown>): Problem[] {
-  return [...others]
-    .filter(
-      ([key, value]) => typeof value === "string" || !key.toLowerCase().startsWith("com.docker.network."),
-    )
-    .map(([key]) => ({
-      subject: key,
-      message: `unknown endpoint option ${word(key)}${suggestion(key.slice(0, 64))}`,
-    }));
+function sorted(others: ReadonlyMap<string, unknown>, ofKind: readonly string[]) {
+  const options: Record<string, string> = {};
+  const unknown: Problem[] = [];
+  for (const [key, value] of others) {
+    const known = ofKind.find((name) => name.toLowerCase() === key.toLowerCase());
+    if (known !== undefined && typeof value === "string") options[known] = value;
+    else if (typeof value === "string" || !key.toLowerCase().startsWith("com.docker.network."))
+      unknown.push(unknownOption(key, [...ofKind, ...FOR_USERS]));
+  }
+  return { options, unknown };
+}
+
+function unknownOption(key: string, names: readonly string[]): Problem {
+  const message = `unknown endpoint option ${word(key)}${suggestion(key.slice(0, 64), names)}`;
+  return { subject: key, message };
 }
 
 /** Also finds the name when only its last word was given: `ifname`. */
-function suggestion(key: string): string {
+function suggestion(key: string, names: readonly string[]): string {
   const lastWord = (name: string) => name.slice(name.lastIndexOf(".") + 1);
-  const near = didYouMean(key, FOR_USERS);
+  const near = didYouMean(key, names);
   if (near !== "") return near;
-  const full = FOR_USERS.find((name) => didYouMean(lastWord(key), [lastWord(name)]) !== "");
-  return full === undefined ? `; there are ${FOR_USERS.join(" and ")}` : `, did you mean ${full}?`;
+  const full = names.find((name) => didYouMean(lastWord(key), [lastWord(name)]) !== "");
+  return full === undefined ? `; there are ${listed(names)}` : `, did you mean ${full}?`;
 }
 
-/** As `docker run -p` would say it: `127.0.0.1:8080-8090:80/tcp`; without a host port, `80/tcp`. */
-function publishOf(binding: PortBinding): string {
-  const { HostIP, HostPort, HostPortEnd } = binding;
-  const range = HostPortEnd > HostPort ? `${HostPort}-${HostPortEnd}` : `${HostPort}`;
-  const host = HostIP.includes(":") ? `[${HostIP}]` : HostIP;
-  const where = [...(host === "" ? [] : [host]), ...(HostPort === 0 ? [] : [range])].map(
-    (part) => `${part}:`,
-  );
-  return `${where.join("")}${binding.Port}/${PROTOCOLS[binding.Proto] ?? binding.Proto}`;
+function listed(names: readonly string[]): string {
+  return [names.slice(0, -1).join(", "), ...names.slice(-1)].join(" and ");
+}
+
+function publishOf({ HostIP, HostPort, HostPortEnd, Port, Proto }: PortBinding): string {
+  const hostAddress = parseIp(HostIP);
+  return formatPublish({
+    protocol: PROTOCOLS[Proto] ?? `${Proto}`,
+    ...(hostAddress && { hostAddress }),
+    ...(HostPort !== 0 && { hostPorts: [HostPort, Math.max(HostPort, HostPortEnd)] as const }),
+    containerPort: Port,
+  });
 }

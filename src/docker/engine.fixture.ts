@@ -38,10 +38,12 @@ export function fakeEngine(): FakeEngine {
         networks.delete(owner);
         for (const [key, endpoint] of endpoints) if (endpoint.network === owner) endpoints.delete(key);
       },
+      hostIsGateway: (kind, options) => kind === "ovs" && options["mode"] !== "flat",
       list: () => [...networks.values()].map(networkView),
       rows: () => [...networks.values()].map(networkView),
     },
     endpoints: {
+      optionNames: (kind) => (kind === "ovs" ? ["vlan", "trunks"] : []),
       async declare(request) {
         known(networks, "network", request.network);
         endpoints.set(request.owner, request);

@@ -1,8 +1,8 @@
-import type { Engine } from "../engine/engine.ts";
+import type { EndpointView, Engine } from "../engine/engine.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import { type Family, formatCidr, formatIp } from "../lib/ip.ts";
 import type { LogFields } from "../lib/log.ts";
-import type { Attachment, LinkKind } from "../lib/request.ts";
+import type { Attachment, EndpointRequest, LinkKind } from "../lib/request.ts";
 import type { Shape } from "../lib/shape.ts";
 import { endpointRequest } from "./endpoint.ts";
 import {
@@ -17,7 +17,7 @@ import {
   parseMessage,
   type Subject,
 } from "./messages.ts";
-import { networkRequest } from "./network.ts";
+import { networkRequest, userOptions } from "./network.ts";
 import { endpointOwner, networkOwner } from "./owners.ts";
 
 /**
@@ -64,8 +64,16 @@ export const METHODS: Readonly<Record<string, Method>> = {
     GwAllocChecker: true,
   }),
 
-  // Docker is to reserve no gateway of its own invention; one that the user gave is still sent with CreateNetwork.
-  "NetworkDriver.GwAllocCheck": idle(gwAllocCheck, { SkipIPv4: true, SkipIPv6: true }),
+  // Where the host is no gateway, Docker is to reserve none of its own invention; one that the user gave is still sent
+  // with CreateNetwork.
+  "NetworkDriver.GwAllocCheck": taking(
+    gwAllocCheck,
+    async ({ Options }, { engine, kind }) => {
+      const skip = !engine.networks.hostIsGateway(kind, userOptions(Options));
+      return { answer: { SkipIPv4: skip, SkipIPv6: skip } };
+    },
+    { idle: true },
+  ),
 
   "NetworkDriver.CreateNetwork": taking(createNetwork, async (message, { engine, kind }, givenUp) => {
     // dockerd forgets a network whose create failed, and never asks to delete it.
@@ -78,13 +86,11 @@ export const METHODS: Readonly<Record<string, Method>> = {
     return { answer: NOTHING };
   }),
 
-  "NetworkDriver.CreateEndpoint": taking(createEndpoint, async (message, { engine }) => {
-    const request = endpointRequest(message);
+  "NetworkDriver.CreateEndpoint": taking(createEndpoint, async (message, { engine, kind }) => {
+    const request = endpointRequest(message, engine.endpoints.optionNames(kind));
     const { mac, addresses, linkName } = await engine.endpoints.declare(request);
-    // To answer a value that was given is an error, even the same value.
-    const isNews = mac !== undefined && request.mac === undefined;
     return {
-      answer: isNews ? { Interface: { MacAddress: mac } } : NOTHING,
+      answer: created(request, { mac, addresses }),
       fields: { ip: addresses.join(" "), mac, link: linkName },
     };
   }),
@@ -138,6 +144,20 @@ function taking<T extends AnyMessage>(
       return { subject: message, idle, run: (adapter, givenUp) => run(message, adapter, givenUp) };
     },
   };
+}
+
+/** To answer a value that was given is an error, even the same value. */
+function created(
+  request: EndpointRequest,
+  { mac, addresses }: Pick<EndpointView, "mac" | "addresses">,
+): object {
+  const given = request.addresses.length > 0 ? [] : addresses;
+  const news = {
+    MacAddress: request.mac === undefined ? mac : undefined,
+    Address: given.find((address) => !address.includes(":")),
+    AddressIPv6: given.find((address) => address.includes(":")),
+  };
+  return Object.values(news).some((value) => value !== undefined) ? { Interface: news } : NOTHING;
 }
 
 /** types.CONNECTED of libnetwork: a route to the link, without a next hop. */

@@ -33,11 +33,16 @@ export function networkRequest(message: CreateNetwork, kind: LinkKind): NetworkR
   return {
     owner: networkOwner(message.NetworkID),
     kind,
-    options: Object.fromEntries(options["com.docker.network.generic"]),
+    options: userOptions(options),
     subnets,
     internal: options["com.docker.network.internal"] === true,
     ipv6,
   };
+}
+
+/** What `-o` and `--default-network-opt` gave. */
+export function userOptions(options: CreateNetwork["Options"]): Readonly<Record<string, string>> {
+  return Object.fromEntries(options["com.docker.network.generic"]);
 }
 
 function subnetsOf(family: Family, data: readonly IpamData[], on: boolean, problems: Problem[]): Subnet[] {

@@ -8,6 +8,9 @@ import type { Announce } from "../links/announce.ts";
 import type { LinkDriver } from "../links/driver.ts";
 import type { HostLinks } from "../links/host-link.ts";
 import type { InsideLinks } from "../links/inside.ts";
+import type { NatGateway } from "../links/nat/gateway.ts";
+import type { GatewayAddresses } from "../links/nat/gateway-addresses.ts";
+import type { HostPorts } from "../links/nat/ports.ts";
 import type { ParentLinks } from "../links/parent/make.ts";
 import type { ParentMemory, Parents } from "../links/parent/parents.ts";
 import type { Reaper } from "../links/reaper.ts";
@@ -49,6 +52,10 @@ export interface EngineParts {
   readonly hostLinks: HostLinks;
   /** Waits until no other process makes or removes the link. Throws `timeout`. */
   readonly lockParent: (name: string) => Promise<{ release(): void }>;
+  /** What the host is to networks whose gateway it is. */
+  readonly gatewayAddresses: GatewayAddresses;
+  readonly nat: Pick<NatGateway, "apply">;
+  readonly hostPorts: Pick<HostPorts, "hold" | "release">;
   readonly announce: Announce;
   readonly reaper: Reaper;
   readonly inside: InsideLinks;
@@ -126,7 +133,9 @@ export function judgedOf(context: LookContext, network: NetworkRecord, parent: P
     subnets: subnetsOf(network),
     parent,
     neighbours: neighboursOf(context, network, parent),
-    endpoints: endpointsOf(context, network.owner).map((endpoint) => judgedEndpoint(context, endpoint)),
+    endpoints: endpointsOf(context, network.owner).map((endpoint) =>
+      judgedEndpoint(context, network, endpoint),
+    ),
     released: context.sightings.releasedOf(network.owner),
     ...(hostTrouble && { hostTrouble }),
   };
@@ -137,13 +146,14 @@ const ORDINARY_START = 10_000;
 
 function judgedEndpoint(
   context: LookContext,
+  { spec }: NetworkRecord,
   { owner, addresses, publishes }: EndpointRecord,
 ): JudgedEndpoint {
   const since = context.sightings.unattachedSince(owner);
   return {
     name: owner,
     addresses,
-    publishes,
+    publishesInVain: spec.hostIsGateway ? [] : publishes,
     ...(since !== undefined &&
       context.steady() - since >= ORDINARY_START && {
         unattachedSince: dateOf(context, since).toISOString(),

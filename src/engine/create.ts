@@ -4,9 +4,11 @@ import { announcerOf } from "./announce.ts";
 import { type Context, type EngineParts, makeContext } from "./context.ts";
 import { endpointsOn } from "./endpoints.ts";
 import type { Engine, NetworkRowView, NetworkView } from "./engine.ts";
+import { gatewaysOf } from "./gateways.ts";
 import { Health } from "./health.ts";
 import { hostAccess } from "./host-access.ts";
 import { networksOf } from "./networks.ts";
+import { openNetworks } from "./open-network.ts";
 import { ownParents } from "./own-parents.ts";
 import { reconciler } from "./reconcile.ts";
 import { endpointView, networkRowView } from "./views.ts";
@@ -30,8 +32,10 @@ export function createEngine(parts: EngineParts): WatchfulEngine {
   const own = ownParents(context);
   const health = new Health(context);
   const hosts = hostAccess(context, (owner) => health.tell([owner]));
-  const endpoints = endpointsOn(context, own, hosts);
-  const networks = networksOf(context, { endpoints, health, own, hosts });
+  const gateways = gatewaysOf(context);
+  const endpoints = endpointsOn(context, { own, hosts, gateways });
+  const ways = openNetworks(context, gateways);
+  const networks = networksOf(context, { endpoints, health, own, hosts, gateways, ways });
   const reconcile = reconciler(context, networks, endpoints, own, hosts);
 
   return {
@@ -41,6 +45,7 @@ export function createEngine(parts: EngineParts): WatchfulEngine {
       rows: () => networkRows(context, health),
     },
     endpoints: {
+      optionNames: (kind) => context.drivers[kind].endpointOptions,
       declare: async (request) => endpointView(await endpoints.declare(request)),
       provision: endpoints.provision,
       unprovision: endpoints.unprovision,
@@ -53,6 +58,8 @@ export function createEngine(parts: EngineParts): WatchfulEngine {
       const touched = () => links && health.concerned(links);
       await own.restoreAll(touched());
       await hosts.syncAll();
+      if (links === undefined) await ways.keepOpen();
+      await gateways.refresh();
       await health.refresh(touched());
     },
     announce: announcerOf(context),

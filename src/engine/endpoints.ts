@@ -1,16 +1,16 @@
-import { asUnderlayError, UnderlayError } from "../lib/errors.ts";
+import { asUnderlayError, problemsError, UnderlayError } from "../lib/errors.ts";
 import { linkNameOf } from "../lib/ifname.ts";
-import { type Cidr, formatCidr, formatIp } from "../lib/ip.ts";
+import { type Cidr, formatCidr, formatIp, parseCidr, sameIp } from "../lib/ip.ts";
 import { ownerWords } from "../lib/owner.ts";
 import type { Attachment, EndpointRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
+import type { EndpointSpec } from "../links/driver.ts";
 import { subnetFor } from "./addresses.ts";
 import { type Context, knownNetwork } from "./context.ts";
-import type { HostAccess } from "./host-access.ts";
 import { isHostAddress } from "./host-sources.ts";
 import { isAlive, macConflict, macHolder, macOf } from "./macs.ts";
-import type { OwnParents } from "./own-parents.ts";
-import { provisioner } from "./provision.ts";
+import { nextAddresses } from "./own-addresses.ts";
+import { type ProvisionParts, provisioner } from "./provision.ts";
 import { Joined } from "./queues.ts";
 import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
 import { NEVER } from "./sightings.ts";
@@ -27,15 +27,12 @@ export interface Endpoints {
   lastCall(owner: string): number;
 }
 
-export function endpointsOn(
-  context: Context,
-  own: Pick<OwnParents, "restore">,
-  hosts: Pick<HostAccess, "sync">,
-): Endpoints {
-  const { endpoints, queues, step, log } = context;
+export function endpointsOn(context: Context, parts: ProvisionParts): Endpoints {
+  const { hosts, gateways } = parts;
+  const { endpoints, networks, queues, step, log } = context;
   const provisioning = new Joined<Attachment>();
   const forgetting = new Joined<void>();
-  const provisionNow = provisioner(context, own, hosts);
+  const provisionNow = provisioner(context, parts);
   const calls = new Map<string, number>();
 
   /**
@@ -53,11 +50,13 @@ export function endpointsOn(
   async function declareNow(request: EndpointRequest): Promise<EndpointRecord> {
     const network = knownNetwork(context, request.network);
     for (const address of request.addresses) {
-      subnetFor(network, address);
+      const { gateway } = subnetFor(network, address);
+      if (network.spec.hostIsGateway && gateway && sameIp(gateway, address.ip))
+        throw gatewaysOwn(network, address);
       if (isHostAddress(network, address)) throw hostsOwn(network, address);
     }
-    const wanted = recordOf(network, request);
     const existing = endpoints.get(request.owner);
+    const wanted = recordOf(network, addressed(network, request, existing), endpointSpec(network, request));
     if (existing) {
       calls.set(existing.owner, context.steady());
       return requireSame(existing, wanted);
@@ -69,7 +68,7 @@ export function endpointsOn(
     calls.set(wanted.owner, context.steady());
     step("endpoint.declare.after-record");
     context.sightings.taken(wanted);
-    if (wanted.publishes.length > 0) {
+    if (wanted.publishes.length > 0 && !network.spec.hostIsGateway) {
       log("warn", "published ports do nothing on a LAN: the container's own address serves them", {
         endpoint: wanted.owner,
         ports: wanted.publishes.join(" "),
@@ -84,7 +83,30 @@ export function endpointsOn(
     return wanted;
   }
 
-  function recordOf(network: NetworkRecord, request: EndpointRequest): EndpointRecord {
+  /** With addresses of ours, where nobody else gives any. */
+  function addressed(
+    network: NetworkRecord,
+    request: EndpointRequest,
+    existing: EndpointRecord | undefined,
+  ): EndpointRequest {
+    if (!network.allocates || request.addresses.length > 0) return request;
+    const addresses = existing
+      ? existing.addresses.flatMap((text) => parseCidr(text) ?? [])
+      : nextAddresses(context, network);
+    return { ...request, addresses };
+  }
+
+  function endpointSpec(network: NetworkRecord, request: EndpointRequest): EndpointSpec | undefined {
+    const parsed = context.drivers[network.kind].parseEndpoint(request.options ?? {}, network.spec);
+    if ("spec" in parsed) return parsed.spec;
+    throw problemsError("invalid_option", parsed.problems, { endpoint: request.owner });
+  }
+
+  function recordOf(
+    network: NetworkRecord,
+    request: EndpointRequest,
+    spec: EndpointSpec | undefined,
+  ): EndpointRecord {
     const mac = macOf(context, network, request);
     return {
       owner: request.owner,
@@ -95,6 +117,7 @@ export function endpointsOn(
       macChosenByUser: mac !== undefined && request.mac !== undefined,
       ...(request.ifname !== undefined && { ifname: request.ifname }),
       publishes: request.publishes,
+      ...(spec !== undefined && { spec }),
       bootId: context.bootId,
       createdAt: new Date(context.clock()).toISOString(),
     };
@@ -193,6 +216,8 @@ export function endpointsOn(
         step("endpoint.forget.after-intent");
       },
       () => hosts.sync(record.network),
+      () => unpublish(record),
+      () => detach(record),
       async () => {
         const found = await context.reaper.delete(linkNameOfEndpoint(record));
         if (!found && record.state !== "declared") context.sightings.stray(record);
@@ -204,6 +229,19 @@ export function endpointsOn(
         step("endpoint.forget.after-record");
       },
     ]);
+  }
+
+  /** Its ports lead nowhere before anybody else gets them. */
+  async function unpublish({ owner, published = [] }: EndpointRecord): Promise<void> {
+    if (published.length === 0) return;
+    await gateways.sync();
+    gateways.withdraw(owner);
+  }
+
+  async function detach(record: EndpointRecord): Promise<void> {
+    const network = networks.get(record.network);
+    if (network) await context.drivers[network.kind].detach(record.owner);
+    step("endpoint.forget.after-detach");
   }
 
   return {
@@ -229,6 +267,13 @@ function hostsOwn(network: NetworkRecord, address: Cidr): UnderlayError {
   );
 }
 
+function gatewaysOwn(network: NetworkRecord, address: Cidr): UnderlayError {
+  const ip = formatIp(address.ip);
+  return new UnderlayError("conflict", `${ip} is the gateway of this network, and the host has it`, {
+    inputs: { network: network.owner, address: ip },
+  });
+}
+
 /** The queue in which the declares of a network wait for each other. */
 export function declareKey(network: string): string {
   return `declare ${network}`;
@@ -238,11 +283,12 @@ function requireSame(existing: EndpointRecord, wanted: EndpointRecord): Endpoint
   const same =
     Bun.deepEquals(existing.addresses, wanted.addresses) &&
     existing.ifname === wanted.ifname &&
+    Bun.deepEquals(existing.spec, wanted.spec) &&
     (existing.mac === wanted.mac || !wanted.macChosenByUser);
   if (same && existing.state !== "removing") return existing;
   throw new UnderlayError(
     "conflict",
-    `endpoint ${ownerWords(wanted.owner)} exists already with another address or MAC`,
+    `endpoint ${ownerWords(wanted.owner)} exists already with another address, MAC or options`,
     {
       inputs: { endpoint: wanted.owner },
     },

@@ -1,5 +1,5 @@
 import type { Finding } from "../conditions/condition.ts";
-import type { Attachment, EndpointRequest, NetworkRequest, Subnet } from "../lib/request.ts";
+import type { Attachment, EndpointRequest, LinkKind, NetworkRequest, Subnet } from "../lib/request.ts";
 
 /**
  * What the engine offers to adapters, the admin API and the reconcile loop. No verb of any protocol appears here;
@@ -15,11 +15,15 @@ export interface Engine {
     ensure(request: NetworkRequest, givenUp?: AbortSignal): Promise<void>;
     /** Forgets the network and its endpoints; an unknown one is success. */
     remove(owner: string): Promise<void>;
+    /** Whether the host is the gateway of a network with such options, so that the gateway's address is nobody else's. */
+    hostIsGateway(kind: LinkKind, options: Readonly<Record<string, string>>): boolean;
     list(): NetworkView[];
     /** The same without a judgement of each. */
     rows(): NetworkRowView[];
   };
   readonly endpoints: {
+    /** Names of the options that endpoints on networks of the kind may have. */
+    optionNames(kind: LinkKind): readonly string[];
     /** Records the endpoint and chooses its MAC. Throws `not_found` for an unknown network. */
     declare(request: EndpointRequest): Promise<EndpointView>;
     /**
@@ -104,6 +108,7 @@ export interface ReconcileAction {
   readonly what:
     | "drop-endpoint"
     | "delete-link"
+    | "drop-port"
     | "drop-network"
     | "drop-parent"
     | "drop-attachment"

@@ -2,8 +2,7 @@ import { refusals } from "../conditions/judge.ts";
 import { asUnderlayError, problemsError, UnderlayError } from "../lib/errors.ts";
 import type { LinkFacts, ParentFacts } from "../lib/facts.ts";
 import type { Family } from "../lib/ip.ts";
-import { ownerWords } from "../lib/owner.ts";
-import type { NetworkRequest } from "../lib/request.ts";
+import type { LinkKind, NetworkRequest } from "../lib/request.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { LinkSpec, Parsed } from "../links/driver.ts";
 import type { ParentMemory } from "../links/parent/parents.ts";
@@ -11,16 +10,21 @@ import { layersOf, type ParentLayer, type VlanLayer } from "../links/parent/plan
 import { missingParentError } from "../links/parent/ref.ts";
 import { type Context, endpointsOf, judgedOf } from "./context.ts";
 import { declareKey, type Endpoints } from "./endpoints.ts";
+import type { Gateways } from "./gateways.ts";
 import type { Health } from "./health.ts";
 import type { HostAccess } from "./host-access.ts";
 import { requireHostAddress } from "./host-sources.ts";
+import type { OpenNetworks } from "./open-network.ts";
 import type { OwnParents } from "./own-parents.ts";
-import { type NetworkRecord, subnetRecord } from "./records.ts";
+import type { NetworkRecord } from "./records.ts";
+import { addressesOf, hostIsGateway, requireSame, settledSpec } from "./settled.ts";
 
 /** Networks: everything that can be wrong is found at create; afterwards a network is a record. */
 export interface Networks {
   ensure(request: NetworkRequest, givenUp?: AbortSignal): Promise<void>;
   remove(owner: string): Promise<void>;
+  /** Whether the host has the gateways' addresses on a network with such options. */
+  hostIsGateway(kind: LinkKind, options: Readonly<Record<string, string>>): boolean;
   /** Removes it if that still holds when its turn has come, and tells whether it did. */
   removeIf(owner: string, holds: (record: NetworkRecord) => boolean): Promise<boolean>;
 }
@@ -31,6 +35,8 @@ export interface NetworkParts {
   readonly health: Health;
   readonly own: OwnParents;
   readonly hosts: Pick<HostAccess, "sync">;
+  readonly gateways: Pick<Gateways, "close">;
+  readonly ways: Pick<OpenNetworks, "open" | "close">;
 }
 
 type GoodOptions = Extract<Parsed<LinkSpec>, { readonly spec: LinkSpec }>;
@@ -38,7 +44,8 @@ type GoodOptions = Extract<Parsed<LinkSpec>, { readonly spec: LinkSpec }>;
 /** Creates run one after another: each is judged by what the ones before it left. */
 const CREATES = "networks";
 
-export function networksOf(context: Context, { endpoints, health, own, hosts }: NetworkParts): Networks {
+export function networksOf(context: Context, parts: NetworkParts): Networks {
+  const { endpoints, health, own, hosts, gateways, ways } = parts;
   const { networks, queues, step } = context;
 
   async function ensure(request: NetworkRequest, givenUp?: AbortSignal): Promise<void> {
@@ -51,11 +58,12 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
       if (existing?.state === "active") return requireSame(existing, request);
       if (existing) await removeNow(existing);
       givenUp?.throwIfAborted();
-      const layers = layersOf(parsed.spec.parent, request.owner);
+      const good = { ...parsed, spec: settledSpec(context, request, parsed.spec) };
+      const layers = layersOf(good.spec.parent, request.owner);
       await own.hold(layers, async () => {
         try {
-          await makeParent(request, parsed, layers);
-          await makeOn(request, parsed, givenUp);
+          await makeParent(request, good, layers);
+          await makeOn(request, good, givenUp);
         } catch (thrown) {
           await own.dropUnused(layers).catch(notDropped(request.owner));
           throw thrown;
@@ -88,8 +96,9 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
     }
     givenUp?.throwIfAborted();
     step("network.ensure.after-record");
-    tellOfGateways(record);
-    health.note(record, facts);
+    const opened = await ways.open(record);
+    tellOfGateways(opened);
+    health.note(opened, facts);
   }
 
   /** Docker up to 27 makes one up for every subnet, so it is no error. */
@@ -196,7 +205,7 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
       spec,
       allow,
       parent: memoryOf(parent, context.bootId),
-      subnets: request.subnets.map(subnetRecord),
+      ...addressesOf(request, spec),
       internal: request.internal,
       ipv6: request.ipv6,
       createdAt: new Date(context.clock()).toISOString(),
@@ -226,6 +235,8 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
       },
       ...endpointsOf(context, owner).map((endpoint) => () => endpoints.forget(endpoint.owner)),
       () => hosts.sync(owner),
+      () => gateways.close(record),
+      () => ways.close(record),
       async () => {
         step("network.remove.after-endpoints");
         await networks.delete(owner);
@@ -241,7 +252,12 @@ export function networksOf(context: Context, { endpoints, health, own, hosts }: 
     return own.hold(layers, () => own.dropUnused(layers));
   }
 
-  return { ensure, remove, removeIf };
+  return {
+    ensure,
+    remove,
+    removeIf,
+    hostIsGateway: (kind, options) => hostIsGateway(context, kind, options),
+  };
 }
 
 /** Of the host's routes only those say something of a network that are of its families. */
@@ -269,26 +285,6 @@ export function memoryOf(link: LinkFacts | undefined, bootId: string): ParentMem
   if (!link) return { name: "", ifindex: 0, bootId };
   const mac = link.permanentMac ?? link.mac;
   return { name: link.name, ifindex: link.ifindex, ...(mac && { mac }), bootId };
-}
-
-/** A repeated create is a no-op when it asks for the same; the parent may be called by another of its names. */
-function requireSame(existing: NetworkRecord, request: NetworkRequest): void {
-  const asked = {
-    kind: request.kind,
-    options: request.options,
-    subnets: request.subnets.map(subnetRecord),
-    internal: request.internal,
-    ipv6: request.ipv6,
-  };
-  const { kind, options, subnets, internal, ipv6 } = existing;
-  if (Bun.deepEquals(asked, { kind, options, subnets, internal, ipv6 })) return;
-  throw new UnderlayError(
-    "conflict",
-    `network ${ownerWords(request.owner)} exists already with other options or subnets`,
-    {
-      inputs: { network: request.owner },
-    },
-  );
 }
 
 function mustRefuse(record: NetworkRecord, refusal: UnderlayError | undefined): UnderlayError {

@@ -122,7 +122,8 @@ export function ownParents(context: OwnParentsContext): OwnParents {
 
   function isOurs(record: ParentRecord, found: FoundLayer): boolean {
     const isConfirmed = record.state === "made" && record.bootId === bootId;
-    return isConfirmed ? found.ifindex === record.ifindex : found.marked;
+    // The link of a switch has another index whenever the switch starts; whose the bridge is stands in its row.
+    return isConfirmed && record.layer.kind !== "switch" ? found.ifindex === record.ifindex : found.marked;
   }
 
   function isUsed(name: string): boolean {
@@ -161,12 +162,12 @@ export function ownParents(context: OwnParentsContext): OwnParents {
   async function removeUnlessUsed(layer: ParentLayer, { ifindex }: FoundLayer): Promise<void> {
     const parent = askedName(layer);
     const own = new Set(records.list().map((record) => record.ifindex));
-    const others = await links.users(ifindex, own);
+    const others = await links.users(layer, ifindex, own);
     if (others.length > 0) {
       log("warn", "a parent of ours stays, for others use it", { parent, for: others.join(" ") });
       return;
     }
-    await links.remove(ifindex);
+    await links.remove(layer, ifindex);
     log("info", "a parent was removed with its last user", { parent });
   }
 
@@ -207,7 +208,7 @@ export function ownParents(context: OwnParentsContext): OwnParents {
       if (isFirst && bottom.kind === "vlan" && !names.has(bottom.lower)) continue;
       if (!isOnRecord(layers, names)) continue;
       const failure = await restored(network, bottom.kind);
-      if (failure?.errno === "EOPNOTSUPP") impossible.add(bottom.kind);
+      if (failure?.errno === "EOPNOTSUPP" || failure?.code === "unreachable") impossible.add(bottom.kind);
     }
   }
 

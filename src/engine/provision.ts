@@ -3,10 +3,12 @@ import { errnoWords } from "../conditions/say.ts";
 import { asUnderlayError, UnderlayError } from "../lib/errors.ts";
 import { parseCidr } from "../lib/ip.ts";
 import type { Attachment } from "../lib/request.ts";
+import type { BornFor } from "../links/driver.ts";
 import type { FoundParent } from "../links/parent/parents.ts";
 import { aliasOf } from "../links/survey.ts";
 import { waysOut } from "./addresses.ts";
 import { type Context, judgedOf, knownNetwork, unknown } from "./context.ts";
+import type { Gateways } from "./gateways.ts";
 import type { HostAccess } from "./host-access.ts";
 import type { OwnParents } from "./own-parents.ts";
 import { type EndpointRecord, holdingsOf, linkNameOfEndpoint, type NetworkRecord } from "./records.ts";
@@ -25,11 +27,17 @@ function strayed(record: EndpointRecord, network: NetworkRecord): UnderlayError 
   );
 }
 
+/** What of the engine an endpoint's link needs besides. */
+export interface ProvisionParts {
+  readonly own: Pick<OwnParents, "restore">;
+  readonly hosts: Pick<HostAccess, "sync">;
+  readonly gateways: Pick<Gateways, "publish" | "withdraw" | "sync">;
+}
+
 /** Makes the link of a declared endpoint. The returned function expects to be the only one at work on its endpoint. */
 export function provisioner(
   context: Context,
-  own: Pick<OwnParents, "restore">,
-  hosts: Pick<HostAccess, "sync">,
+  { own, hosts, gateways }: ProvisionParts,
 ): (owner: string, netns?: string) => Promise<Attachment> {
   const { endpoints, step, log } = context;
 
@@ -45,11 +53,18 @@ export function provisioner(
     step("endpoint.provision.before-link");
     await createLink(network, record, parent);
     step("endpoint.provision.after-link");
-    if (record.state !== "provisioned" || record.netns !== netns) {
-      await endpoints.put({ ...record, state: "provisioned", ...(netns !== undefined && { netns }) });
+    const published = gateways.publish(network, record);
+    if (record.state !== "provisioned" || record.netns !== netns || published.length > 0) {
+      await endpoints.put({
+        ...record,
+        state: "provisioned",
+        ...(netns !== undefined && { netns }),
+        ...(published.length > 0 && { published }),
+      });
     }
     step("endpoint.provision.after-record");
     await hosts.sync(record.network);
+    if (published.length > 0) await gateways.sync();
     return {
       linkName,
       ...(record.ifname !== undefined && { ifname: record.ifname }),
@@ -140,6 +155,7 @@ export function provisioner(
         ...(record.mac !== undefined && { mac: record.mac }),
         alias: aliasOf(record.owner),
         spec: network.spec,
+        endpoint: bornFor(record),
       });
     } catch (thrown) {
       if (!(thrown instanceof UnderlayError) || thrown.code !== "kernel") throw thrown;
@@ -162,4 +178,9 @@ export function provisioner(
   }
 
   return provisionNow;
+}
+
+function bornFor({ owner, network, addresses, spec }: EndpointRecord): BornFor {
+  const parsed = addresses.flatMap((text) => parseCidr(text) ?? []);
+  return { owner, network, addresses: parsed, ...(spec !== undefined && { spec }) };
 }

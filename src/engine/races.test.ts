@@ -5,6 +5,7 @@ import { memoryStore } from "../store/memory.ts";
 import type { Store, Table } from "../store/store.ts";
 import { makeContext } from "./context.ts";
 import { endpointsOn } from "./endpoints.ts";
+import { gatewaysOf } from "./gateways.ts";
 import { NEVER } from "./sightings.ts";
 import { cidr, endpointRequest, networkRequest, parentLink, World } from "./world.fixture.ts";
 
@@ -255,11 +256,12 @@ describe("endpoints", () => {
   test("calls about endpoints that never come to be are not remembered", async () => {
     const world = new World();
     await world.start().networks.ensure(networkRequest());
-    const endpoints = endpointsOn(
-      makeContext(world.parts()),
-      { restore: async () => false },
-      { sync: async () => undefined },
-    );
+    const context = makeContext(world.parts());
+    const endpoints = endpointsOn(context, {
+      own: { restore: async () => false },
+      hosts: { sync: async () => undefined },
+      gateways: gatewaysOf(context),
+    });
     const foreign = endpointRequest("a", { addresses: [cidr("10.9.0.7/24")] });
     await endpoints.declare(foreign).catch(() => undefined);
     await endpoints.provision("docker:net1/b").catch(() => undefined);

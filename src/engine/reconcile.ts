@@ -5,6 +5,7 @@ import { type Context, endpointsOf } from "./context.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { ReconcileAction, ReconcileOptions, ReconcileReport } from "./engine.ts";
 import type { HostAccess } from "./host-access.ts";
+import { leftovers } from "./leftovers.ts";
 import type { Networks } from "./networks.ts";
 import type { OwnParents } from "./own-parents.ts";
 import { type Plan, suspect, suspicion } from "./reconcile-plan.ts";
@@ -59,6 +60,7 @@ export function reconciler(
       ...unusableEndpoints(context, endpoints, surveyed, options),
       ...orphans(context, surveyed.links),
       ...hostOrphans(context, hosts, await hosts.orphans()),
+      ...(await leftovers(context)),
     ];
     const plans = [...ofNetworks, ...ofLinks];
     context.sightings.keepOnly(new Set(plans.map(({ action }) => action.subject)));

@@ -2,7 +2,8 @@ import { linkNameOf } from "../lib/ifname.ts";
 import { formatCidr, formatIp, type Ip, parseCidr, parseIp } from "../lib/ip.ts";
 import type { Mac } from "../lib/mac.ts";
 import type { LinkKind, Subnet } from "../lib/request.ts";
-import type { LinkSpec } from "../links/driver.ts";
+import type { EndpointSpec, LinkSpec } from "../links/driver.ts";
+import type { PublishedPort } from "../links/nat/rules.ts";
 import type { ParentMemory } from "../links/parent/parents.ts";
 import { layersOf, type ParentLayer } from "../links/parent/plan.ts";
 import type { EndpointState, NetworkState } from "./engine.ts";
@@ -27,6 +28,8 @@ export interface NetworkRecord {
   readonly allow: readonly string[];
   readonly parent: ParentMemory;
   readonly subnets: readonly SubnetRecord[];
+  /** Its endpoints are given addresses here: nobody else does. */
+  readonly allocates?: true;
   readonly internal: boolean;
   readonly ipv6: boolean;
   readonly createdAt: string;
@@ -44,8 +47,18 @@ export interface EndpointRecord {
   /** Path of the netns in which its container has the link. */
   readonly netns?: string;
   readonly publishes: readonly string[];
+  /** What it asks for beyond its network. */
+  readonly spec?: EndpointSpec;
+  /** Ports that it was given; absent until it has a link. */
+  readonly published?: readonly PublishedRecord[];
   readonly bootId: string;
   readonly createdAt: string;
+}
+
+/** A port of the host that leads to an endpoint, addresses as text. */
+export interface PublishedRecord extends Omit<PublishedPort, "hostAddress" | "containerAddress"> {
+  readonly hostAddress?: string;
+  readonly containerAddress: string;
 }
 
 /** A link that we made for the parents of networks. Its owner is its name. */

@@ -21,6 +21,7 @@ export const STEPS = [
   "endpoint.unprovision.after-record",
   "endpoint.forget.before-intent",
   "endpoint.forget.after-intent",
+  "endpoint.forget.after-detach",
   "endpoint.forget.after-link",
   "endpoint.forget.after-record",
 ] as const;

@@ -1,13 +1,12 @@
 import { UnderlayError } from "../lib/errors.ts";
 import type { ChildFacts, LinkFacts, ParentFacts, TrialFacts } from "../lib/facts.ts";
 import { linkNameOf, OUR_LINK_GROUP } from "../lib/ifname.ts";
-import { type Cidr, formatIp, parseCidr, parseIp } from "../lib/ip.ts";
+import { type Cidr, formatCidr, formatIp, parseCidr, parseIp } from "../lib/ip.ts";
 import { parseMac } from "../lib/mac.ts";
 import type { EndpointRequest, NetworkRequest } from "../lib/request.ts";
-import type { Birth, LinkDriver, LinkSpec } from "../links/driver.ts";
+import type { Birth, LinkSpec } from "../links/driver.ts";
 import type { WantedHostLink } from "../links/host-link.ts";
-import { IPVLAN_SHARING, type IpvlanSpec, parseIpvlan } from "../links/ipvlan/spec.ts";
-import { MACVLAN_SHARING, type MacvlanSpec, parseMacvlan } from "../links/macvlan/spec.ts";
+import type { NatNetwork } from "../links/nat/rules.ts";
 import type { ParentLinks } from "../links/parent/make.ts";
 import type { Parents } from "../links/parent/parents.ts";
 import { askedName } from "../links/parent/plan.ts";
@@ -16,6 +15,7 @@ import { memoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
 import type { EngineParts } from "./context.ts";
 import { createEngine } from "./create.ts";
+import { worldDrivers, worldPorts } from "./drivers.fixture.ts";
 import type { StepName } from "./steps.ts";
 
 /**
@@ -42,6 +42,20 @@ export class World {
   trial: TrialFacts = { outcome: "made" };
   /** Links in the home netns, by name. */
   readonly links = new Map<string, Birth<LinkSpec>>();
+  /** Ports of a switch, by the owner of their link. */
+  readonly ports = new Set<string>();
+  detachFailure: UnderlayError | undefined;
+  /** Owners of networks that have something on their parent beside endpoints. */
+  readonly prepared = new Map<string, string>();
+  /** Those that were taken away, and whether they were their parent's last. */
+  readonly dismantled: [owner: string, isLast: boolean][] = [];
+  prepareFailure: UnderlayError | undefined;
+  /** Addresses of gateways, by link. */
+  readonly gateways = new Map<string, readonly string[]>();
+  nat: readonly NatNetwork[] = [];
+  natFailure: UnderlayError | undefined;
+  /** Owners of the host's ports. */
+  readonly heldPorts = new Map<number, string>();
   /** What the host's own links were told, by name. */
   readonly hostLinks = new Map<string, WantedHostLink>();
   /** Owners whose link a container has. */
@@ -75,33 +89,6 @@ export class World {
   }
 
   parts(): EngineParts {
-    const shared = {
-      trial: async () => this.trial,
-      isFree: async () => this.looksAtMac++ >= this.macHeldFor,
-      create: async (birth: Birth<LinkSpec>) => {
-        if (this.createFailure) throw this.createFailure;
-        this.links.set(birth.name, birth);
-      },
-    };
-    const macvlan: LinkDriver<MacvlanSpec> = {
-      ...shared,
-      kind: "macvlan",
-      ownMac: true,
-      parse: (options, families) => parseMacvlan(options, {}, families),
-      routesOnLink: () => false,
-      sharesAddress: (_, family) => MACVLAN_SHARING[family],
-      inheritedMac: (spec, parent) => (spec.mode === "passthru" ? parent.mac : undefined),
-    };
-    const ipvlan: LinkDriver<IpvlanSpec> = {
-      ...shared,
-      kind: "ipvlan",
-      ownMac: false,
-      parse: (options, families) => parseIpvlan(options, {}, families),
-      trial: async () => (this.trial.outcome === "failed" ? this.trial : undefined),
-      routesOnLink: ({ mode }) => mode !== "l2",
-      sharesAddress: ({ mode }) => IPVLAN_SHARING[mode],
-      inheritedMac: () => undefined,
-    };
     return {
       store: this.store,
       log: (_level, message) => void this.logged.push(message),
@@ -116,7 +103,7 @@ export class World {
         this.steps.push(step);
         this.onStep(step);
       },
-      drivers: { macvlan, ipvlan },
+      drivers: worldDrivers(this),
       parents: {
         facts: this.#look,
         atOnce: async () => ({ facts: this.#look }),
@@ -149,6 +136,16 @@ export class World {
         this.locked.push(name);
         return { release: () => void this.locked.splice(this.locked.indexOf(name), 1) };
       },
+      gatewayAddresses: {
+        set: async (link, wanted) => void this.gateways.set(link, wanted.map(formatCidr)),
+      },
+      nat: {
+        apply: async (networks) => {
+          if (this.natFailure) throw this.natFailure;
+          this.nat = networks;
+        },
+      },
+      hostPorts: worldPorts(this.heldPorts),
       announce: async (ifindex, ips) => void this.announced.push([ifindex, ...ips.map(formatIp)]),
       reaper: {
         delete: async (name) => {
@@ -188,8 +185,8 @@ export class World {
         return link.ifindex;
       },
       finish: async () => undefined,
-      users: async (ifindex) => (this.hangsOn === ifindex ? ["theirs"] : []),
-      remove: async (ifindex) => {
+      users: async (_, ifindex) => (this.hangsOn === ifindex ? ["theirs"] : []),
+      remove: async (_, ifindex) => {
         for (const [name, link] of this.parents) if (link.ifindex === ifindex) this.parents.delete(name);
       },
     };

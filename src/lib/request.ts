@@ -7,7 +7,7 @@ import type { Mac } from "./mac.ts";
  */
 
 /** Names of the link kinds that carry endpoints. */
-export type LinkKind = "macvlan" | "ipvlan";
+export type LinkKind = "macvlan" | "ipvlan" | "ovs";
 
 export interface Subnet {
   readonly pool: Cidr;
@@ -42,6 +42,8 @@ export interface EndpointRequest {
   readonly macByUser?: boolean;
   /** Name wanted inside the container. */
   readonly ifname?: string;
+  /** Options of its own, as the user typed them; the kind's parser turns them into a spec. */
+  readonly options?: Readonly<Record<string, string>>;
   /** Ports the user asked to publish, as `8080:80/tcp`; a link on the LAN publishes nothing, so they are only reported. */
   readonly publishes: readonly string[];
 }

@@ -2,6 +2,7 @@ import type { Problem } from "../lib/errors.ts";
 import type { TrialFacts } from "../lib/facts.ts";
 import type { Cidr, Family } from "../lib/ip.ts";
 import type { Mac } from "../lib/mac.ts";
+import { word } from "../lib/quote.ts";
 import type { LinkKind } from "../lib/request.ts";
 import type { ParentRef } from "./parent/ref.ts";
 
@@ -17,6 +18,18 @@ export interface LinkSpec {
   readonly mtu?: number;
   /** The host is to reach the containers, and they it. */
   readonly hostAccess?: HostAccessSpec;
+  /** The host has the gateways' addresses on the parent, routes for the network and publishes ports. */
+  readonly hostIsGateway?: boolean;
+  /** The link that has them, where it is not the parent. */
+  readonly gatewayLink?: string;
+  /** What its endpoints get addresses of, when whoever asks for the network brings no subnets. */
+  readonly ownSubnets?: readonly OwnSubnet[];
+}
+
+/** As text: a spec is kept as JSON. */
+export interface OwnSubnet {
+  readonly pool: string;
+  readonly gateway?: string;
 }
 
 export interface HostAccessSpec {
@@ -32,6 +45,15 @@ export type Sharing =
 export type Parsed<Spec extends LinkSpec> =
   | { readonly spec: Spec; readonly allow: readonly string[] }
   | { readonly code: "invalid_option" | "not_yet"; readonly problems: readonly Problem[] };
+
+/** What an endpoint asks for beyond its network. The rest of it is the kind's own business. */
+export interface EndpointSpec {
+  readonly kind: LinkKind;
+}
+
+export type ParsedEndpoint =
+  /** Undefined: it asks for nothing. */
+  { readonly spec: EndpointSpec | undefined } | { readonly problems: readonly Problem[] };
 
 /** What a link is to have, and no other on its parent may. */
 export interface Wanted {
@@ -50,6 +72,16 @@ export interface Birth<Spec extends LinkSpec> {
   /** Its birth mark; absent = that of an endpoint's link. */
   readonly group?: number;
   readonly spec: Spec;
+  /** Whose it is; absent for a link of the host's own. */
+  readonly endpoint?: BornFor;
+}
+
+/** The endpoint that a link is made for. */
+export interface BornFor {
+  readonly owner: string;
+  readonly network: string;
+  readonly addresses: readonly Cidr[];
+  readonly spec?: EndpointSpec;
 }
 
 /**
@@ -60,6 +92,22 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
   readonly kind: LinkKind;
   /** All problems at once. Pure. */
   parse(options: Readonly<Record<string, string>>, families: { readonly ipv6: boolean }): Parsed<Spec>;
+  /**
+   * The spec with what depends on the other networks: `isTaken` tells of a parent by its name whether one of them is on
+   * it. `owner`: of this network. Pure.
+   */
+  settle(spec: Spec, owner: string, isTaken: (parent: string) => boolean): Spec;
+  /**
+   * Makes what a network has on its parent beside the links of its endpoints, and answers the spec with what was learnt
+   * of it. Again: what is missing is made. When it fails, what it made is gone.
+   */
+  prepare(spec: Spec, owner: string): Promise<Spec>;
+  /** Takes that away; nothing is success. `isLast`: no other network is on the parent. */
+  dismantle(spec: Spec, owner: string, isLast: boolean): Promise<void>;
+  /** Names of the options that endpoints may have. */
+  readonly endpointOptions: readonly string[];
+  /** Options of an endpoint on such a network: all problems at once. Pure. */
+  parseEndpoint(options: Readonly<Record<string, string>>, spec: Spec): ParsedEndpoint;
   /** Whether each link has a MAC of its own. The others have their parent's, can be given none, and nobody is told it. */
   readonly ownMac: boolean;
   /**
@@ -83,4 +131,28 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
    * replaced. Throws `kernel`, `unsupported`, `permission`.
    */
   create(birth: Birth<Spec>): Promise<void>;
+  /**
+   * Takes away what a link has beside itself, like its port in a switch, whether or not the link is there still; nothing
+   * is success. Comes before the link is deleted.
+   */
+  detach(owner: string): Promise<void>;
+  /** Owners of links of ours that are gone, in whichever netns, while what they had beside themselves is there still. */
+  leftovers(): Promise<readonly string[]>;
 }
+
+/** For kinds whose links are all there is to them. */
+export const WHOLE_LINKS = {
+  settle: <Spec>(spec: Spec): Spec => spec,
+  prepare: async <Spec>(spec: Spec): Promise<Spec> => spec,
+  dismantle: async () => undefined,
+  endpointOptions: [],
+  parseEndpoint: (options: Readonly<Record<string, string>>): ParsedEndpoint => {
+    const problems = Object.keys(options).map((name) => ({
+      subject: name,
+      message: `endpoints on this network have no option ${word(name)}`,
+    }));
+    return problems.length === 0 ? { spec: undefined } : { problems };
+  },
+  detach: async () => undefined,
+  leftovers: async () => [],
+} as const satisfies Partial<LinkDriver>;

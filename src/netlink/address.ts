@@ -34,6 +34,8 @@ export const addressTable = {
   broadcast: { type: 4, symbol: "IFA_BROADCAST", codec: ipAddress },
   cacheinfo: { type: 6, symbol: "IFA_CACHEINFO", codec: binary },
   flags: { type: 8, symbol: "IFA_FLAGS", codec: u32 },
+  /** Who gave it; Linux 5.18 and later, others neither keep nor tell it. */
+  proto: { type: 11, symbol: "IFA_PROTO", codec: u8 },
 } as const;
 
 export const addressFormat = { header: ifaddrmsg, table: addressTable } as const;
@@ -41,17 +43,19 @@ export const addressFormat = { header: ifaddrmsg, table: addressTable } as const
 export type Address = Body<(typeof ifaddrmsg)["members"], typeof addressTable>;
 
 /** IFA_LOCAL is the interface's own address; IFA_ADDRESS differs from it only on point-to-point links. IPv6 has no IFA_LOCAL. */
-function addressBody(ifindex: number, { ip, prefix }: Cidr, flags: number): Uint8Array {
+function addressBody(ifindex: number, { ip, prefix }: Cidr, flags: number, proto = 0): Uint8Array {
   const header = { family: addressFamily(ip.family), prefixlen: prefix, index: ifindex };
-  return encodeBody(addressFormat, header, { local: ip, address: ip, ...(flags !== 0 && { flags }) });
+  const marks = { ...(flags !== 0 && { flags }), ...(proto !== 0 && { proto }) };
+  return encodeBody(addressFormat, header, { local: ip, address: ip, ...marks });
 }
 
-export function addAddressRequest(ifindex: number, cidr: Cidr, flags = 0): Request {
+/** `proto`: the birth mark, of those that IFAPROT_* leaves to everybody. */
+export function addAddressRequest(ifindex: number, cidr: Cidr, flags = 0, proto = 0): Request {
   return {
     what: `add ${formatCidr(cidr)} to link #${ifindex}`,
     type: RTM_ADDR.RTM_NEWADDR,
     flags: NLM_F.NLM_F_CREATE | NLM_F.NLM_F_EXCL,
-    body: addressBody(ifindex, cidr, flags),
+    body: addressBody(ifindex, cidr, flags, proto),
     format: addressFormat,
   };
 }
@@ -75,6 +79,8 @@ export interface ListedAddress {
   readonly tentative: boolean;
   /** … or was, and somebody has. */
   readonly duplicate: boolean;
+  /** Who gave it, where the kernel tells; 0 = nobody said. */
+  readonly proto: number;
 }
 
 /** The interface addresses of one link, or of all links when no index is given. */
@@ -95,6 +101,7 @@ export async function listAddresses(conversation: Conversation, ifindex = 0): Pr
       tentative: has(IFA_F.IFA_F_TENTATIVE),
       duplicate: has(IFA_F.IFA_F_DADFAILED),
     };
-    return ip ? [{ ifindex: header.index, cidr: { ip, prefix: header.prefixlen }, ...states }] : [];
+    const cidr = ip && { ip, prefix: header.prefixlen };
+    return cidr ? [{ ifindex: header.index, cidr, ...states, proto: attrs.proto ?? 0 }] : [];
   });
 }

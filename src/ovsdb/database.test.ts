@@ -181,20 +181,21 @@ describe("a client that keeps its connection", () => {
     expect(pauses).toEqual([750, 1250]);
   });
 
-  test("waits for the connection with what was not sent yet, as long as its caller does", async () => {
-    const { server, ovsdb, pass } = await keep();
+  test("waits for the connection with what was not sent yet, as long as its caller does, and tries more often then", async () => {
+    const { server, ovsdb, pass, states } = await keep();
     server.refuse("refused");
     server.last.end();
+    // Tries at 1, 3 and 7 s; the next would be at 15.
+    for (const pause of [1, 2, 4]) await pass(pause * 1000);
+    const downs = () => states.filter(({ isUp }) => !isUp).length;
+    const before = downs();
     const short = outcomeOf(ovsdb.transact(write, { patience: 500 }));
     const long = outcomeOf(ovsdb.transact(write, { patience: 3_000 }));
-    await pass(500);
-    expect(short.failure).toMatchObject({
-      code: "unreachable",
-      message: "ovsdb at unix:/run/ovs.sock: the server closed it",
-    });
+    for (let i = 0; i < 2; i++) await pass(250);
+    expect([downs() - before, String(short.failure)]).toEqual([2, "UnderlayError: internal error: refused"]);
     expect(isOutcomeUnknown(short.failure)).toBe(false);
     server.refuse("no more");
-    await pass(750);
+    await pass(250);
     server.last.reply(NEW_ROW);
     await settled();
     expect(long.answer).toHaveLength(1);

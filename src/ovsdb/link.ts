@@ -5,6 +5,8 @@ import type { Connection } from "./connection.ts";
 /** Milliseconds between two tries: doubled after each, as ovs-vswitchd does. */
 const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 8_000;
+/** As long as somebody waits for the connection, whose own patience may be shorter than those. */
+const WAITED_PAUSE = 250;
 
 export interface LinkOptions {
   readonly clock: Clock;
@@ -32,6 +34,8 @@ export class Link {
   #failure: UnderlayError | undefined;
   #pause = FIRST_PAUSE;
   #stopTimer: () => void = () => undefined;
+  /** Until the next try; absent while one is made. */
+  #resting: "long" | "short" | undefined;
   #isOver = false;
 
   constructor(options: LinkOptions) {
@@ -79,6 +83,7 @@ export class Link {
       },
     };
     this.#waiters.add(waiter);
+    if (this.#resting === "long") this.#rest("short");
     return promise;
   }
 
@@ -101,12 +106,23 @@ export class Link {
     if (this.#isOver) return;
     this.#failure = error;
     if (!this.#options.reconnects) this.#giveUp(error);
-    else {
-      const pause = this.#pause * (0.75 + this.#options.random() / 2);
-      this.#pause = Math.min(LONGEST_PAUSE, this.#pause * 2);
-      this.#stopTimer = this.#options.clock.after(pause, () => void this.start());
-    }
+    else this.#rest(this.#waiters.size > 0 ? "short" : "long");
     this.#options.onDown(error);
+  }
+
+  #rest(how: "long" | "short"): void {
+    this.#stopTimer();
+    this.#resting = how;
+    this.#stopTimer = this.#options.clock.after(how === "short" ? WAITED_PAUSE : this.#nextPause(), () => {
+      this.#resting = undefined;
+      void this.start();
+    });
+  }
+
+  #nextPause(): number {
+    const pause = this.#pause * (0.75 + this.#options.random() / 2);
+    this.#pause = Math.min(LONGEST_PAUSE, this.#pause * 2);
+    return pause;
   }
 
   #giveUp(error: UnderlayError): void {

@@ -97,7 +97,7 @@ test("a daemon's life, seen by the CLI", async () => {
   expect(JSON.parse(status.out).daemon).toMatchObject({
     pid: daemon.pid,
     state_dir: `${place.dir}/state`,
-    drivers: ["underlay-macvlan", "underlay-ipvlan"],
+    drivers: ["underlay-macvlan", "underlay-ipvlan", "underlay-ovs", "ovs"],
   });
   expect((await cli(place, "network", "ls", "-q")).out).toBe("");
   expect((await cli(place, "gc")).out).toBe("nothing to collect\n");

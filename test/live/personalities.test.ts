@@ -58,7 +58,6 @@ function run(argv: readonly string[], env: Readonly<Record<string, string>> = {}
 }
 
 const NETAVARK = ["underlay-macvlan", "underlay-ipvlan", "underlay-bridge"];
-const LATER = ["docker-ovs-plugin"];
 
 describe("in a folder with .env and bunfig.toml of somebody else", () => {
   test("the trap works: a Bun compiled without our flags obeys both", () => {
@@ -89,25 +88,6 @@ describe("in a folder with .env and bunfig.toml of somebody else", () => {
       const { code, stdout, stderr } = runAs(name, ["info"], { CNI_COMMAND: "ADD" });
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
       expect(JSON.parse(stdout)).toEqual({ version: expect.any(String), api_version: "1.0.0" });
-      expect(existsSync(traceOf(folder))).toBe(false);
-    });
-  }
-
-  for (const name of LATER) {
-    test(`as ${name}: says that it comes later`, () => {
-      const { code, stdout, stderr } = runAs(
-        name,
-        name.startsWith("underlay-") ? ["setup", "/run/netns/x"] : [],
-      );
-      expect(code).toBe(1);
-      expect(stderr).toContain(`${name}: `);
-      expect(stderr).toContain("later version");
-      // One JSON value, which CNI and netavark both take for a refusal.
-      expect(JSON.parse(stdout)).toMatchObject({
-        code: 100,
-        msg: expect.any(String),
-        error: expect.any(String),
-      });
       expect(existsSync(traceOf(folder))).toBe(false);
     });
   }

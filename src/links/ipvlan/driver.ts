@@ -1,7 +1,7 @@
 import type { Conversation } from "../../netlink/conversation.ts";
 import { IPVLAN_FLAG, IPVLAN_MODE } from "../../netlink/kinds/ipvlan.ts";
 import { makeChild } from "../child.ts";
-import type { LinkDriver } from "../driver.ts";
+import { type LinkDriver, WHOLE_LINKS } from "../driver.ts";
 import type { KindDefaults } from "../on-parent.ts";
 import { canHave, kindTrial, type Scratch } from "../parent/trial.ts";
 import { IPVLAN_SHARING, type IpvlanSpec, parseIpvlan } from "./spec.ts";
@@ -13,6 +13,7 @@ export function ipvlanDriver(
   defaults: KindDefaults,
 ): LinkDriver<IpvlanSpec> {
   return {
+    ...WHOLE_LINKS,
     kind: "ipvlan",
     ownMac: false,
     parse: (options, families) => parseIpvlan(options, defaults, families),

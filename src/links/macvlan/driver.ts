@@ -1,7 +1,7 @@
 import type { Conversation } from "../../netlink/conversation.ts";
 import { MACVLAN_MODE } from "../../netlink/kinds/macvlan.ts";
 import { makeChild } from "../child.ts";
-import type { LinkDriver } from "../driver.ts";
+import { type LinkDriver, WHOLE_LINKS } from "../driver.ts";
 import type { KindDefaults } from "../on-parent.ts";
 import { canGoUp, type Scratch, tryLink } from "../parent/trial.ts";
 import { MACVLAN_SHARING, type MacvlanSpec, parseMacvlan } from "./spec.ts";
@@ -13,6 +13,7 @@ export function macvlanDriver(
   defaults: KindDefaults,
 ): LinkDriver<MacvlanSpec> {
   return {
+    ...WHOLE_LINKS,
     kind: "macvlan",
     ownMac: true,
     parse: (options, families) => parseMacvlan(options, defaults, families),

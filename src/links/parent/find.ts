@@ -21,6 +21,7 @@ export async function resolveParent<L extends ParentLink>(
       return defaultRouteLink(reading);
     case "name":
     case "vlan":
+    case "switch":
       return reading.link({ name: ref.name });
   }
 }

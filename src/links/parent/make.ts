@@ -17,28 +17,28 @@ import {
 } from "../../netlink/link.ts";
 import type { LinkInfo } from "../../netlink/link-info.ts";
 import { inWords } from "../refusal.ts";
-import { askedName, type ParentLayer, type VlanLayer } from "./plan.ts";
+import { askedName, type KernelLayer, type ParentLayer, type VlanLayer } from "./plan.ts";
 
 /** The links that are made for parents, as the kernel has them. Whose they are is decided by records, not here. */
-export interface ParentLinks {
+export interface ParentLinks<Layer extends ParentLayer = ParentLayer> {
   /** The link of the layer's name or altname. */
-  look(layer: ParentLayer): Promise<FoundLayer | undefined>;
+  look(layer: Layer): Promise<FoundLayer | undefined>;
   /** Those of the names or altnames that links have. */
   names(asked: readonly string[]): Promise<ReadonlySet<string>>;
   /**
    * Makes the link and brings it up, and the one below it where that is down. Its index; no link is left when it fails.
    * Throws `kernel`, `permission`, `not_found` without the link below, `conflict` when the VLAN exists under another name.
    */
-  make(layer: ParentLayer): Promise<number>;
+  make(layer: Layer): Promise<number>;
   /** The same on a link that was left half made. */
-  finish(layer: ParentLayer, ifindex: number): Promise<void>;
+  finish(layer: Layer, ifindex: number): Promise<void>;
   /**
    * For what others use it: names of links that hang on it and are neither endpoints of ours nor among `except`, by
    * index; and addresses that it was given, which the kernel's own of IPv6 are not.
    */
-  users(ifindex: number, except: ReadonlySet<number>): Promise<string[]>;
+  users(layer: Layer, ifindex: number, except: ReadonlySet<number>): Promise<string[]>;
   /** Deletes it; one that is gone already is success. Returns when the kernel has let it go. Throws `kernel`. */
-  remove(ifindex: number): Promise<void>;
+  remove(layer: Layer, ifindex: number): Promise<void>;
 }
 
 export interface FoundLayer {
@@ -57,8 +57,8 @@ const FEW = 8;
 const ALIAS = "underlay parent";
 
 /** `deletes`: a conversation that may wait for the kernel's grace periods. */
-export function parentLinks(requests: Conversation, deletes: Conversation): ParentLinks {
-  async function make(layer: ParentLayer): Promise<number> {
+export function parentLinks(requests: Conversation, deletes: Conversation): ParentLinks<KernelLayer> {
+  async function make(layer: KernelLayer): Promise<number> {
     const parent = layer.kind === "vlan" ? await lowerOf(layer) : undefined;
     const [born, ...others] = await requests.settle([
       newLinkRequest({
@@ -73,7 +73,7 @@ export function parentLinks(requests: Conversation, deletes: Conversation): Pare
     const failed = others.find((outcome) => !outcome.ok);
     const link = await getLink(requests, { name: layer.name });
     if (link && !failed) return link.header.index;
-    if (link) await remove(link.header.index);
+    if (link) await remove(layer, link.header.index);
     throw failed && !failed.ok ? failed.error : vanished(layer.name);
   }
 
@@ -88,7 +88,7 @@ export function parentLinks(requests: Conversation, deletes: Conversation): Pare
 
   /** EEXIST: by this name since we looked, or the same VLAN by another name. */
   async function explained(
-    layer: ParentLayer,
+    layer: KernelLayer,
     parent: number | undefined,
     error: UnderlayError,
   ): Promise<UnderlayError> {
@@ -107,7 +107,7 @@ export function parentLinks(requests: Conversation, deletes: Conversation): Pare
     });
   }
 
-  async function remove(ifindex: number): Promise<void> {
+  async function remove(_: KernelLayer, ifindex: number): Promise<void> {
     const [outcome] = await deletes.settle([deleteLinkRequest({ ifindex })]);
     if (outcome && !outcome.ok && !isErrno(outcome.error, ...GONE)) throw outcome.error;
   }
@@ -134,7 +134,7 @@ export function parentLinks(requests: Conversation, deletes: Conversation): Pare
       const failed = outcomes.find((outcome) => !outcome.ok && !isErrno(outcome.error, "EEXIST"));
       if (failed && !failed.ok) throw failed.error;
     },
-    async users(ifindex, except) {
+    async users(_, ifindex, except) {
       const links = await listLinks(requests, { only: ["name", "link", "linkNetnsid", "master"] });
       const hanging = links.filter(({ header, attrs: { name = "", link, linkNetnsid, master } }) => {
         const hangs = (link === ifindex && linkNetnsid === undefined) || master === ifindex;
@@ -149,13 +149,13 @@ export function parentLinks(requests: Conversation, deletes: Conversation): Pare
   };
 }
 
-function infoOf(layer: ParentLayer): LinkInfo {
+function infoOf(layer: KernelLayer): LinkInfo {
   if (layer.kind === "dummy") return { kind: "dummy" };
   return { kind: "vlan", data: { protocol: VLAN_PROTOCOL[layer.protocol], id: layer.vid } };
 }
 
 /** What the kernel does not take at birth: IFLA_IFALIAS is ignored there, and a VLAN is never born up. */
-function rest(layer: ParentLayer, ref: { readonly name: string } | { readonly ifindex: number }) {
+function rest(layer: KernelLayer, ref: { readonly name: string } | { readonly ifindex: number }) {
   const altName = layer.kind === "vlan" ? layer.altName : undefined;
   return [
     setLinkRequest(ref, { alias: `${ALIAS} ${askedName(layer)}` }),

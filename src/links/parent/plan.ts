@@ -1,7 +1,7 @@
 import { sha256, toBase32 } from "../../lib/bytes.ts";
 import { MAX_IFNAME } from "../../lib/ifname.ts";
 import type { VlanProtocol } from "../../netlink/kinds/vlan.ts";
-import type { ParentRef } from "./ref.ts";
+import type { ParentRef, SwitchRef } from "./ref.ts";
 
 /** Which links have to be there for a parent, lowest first. Only those are ever made. */
 
@@ -24,14 +24,26 @@ export interface DummyLayer {
   readonly name: string;
 }
 
-export type ParentLayer = VlanLayer | DummyLayer;
+/** A bridge of Open vSwitch, which has a link of its name. */
+export interface SwitchLayer extends SwitchRef {
+  readonly kind: "switch";
+  /** Of whom it is made for first; others may come to it. */
+  readonly network: string;
+}
+
+export type KernelLayer = VlanLayer | DummyLayer;
+export type ParentLayer = KernelLayer | SwitchLayer;
 
 /**
  * The links of a network's parent that are made when they are missing: one for each VLAN of the reference, outermost
- * first; or a dummy of the network's own. `owner`: of the network.
+ * first; a dummy of the network's own; or the bridge of a switch. `owner`: of the network.
  */
 export function layersOf(ref: ParentRef, owner: string): readonly ParentLayer[] {
   if (ref.how === "dummy") return [{ kind: "dummy", name: dummyNameOf(owner) }];
+  if (ref.how === "switch") {
+    const { how: _, ...bridge } = ref;
+    return [{ kind: "switch", ...bridge, network: owner }];
+  }
   if (ref.how !== "vlan") return [];
   return ref.vids.map((vid, depth) => {
     const lower = [ref.link, ...ref.vids.slice(0, depth)].join(".");

@@ -23,11 +23,26 @@ export type ParentRef =
       readonly protocol?: VlanProtocol;
     }
   /** No parent was given: a dummy of ours, reachable from this host only. */
-  | { readonly how: "dummy" };
+  | { readonly how: "dummy" }
+  /** A bridge of Open vSwitch: the port of its own name. */
+  | ({ readonly how: "switch" } & SwitchRef);
+
+/** A bridge, and what it is made with; that of one which is there already is left as it is. */
+export interface SwitchRef {
+  readonly name: string;
+  readonly datapath?: Datapath;
+  /** Bytes, of its own link. */
+  readonly mtu: number;
+  /** Bridges of other hosts are one network with it, and have one gateway. */
+  readonly isSharedGateway?: true;
+}
+
+/** Who forwards its frames: the kernel's module, or vswitchd itself. `datapath_type` of ovs-vswitchd.conf.db(5). */
+export type Datapath = "system" | "netdev";
 
 /** The name of one link, where the reference is one; `auto` and none are not. */
 export function nameAsked(ref: ParentRef): string | undefined {
-  return ref.how === "name" || ref.how === "vlan" ? ref.name : undefined;
+  return "name" in ref ? ref.name : undefined;
 }
 
 /** ALTIFNAMSIZ of `<linux/if.h>` less the final NUL. */

@@ -1,0 +1,64 @@
+import { asUnderlayError } from "../lib/errors.ts";
+import type { LinkSpec } from "../links/driver.ts";
+import type { Context } from "./context.ts";
+import type { Gateways } from "./gateways.ts";
+import type { NetworkRecord } from "./records.ts";
+
+/** What a network has beside its record and the links of its endpoints: things on its parent, and its way out. */
+export interface OpenNetworks {
+  /** Of a network just recorded. One that cannot be opened is none: then its record goes, and what was made. */
+  open(network: NetworkRecord): Promise<NetworkRecord>;
+  /** Of one that goes, whichever process opened it. */
+  close(network: NetworkRecord): Promise<void>;
+  /** Makes again what is missing, of all networks. What fails is logged, once for as long as it fails in the same way. */
+  keepOpen(): Promise<void>;
+}
+
+export function openNetworks(context: Context, gateways: Pick<Gateways, "sync" | "refresh">): OpenNetworks {
+  const { networks, drivers, log } = context;
+  const failing = new Map<string, string>();
+
+  function isLast({ owner, parent }: NetworkRecord): boolean {
+    return networks.with("parent", parent.name).every((other) => other.owner === owner);
+  }
+
+  async function prepare(network: NetworkRecord): Promise<NetworkRecord> {
+    const { owner, kind, spec } = network;
+    const prepared: LinkSpec = await drivers[kind].prepare(spec, owner);
+    if (Bun.deepEquals(prepared, spec)) return network;
+    const changed = { ...network, spec: prepared };
+    await networks.put(changed);
+    return changed;
+  }
+
+  return {
+    async open(network) {
+      const { owner, kind, spec } = network;
+      await using undo = new AsyncDisposableStack();
+      undo.defer(gateways.refresh);
+      undo.defer(() => networks.delete(owner));
+      const opened = await prepare(network);
+      undo.defer(() => drivers[kind].dismantle(spec, owner, isLast(network)));
+      if (spec.hostIsGateway) await gateways.sync();
+      undo.move();
+      return opened;
+    },
+    close: (network) => drivers[network.kind].dismantle(network.spec, network.owner, isLast(network)),
+    async keepOpen() {
+      for (const network of networks.list().filter(({ state }) => state === "active")) {
+        const { owner } = network;
+        try {
+          await prepare(network);
+          failing.delete(owner);
+        } catch (thrown) {
+          const error = asUnderlayError(thrown);
+          if (failing.get(owner) !== error.message)
+            log("warn", "a network cannot be made whole again", { network: owner, error: error.message });
+          failing.set(owner, error.message);
+          // Whatever the others need does not answer either.
+          if (error.code === "unreachable") return;
+        }
+      }
+    },
+  };
+}

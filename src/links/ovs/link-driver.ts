@@ -1,0 +1,132 @@
+import { type Problem, UnderlayError } from "../../lib/errors.ts";
+import { MAX_IFNAME, switchPortNameOf } from "../../lib/ifname.ts";
+import { settleAll } from "../../lib/settle.ts";
+import type { Conversation } from "../../netlink/conversation.ts";
+import { getLink } from "../../netlink/link.ts";
+import { type EndpointSpec, type LinkDriver, type OwnSubnet, WHOLE_LINKS } from "../driver.ts";
+import type { SwitchRef } from "../parent/ref.ts";
+import type { OvsDriver } from "./driver.ts";
+import { type OvsEndpointSpec, portOptions } from "./endpoint-spec.ts";
+import { isUntagged, type OvsNetwork } from "./network-ports.ts";
+import type { SwitchPorts } from "./ports.ts";
+import type { OvsSpec } from "./spec.ts";
+import type { SwitchUplinks } from "./uplink.ts";
+
+/** Networks on Open vSwitch as one more kind of link: its parent is a bridge. */
+
+/** As the engine keeps it. */
+export interface OvsLinkSpec extends OvsSpec {
+  readonly parent: { readonly how: "switch" } & SwitchRef;
+  readonly ownSubnets: readonly OwnSubnet[];
+  readonly gatewayLink?: string;
+}
+
+interface OvsEndpoint extends EndpointSpec, OvsEndpointSpec {
+  readonly kind: "ovs";
+}
+
+export interface OvsLinkParts {
+  readonly driver: OvsDriver;
+  readonly ports: SwitchPorts;
+  readonly uplinks: SwitchUplinks;
+  /** A conversation in the netns that the bridges are in. */
+  readonly home: Conversation;
+  /** Whether there may be a switch at all. */
+  readonly isThere: () => boolean;
+}
+
+/** `own`: what networks get for which nobody brings a subnet. */
+export function ovsLinks(
+  { driver, ports, uplinks, home, isThere }: OvsLinkParts,
+  own: OwnSubnet,
+): LinkDriver<OvsLinkSpec> {
+  return {
+    ...WHOLE_LINKS,
+    kind: "ovs",
+    ownMac: true,
+    parse(options, families) {
+      const parsed = driver.parse(options, families);
+      if ("problems" in parsed) return parsed;
+      const later = notYet(parsed.spec);
+      return later.length > 0
+        ? { code: "not_yet", problems: later }
+        : { ...parsed, spec: asLinks(parsed.spec, own) };
+    },
+    settle: (spec, owner, isTaken) =>
+      spec.bridge.how === "name" || !isTaken(spec.parent.name)
+        ? spec
+        : { ...spec, parent: { ...spec.parent, name: bridgeNameOf(owner, isTaken) } },
+    async prepare(spec, owner) {
+      const { mtu, gateway } = await driver.prepare(networkOf(spec, owner));
+      return { ...spec, parent: { ...spec.parent, mtu }, ...(gateway && { gatewayLink: gateway.link }) };
+    },
+    dismantle: (spec, owner, isLast) =>
+      settleAll([
+        async () => {
+          await driver.dismantle(networkOf(spec, owner));
+        },
+        () => (isLast ? uplinks.removeAll(spec.parent.name) : undefined),
+      ]),
+    endpointOptions: Object.keys(portOptions),
+    parseEndpoint(options) {
+      const parsed = driver.parseEndpoint(options);
+      return "problems" in parsed ? parsed : { spec: { kind: "ovs", ...parsed.endpoint } };
+    },
+    trial: async () => undefined,
+    isFree: async () => true,
+    routesOnLink: () => false,
+    inheritedMac: () => undefined,
+    sharesAddress: () => ({ never: "the host reaches the containers by its address on the bridge" }),
+    async create({ spec, mac, endpoint }) {
+      if (!endpoint) throw new UnderlayError("internal", "the host has no link of its own on a switch");
+      const { owner, network, spec: asked } = endpoint;
+      await driver.create({
+        owner,
+        on: networkOf(spec, network),
+        endpoint: isOvsEndpoint(asked) ? asked : { rates: {} },
+        mtu: spec.parent.mtu,
+        ...(mac !== undefined && { mac }),
+      });
+    },
+    detach: (owner) => driver.remove(owner),
+    async leftovers() {
+      if (!isThere()) return [];
+      const listed = (await ports.list()).flatMap(({ ids: { endpoint } }) => endpoint ?? []);
+      const links = await Promise.all(
+        listed.map((owner) => getLink(home, { name: switchPortNameOf(owner) })),
+      );
+      return listed.filter((_, i) => links[i] === undefined);
+    },
+  };
+}
+
+function networkOf(spec: OvsLinkSpec, network: string): OvsNetwork {
+  return { network, bridge: spec.parent.name, spec };
+}
+
+function notYet({ portSecurity }: OvsSpec): Problem[] {
+  const message = "port_security: is not there yet; isolate=true keeps containers apart";
+  return portSecurity ? [{ subject: "port_security", message }] : [];
+}
+
+/** The MTU is only known when the network is prepared. */
+function asLinks(spec: OvsSpec, own: OwnSubnet): OvsLinkSpec {
+  const { bridge, datapath, tunnel, hostIsGateway, mtu, defaultMtu } = spec;
+  const made = {
+    mtu: mtu ?? defaultMtu,
+    ...(datapath !== undefined && { datapath }),
+    ...(tunnel && hostIsGateway && isUntagged(spec) && { isSharedGateway: true as const }),
+  };
+  return { ...spec, parent: { how: "switch", name: bridge.name, ...made }, ownSubnets: [own] };
+}
+
+function isOvsEndpoint(spec: EndpointSpec | undefined): spec is OvsEndpoint {
+  return spec?.kind === "ovs";
+}
+
+/** As docker-ovs-plugin named them: by the first digits of the network's id; more, when another begins like it. */
+function bridgeNameOf(owner: string, isTaken: (parent: string) => boolean): string {
+  const id = owner.slice(owner.indexOf(":") + 1).replace(/[^0-9A-Za-z]/g, "");
+  const short = `ovsbr-${id.slice(0, 5)}`;
+  return isTaken(short) ? `ovsbr-${id}`.slice(0, MAX_IFNAME) : short;
+}

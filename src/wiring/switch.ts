@@ -1,0 +1,91 @@
+import { existsSync } from "node:fs";
+import { problemsError } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
+import type { LinkDriver, OwnSubnet } from "../links/driver.ts";
+import { switchBridges } from "../links/ovs/bridges.ts";
+import { ovsDriver } from "../links/ovs/driver.ts";
+import { withSwitch } from "../links/ovs/layers.ts";
+import { type OvsLinkSpec, ovsLinks } from "../links/ovs/link-driver.ts";
+import { ownSubnet } from "../links/ovs/own-subnet.ts";
+import { switchPairs } from "../links/ovs/pair.ts";
+import { type SwitchDatabase, switchPorts } from "../links/ovs/ports.ts";
+import type { OvsDefaults } from "../links/ovs/spec.ts";
+import { switchTunnels } from "../links/ovs/tunnels.ts";
+import { switchUplinks } from "../links/ovs/uplink.ts";
+import type { ParentLinks } from "../links/parent/make.ts";
+import type { KernelLayer } from "../links/parent/plan.ts";
+import type { Reaper } from "../links/reaper.ts";
+import type { Conversation } from "../netlink/conversation.ts";
+import { ethtool } from "../netlink/ethtool.ts";
+import { keepOvsdb, type Ovsdb } from "../ovsdb/client.ts";
+import type { Target } from "../ovsdb/target.ts";
+
+/** The rooms of Open vSwitch put together. Nothing is connected to before somebody asks for a network on a switch. */
+
+export interface SwitchSettings {
+  readonly defaults: OvsDefaults;
+  readonly target: Target;
+  readonly subnet: string;
+  readonly gateway: string | undefined;
+}
+
+export interface SwitchParts {
+  /** Conversations in the netns that the bridges are in. */
+  readonly home: Conversation;
+  readonly generic: Conversation;
+  readonly seed: string;
+  readonly reaper: Reaper;
+  readonly log: Log;
+}
+
+export interface SwitchWiring extends Disposable {
+  readonly driver: LinkDriver<OvsLinkSpec>;
+  parents(kernel: ParentLinks<KernelLayer>): ParentLinks;
+}
+
+/** Throws `invalid_option` when subnet and gateway do not go together. */
+export function wireSwitch(
+  settings: SwitchSettings,
+  { home, generic, seed, reaper, log }: SwitchParts,
+): SwitchWiring {
+  const own = readOwn(settings);
+  const database = lazily(settings.target);
+  const ports = switchPorts(database);
+  const bridges = switchBridges(database, home);
+  const uplinks = switchUplinks(home, ports);
+  const driver = ovsDriver({
+    ...{ home, database, ports, bridges, uplinks, log },
+    pairs: switchPairs(home, () => ethtool(generic)),
+    tunnels: switchTunnels(database, ports),
+    defaults: settings.defaults,
+    deleteLink: reaper.delete,
+  });
+  const isThere = () => settings.target.kind !== "unix" || existsSync(settings.target.path);
+  return {
+    driver: ovsLinks({ driver, ports, uplinks, home, isThere }, own),
+    parents: (kernel) => withSwitch(kernel, { bridges, home, seed }),
+    [Symbol.dispose]: () => database[Symbol.dispose](),
+  };
+}
+
+function readOwn({ subnet, gateway }: SwitchSettings): OwnSubnet {
+  const reading = ownSubnet(subnet, gateway);
+  if ("value" in reading) return reading.value;
+  throw problemsError("invalid_option", [
+    { subject: "ovs.gateway", message: `${reading.problem} (configuration, [ovs])` },
+  ]);
+}
+
+/** A host without Open vSwitch is not asked for it again and again. */
+function lazily(target: Target): SwitchDatabase & Disposable {
+  const kept: { ovsdb?: Ovsdb } = {};
+  const open = (): Ovsdb => {
+    kept.ovsdb ??= keepOvsdb({ target });
+    return kept.ovsdb;
+  };
+  return {
+    transact: (operations, options) => open().transact(operations, options),
+    applied: (operations, after, options) => open().applied(operations, after, options),
+    [Symbol.dispose]: () => kept.ovsdb?.[Symbol.dispose](),
+  };
+}
