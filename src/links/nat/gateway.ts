@@ -1,6 +1,7 @@
 import { asUnderlayError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
+import { isErrno } from "../../netlink/failure.ts";
 import { generation, generationIn } from "../../netlink/nft-events.ts";
 import { acceptForwarded, type ForwardFacts } from "./accept.ts";
 import { changedUdpPorts, forgetFlows } from "./flows.ts";
@@ -12,7 +13,7 @@ import { natTable } from "./table.ts";
 export interface NatGateway {
   /**
    * These networks and no others. Resolves when the kernel has them. Calls that come while another works are served
-   * together, by the newest. Throws `kernel`, `permission`.
+   * together, by the newest. Throws `kernel`, `permission`; `unsupported`, but not for no networks.
    */
   apply(networks: readonly NatNetwork[]): Promise<void>;
   /** A datagram of the event socket: somebody changed nftables, and perhaps ours. */
@@ -60,7 +61,10 @@ export function natGateway(parts: NatGatewayParts): NatGateway {
       .then(() => {
         running = next;
         next = undefined;
-        return makeSo(wanted ?? []);
+        const networks = wanted ?? [];
+        return makeSo(networks).catch((thrown: unknown) => {
+          if (networks.length > 0 || !isErrno(thrown, ...WITHOUT_NFTABLES)) throw thrown;
+        });
       });
     next = turn;
     const end = () => {
@@ -126,6 +130,9 @@ export function natGateway(parts: NatGatewayParts): NatGateway {
     },
   };
 }
+
+/** What a kernel says that has none: there is nothing of ours to take away. */
+const WITHOUT_NFTABLES = ["EINVAL", "EOPNOTSUPP", "EAFNOSUPPORT", "EPROTONOSUPPORT"] as const;
 
 /** What the rules beside Docker's depend on. */
 function sayPassing(networks: readonly NatNetwork[]): string {

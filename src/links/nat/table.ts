@@ -1,4 +1,5 @@
 import { fromHex, toHex } from "../../lib/bytes.ts";
+import { UnderlayError } from "../../lib/errors.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { isErrno, type Request } from "../../netlink/failure.ts";
 import {
@@ -39,7 +40,7 @@ export interface NatKernelTable {
   /**
    * One transaction, and none when the kernel has it already. Packets meet the old rules or the new ones; connections
    * that are tracked go on. `isUntouched`: nobody but this object has changed anything since it was called last, so the
-   * kernel need not be asked. Throws `kernel`, `permission`; a kernel that lacks something: EOPNOTSUPP, ENOENT.
+   * kernel need not be asked. Throws `kernel`, `permission`, `unsupported`.
    */
   apply(networks: readonly NatNetwork[], isUntouched: boolean): Promise<Applied>;
 }
@@ -82,14 +83,22 @@ export function natTable(firewall: () => Conversation): NatKernelTable {
   return { apply };
 }
 
+/** It needs nothing that it does not make itself, so what is not there is a part of the kernel. */
 async function replace(conversation: Conversation, wanted: WantedTable | undefined): Promise<void> {
-  await commit(conversation, [
-    // Made first, so that there is something to remove.
-    addTableRequest(TABLE),
-    deleteTableRequest(TABLE),
-    ...(wanted ? contentOf(wanted) : []),
-  ]);
+  try {
+    await commit(conversation, [
+      // Made first, so that there is something to remove.
+      addTableRequest(TABLE),
+      deleteTableRequest(TABLE),
+      ...(wanted ? contentOf(wanted) : []),
+    ]);
+  } catch (cause) {
+    if (!isErrno(cause, "ENOENT", "EOPNOTSUPP", "EPROTONOSUPPORT")) throw cause;
+    throw new UnderlayError("unsupported", `this kernel cannot be a gateway: ${NEEDED}`, { cause });
+  }
 }
+
+const NEEDED = "it needs the modules nf_tables, nft_ct, nft_fib_inet, nft_masq and nft_chain_nat or nft_nat";
 
 function contentOf({ chains, maps, rules }: WantedTable): Request[] {
   return [
