@@ -77,7 +77,13 @@ export async function switchOver(openWire: OpenWire, options: ConversationOption
     },
     async flows(cookie, mask, within) {
       const answers = await multipart("list its flows", flowsRequest(cookie, mask, within));
-      return answers.flatMap(({ body }) => flowsIn(body));
+      const flows: InstalledFlow[] = [];
+      for (const { body } of answers) {
+        flows.push(...flowsIn(body));
+        // Of 17,000 flows there are some 40, and others wait for this thread.
+        await new Promise(setImmediate);
+      }
+      return flows;
     },
     async ports() {
       const answers = await multipart("list its ports", portsRequest());
