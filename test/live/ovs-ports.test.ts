@@ -214,6 +214,11 @@ describe.each([...AGES])("ports of Open vSwitch, %s", (age) => {
     expect((await all("qos", "type")).split("\n")).toEqual(["linux-noop"]);
     expect(await all("port", "tag")).toContain("77");
     expect(await scene.ports.collect(() => true)).toEqual([]);
+    const left = await scene.ports.collect(() => false);
+    expect(left.toSorted()).toEqual(after.map(({ name }) => name).toSorted());
+    expect(await scene.ports.list()).toEqual([]);
+    expect(await scene.bridges.find(BRIDGE)).toMatchObject({ name: BRIDGE });
+    expect(await get("interface", BRIDGE, "ofport")).toBe("65534");
   });
 
   test("a hundred at once", async () => {

@@ -3,6 +3,7 @@ import { type Cidr, contains, formatCidr, LINK_LOCAL } from "../../lib/ip.ts";
 import type { Mac } from "../../lib/mac.ts";
 import { listAddresses } from "../../netlink/address.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
+import { GONE, isErrno } from "../../netlink/failure.ts";
 import { getLink } from "../../netlink/link.ts";
 import { comment, mutate, overwrite, select } from "../../ovsdb/operation.ts";
 import { ovsdbErrorOf } from "../../ovsdb/outcome.ts";
@@ -105,7 +106,8 @@ export function switchBridges(database: SwitchDatabase, home: Conversation): Swi
   /** The switch would take it for its own, or fail in words of its log alone. */
   async function requireFreeName(name: string): Promise<void> {
     const link = await getLink(home, { name });
-    if (!link) return;
+    // Somebody may have made the bridge since it was looked for.
+    if (!link || (await look(name))) return;
     const kind = link.attrs.info?.kind;
     const what = kind === undefined ? "a link" : `a link of kind ${kind}`;
     throw new UnderlayError(
@@ -157,15 +159,25 @@ export function switchBridges(database: SwitchDatabase, home: Conversation): Swi
     if (!ids) return "it was there before";
     const foreign = ports.filter((port) => port.ids === undefined).map((port) => port.name);
     if (foreign.length > 0) return `port ${foreign.join(", ")} is on it`;
-    const link = await getLink(home, { name });
-    const ifindex = link?.header.index;
-    const addresses = ifindex === undefined ? [] : await listAddresses(home, ifindex);
+    const addresses = await addressesOf(name);
     const own = new Set(ownAddresses.map(formatCidr));
-    const others = addresses
-      .filter((address) => address.ifindex === ifindex && !contains(LINK_LOCAL, address.cidr.ip))
-      .map(({ cidr }) => formatCidr(cidr))
-      .filter((text) => !own.has(text));
+    const others = addresses.filter((text) => !own.has(text));
     return others.length > 0 ? `its link has the address ${others.join(", ")}` : undefined;
+  }
+
+  /** Of a link, without what the kernel gives every link. */
+  async function addressesOf(name: string): Promise<readonly string[]> {
+    const ifindex = (await getLink(home, { name }))?.header.index;
+    if (ifindex === undefined) return [];
+    try {
+      return (await listAddresses(home, ifindex))
+        .filter((address) => address.ifindex === ifindex && !contains(LINK_LOCAL, address.cidr.ip))
+        .map(({ cidr }) => formatCidr(cidr));
+    } catch (thrown) {
+      // It went meanwhile.
+      if (isErrno(thrown, ...GONE)) return [];
+      throw thrown;
+    }
   }
 
   return {

@@ -32,7 +32,7 @@ export interface SwitchPorts {
   find(name: string): Promise<FoundPort | undefined>;
   /** False when there is none of ours. Does not wait for ovs-vswitchd. */
   remove(name: string): Promise<boolean>;
-  /** Every port that bears our mark. */
+  /** Every port that bears our mark, without those of the bridges' own links. */
   list(): Promise<readonly ListedPort[]>;
   /**
    * Removes, of what bears our mark, all whose marks are not wanted, and QoS rows that no port has any more. Answers
@@ -167,7 +167,7 @@ export function switchPorts(database: SwitchDatabase): SwitchPorts {
       const [ports] = await database.transact([select("Port", [MARKED], ["name", "external_ids"])]);
       return ports.flatMap(({ name, external_ids }) => {
         const ids = idsOf(external_ids);
-        return ids ? [{ name, ids }] : [];
+        return ids && ids.role !== "bridge" ? [{ name, ids }] : [];
       });
     },
     async collect(isWanted) {
@@ -175,7 +175,8 @@ export function switchPorts(database: SwitchDatabase): SwitchPorts {
         select("Port", [], ["name", "external_ids", "qos"]),
         select("QoS", [MARKED], []),
       ]);
-      const isDoomed = (ids: RowIds | undefined) => ids !== undefined && !isWanted(ids);
+      const isDoomed = (ids: RowIds | undefined) =>
+        ids !== undefined && ids.role !== "bridge" && !isWanted(ids);
       const doomed = ports.filter(({ external_ids }) => isDoomed(idsOf(external_ids)));
       const used = new Set(ports.filter((port) => !doomed.includes(port)).map(({ qos }) => qos));
       const changes = [

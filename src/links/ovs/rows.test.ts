@@ -51,6 +51,8 @@ test("marks are read back from our rows, and from nobody else's", () => {
   const ROLES = [
     { network: "n", role: "uplink" },
     { network: "n", role: "gateway" },
+    { network: "n", role: "overlay" },
+    { network: "n", role: "bridge" },
   ] as const;
   const all = [ids, { network: "n", peer: "192.0.2.1" }, ...ROLES];
   for (const one of all) {

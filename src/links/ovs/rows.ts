@@ -12,9 +12,9 @@ export const OWNER = "underlay";
 
 /**
  * `uplink`: a NIC of the host. `gateway`: a link of the host's own in the network's VLAN. `overlay`: what joins a bridge
- * and that of its tunnels.
+ * and that of its tunnels. `bridge`: a bridge's own link, which comes and goes with it.
  */
-const ROLES = ["uplink", "gateway", "overlay"] as const;
+const ROLES = ["uplink", "gateway", "overlay", "bridge"] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Keys of `external_ids` beside `owner`: whose the row is, in the words of whoever asked for it. */
@@ -236,9 +236,9 @@ export function bridgeColumns({ name, network, datapath, mac }: BridgeWish) {
 }
 
 export function localPortColumns({ name, network }: BridgeWish) {
-  return { name, external_ids: externalIds({ network }) };
+  return { name, external_ids: externalIds({ network, role: "bridge" }) };
 }
 
 export function localInterfaceColumns({ name, network, mtu }: BridgeWish) {
-  return { name, type: "internal", mtu_request: mtu, external_ids: externalIds({ network }) };
+  return { name, type: "internal", mtu_request: mtu, external_ids: externalIds({ network, role: "bridge" }) };
 }
