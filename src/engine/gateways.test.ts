@@ -53,6 +53,16 @@ describe("a network", () => {
     expect([world.gateways.get("ovsbr0"), world.nat]).toEqual([[], []]);
   });
 
+  test("of a process that was killed while it went leaves nothing to the next", async () => {
+    const world = new World();
+    await withEndpoint(world, ["8080:80/tcp"]);
+    const left = world.nat;
+    const other = new World();
+    other.nat = left;
+    await other.start().refresh();
+    expect(other.nat).toEqual([]);
+  });
+
   test("on which the host is no gateway has nothing of it", async () => {
     const world = new World();
     await world.start().networks.ensure({ ...NETWORK, options: { bridge: "ovsbr0", mode: "flat" } });

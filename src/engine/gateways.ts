@@ -35,6 +35,8 @@ export function gatewaysOf(context: Context): Gateways {
   /** Links that had addresses of ours when last seen to; those whose networks are gone are to have none. */
   const addressed = new Set<string>();
   let failing = "";
+  /** Until then there may be what a former process made and had no time to take away. */
+  let isApplied = false;
 
   const served = () =>
     networks.list().filter(({ state, spec }) => state === "active" && spec.hostIsGateway === true);
@@ -45,7 +47,7 @@ export function gatewaysOf(context: Context): Gateways {
 
   async function syncNow(): Promise<void> {
     const open = served();
-    if (open.length === 0 && addressed.size === 0) return;
+    if (open.length === 0 && addressed.size === 0 && isApplied) return;
     const byLink = Map.groupBy(open, linkOf);
     for (const link of new Set([...addressed, ...byLink.keys()])) {
       await gatewayAddresses.set(link, (byLink.get(link) ?? []).flatMap(gatewaysOfNetwork));
@@ -53,6 +55,7 @@ export function gatewaysOf(context: Context): Gateways {
       else addressed.delete(link);
     }
     await nat.apply(open.map((network) => natNetwork(context, network)));
+    isApplied = true;
   }
 
   async function close(network: NetworkRecord): Promise<void> {

@@ -5,8 +5,14 @@ import { isErrno } from "../../netlink/failure.ts";
 import { accept, byLink } from "../../netlink/nft-nat.ts";
 import { type FoundChain, listChains, meaningOf, POLICY } from "../../netlink/nft-read.ts";
 import { type Expressions, returns } from "../../netlink/nft-rule.ts";
-import { addRuleRequest, commit, deleteRuleRequest, listRules } from "../../netlink/nftables.ts";
-import { type OurRule, planBeside, type SeenFilter } from "./beside-docker.ts";
+import {
+  addRuleRequest,
+  commit,
+  deleteRuleRequest,
+  listRules,
+  type NftRule,
+} from "../../netlink/nftables.ts";
+import { isLookedAt, type OurRule, planBeside, type SeenFilter } from "./beside-docker.ts";
 import type { NatNetwork } from "./rules.ts";
 
 /** Carries out what `beside-docker.ts` plans, in the tables of iptables-nft, and tells what stays in the way. */
@@ -90,7 +96,10 @@ async function see(
   chains: readonly FoundChain[],
 ): Promise<SeenFilter> {
   const forward = chains.find(({ chain, at }) => chain === "FORWARD" && at?.hook === HOOK_FORWARD);
-  const rules = await listRules(conversation, { family, table: "filter" });
+  // One by one: in other chains there may be thousands.
+  const rules: NftRule[] = [];
+  for (const { chain } of chains.filter(({ chain: name }) => isLookedAt(name)))
+    rules.push(...(await listRules(conversation, { family, table: "filter", chain })));
   return {
     chains: chains.map(({ chain }) => chain),
     ...(forward?.at && { policy: forward.at.policy === POLICY.drop ? "drop" : "accept" }),

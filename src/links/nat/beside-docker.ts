@@ -18,6 +18,7 @@ export interface SeenFilter {
   readonly chains: readonly string[];
   /** Of FORWARD; absent when there is no such chain. */
   readonly policy?: "accept" | "drop";
+  /** Of those chains that are looked at. */
   readonly rules: readonly SeenRule[];
 }
 
@@ -46,6 +47,11 @@ const FORWARD = "FORWARD";
 const DOCKER_USER = "DOCKER-USER";
 const OF_DOCKER = /^DOCKER(?!-USER$)/;
 const OF_UFW = /^ufw6?-/;
+
+/** Whether the rules of a chain matter here. */
+export function isLookedAt(chain: string): boolean {
+  return chain === FORWARD || chain === DOCKER_USER || OF_DOCKER.test(chain);
+}
 
 /** What comments of ours begin with. */
 export const MARK = "underlay: ";

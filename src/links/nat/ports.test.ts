@@ -73,6 +73,7 @@ function refusal(...args: Parameters<typeof hold>): { code: string; says: readon
 describe("what is asked for is given", () => {
   test.each<[string, readonly Ip[], PortRequest, string[]]>([
     ["on every address", [V4, V6], tcp(8080), ["0.0.0.0:8080>10.1.0.2:80/tcp", ":::8080>fd00:1::2:80/tcp"]],
+    ["to the first address of a family", [V4, ip("10.1.0.3")], tcp(8080), ["0.0.0.0:8080>10.1.0.2:80/tcp"]],
     ["of the families there are", [V6], tcp(8080), [":::8080>fd00:1::2:80/tcp"]],
     ["on one address", [V4, V6], tcp(8080, { hostAddress: HOST }), ["192.0.2.1:8080>10.1.0.2:80/tcp"]],
     ["of one family", [V4, V6], tcp(8080, { hostAddress: ip("::") }), [":::8080>fd00:1::2:80/tcp"]],

@@ -197,9 +197,10 @@ function publishedOf({ close: _, owner: __, ...port }: Held): PublishedPort {
   return port;
 }
 
-/** Of each family that is asked for: where it is taken and where it leads. */
+/** Of each family that is asked for: where it is taken, and where it leads, to the first address of several. */
 function targetsOf({ hostAddress }: PortRequest, addresses: readonly Ip[]): Target[] {
-  return addresses
+  return ([4, 6] as const)
+    .flatMap((wanted) => addresses.find(({ family }) => family === wanted) ?? [])
     .filter(({ family }) => hostAddress === undefined || hostAddress.family === family)
     .map((containerAddress) => ({
       hostAddress: hostAddress ?? ANY[containerAddress.family],
