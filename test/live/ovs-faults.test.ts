@@ -1,134 +1,89 @@
-import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
-import { PARENT_STEPS, STEPS } from "../../src/engine/steps.ts";
+import { beforeAll, describe, expect, test } from "bun:test";
+import { portRows } from "../../src/links/ovs/rows.ts";
 import { disposedAfterAll } from "../ground/cleanup.ts";
-import { type Switch, startSwitch } from "../ground/ovs.ts";
-import { type DockerCall, deleteNetwork, done, idOf, jsonOf, statusOf } from "./docker-calls.ts";
-import { type LoneDaemon, startLoneDaemon } from "./lone-daemon.ts";
-import { type Sandbox, startSandbox } from "./sandbox.ts";
+import { AGES } from "../ground/engines.ts";
+import { until } from "../ground/until.ts";
+import { BRIDGE, endpoint, makeOvsScene, NEW_BRIDGE, type OvsScene, portOf } from "./ovs-scene.ts";
 
-/**
- * The daemon dies at every step while a network on Open vSwitch, with a gateway and a published port, comes and goes;
- * Docker repeats the call that had no answer. Nothing stays: not in the kernel, not in the switch, not in nftables.
- */
+/** Either program of Open vSwitch is killed under our hands. */
 
-const things = disposedAfterAll();
-let daemon: LoneDaemon;
-let ovs: Switch;
-let sandbox: Sandbox;
+const DEADLINE = 7_000;
 
-beforeAll(async () => {
-  sandbox = things.use(await startSandbox());
-  await sandbox.end();
-  const lone = things.use(await startLoneDaemon());
-  ovs = things.use(await startSwitch({ age: "newest", netns: lone.netns }));
-  await lone.stop();
-  daemon = { ...lone, call: (method, message) => callOvs(lone, method, message) };
-}, 600_000);
-afterEach(async () => {
-  await daemon.kill9();
-});
+describe.each([...AGES])("Open vSwitch dies, %s", (age) => {
+  const things = disposedAfterAll();
+  let scene: OvsScene;
 
-const start = (env: Readonly<Record<string, string>> = {}) =>
-  daemon.start({ env, flags: [`--ovsdb=unix:${ovs.socket}`] });
+  beforeAll(async () => {
+    scene = things.use(await makeOvsScene({ age }));
+    await scene.bridges.ensure(NEW_BRIDGE);
+  }, 600_000);
 
-/** What dockerd says on the socket of the driver for Open vSwitch. */
-async function callOvs({ pluginDir }: LoneDaemon, method: string, message?: object) {
-  const response = await fetch(`http://plugin/NetworkDriver.${method}`, {
-    method: "POST",
-    unix: join(pluginDir, "underlay-ovs.sock"),
-    keepalive: false,
-    body: JSON.stringify(message),
-  });
-  const body: Record<string, unknown> = JSON.parse(await response.text());
-  return { status: response.status, body };
-}
+  const names = async (table: string) =>
+    (await scene.ovs.vsctl("--no-wait", "--no-headings", "--columns=name", "--format=csv", "list", table))
+      .split("\n")
+      .toSorted();
 
-const NETWORK = idOf(1);
-const CREATE: DockerCall = [
-  "CreateNetwork",
-  {
-    NetworkID: NETWORK,
-    Options: { "com.docker.network.generic": { datapath: "netdev", bridge: "br7" } },
-    IPv4Data: [{ AddressSpace: "LocalDefault", Pool: "10.60.0.0/24", Gateway: "10.60.0.1/24" }],
-    IPv6Data: [],
-  },
-];
-
-function life(endpoint: string, host: number) {
-  const ids = { NetworkID: NETWORK, EndpointID: endpoint };
-  const Interface = { Address: `10.60.0.${host}/24`, AddressIPv6: "", MacAddress: "" };
-  const port = { Proto: 6, IP: "", Port: 80, HostIP: "", HostPort: 8080, HostPortEnd: 8080 };
-  const Options = { "com.docker.network.portmap": [port] };
-  return {
-    create: ["CreateEndpoint", { ...ids, Interface, Options }],
-    join: ["Join", { ...ids, SandboxKey: sandbox.key, Options: {} }],
-    leave: ["Leave", ids],
-    remove: ["DeleteEndpoint", ids],
-  } as const satisfies Readonly<Record<string, DockerCall>>;
-}
-
-/** A call, and what dockerd does with the link after it or before it, whether or not it was answered. */
-async function say(call: DockerCall): Promise<void> {
-  if (call[0] === "DeleteEndpoint") await sandbox.giveBack(daemon);
-  await done(daemon, call);
-  if (call[0] === "Join") await sandbox.take(daemon);
-}
-
-/** Lets it die at the step; answers the calls that are to be repeated. */
-async function dieAt(step: string): Promise<readonly DockerCall[]> {
-  await start({ UNDERLAY_FAULT: `${step}:kill` });
-  const { create, join: joining, leave, remove } = life(idOf(2), 7);
-  const walk: readonly DockerCall[] = [CREATE, create, joining, leave, remove, deleteNetwork(NETWORK)];
-  for (const [i, call] of walk.entries()) {
-    const answered = await say(call).then(
-      () => true,
-      () => false,
-    );
-    if (answered) continue;
-    expect([step, await daemon.ended()]).toEqual([step, "SIGKILL"]);
-    return walk.slice(i);
+  async function pairOf(name: string): Promise<ReturnType<typeof portRows>> {
+    await scene.pairs.make({ owner: endpoint(name), mtu: 1450, finishesChecksums: false });
+    return portRows(portOf(name));
   }
-  throw new Error(`step ${step} was never reached`);
-}
 
-async function expectNothing(): Promise<void> {
-  expect(await statusOf(daemon)).toMatchObject({
-    networks: { total: 0, degraded: 0 },
-    endpoints: { total: 0, provisioned: 0 },
-    parents: [],
-    findings: [],
-  });
-  expect((await jsonOf<{ actions: unknown[] }>(daemon, "gc", "--dry-run")).actions).toEqual([]);
-  expect(await ovs.vsctl("list-br")).toBe("");
-  expect(await ovs.vsctl("--format=csv", "--no-headings", "--columns=name", "list", "Port")).toBe("");
-  const names = (await daemon.links()).map(({ ifname }) => ifname);
-  expect(names.filter((name) => /^(ul|br7)/.test(name))).toEqual([]);
-  expect(await ovs.host.must(["nft", "list", "tables"])).not.toContain("underlay");
-}
+  test("ovs-vswitchd: told in words, in time, and nothing is left; what is there is not taken away", async () => {
+    const old = await pairOf("old");
+    await scene.ports.put(old);
+    const before = await names("interface");
+    await scene.ovs.killVswitchd();
+    const started = performance.now();
+    const late = { code: "timeout", message: expect.stringContaining("ovs-vswitchd") };
+    const rows = await pairOf("late");
+    const outcomes = await Promise.allSettled([
+      scene.ports.put(rows),
+      scene.ports.put(old),
+      scene.bridges.ensure({ ...NEW_BRIDGE, name: "late" }),
+    ]);
+    expect(performance.now() - started).toBeLessThan(DEADLINE);
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ status: "rejected", reason: late });
+    expect(await names("interface")).toEqual(before);
+    expect(await names("bridge")).toEqual([BRIDGE]);
 
-describe.each([...STEPS, ...PARENT_STEPS])("killed at %s", (step) => {
-  test("it goes on where it was when the calls are repeated, and leaves nothing", async () => {
-    const rest = await dieAt(step);
-    await start();
-    for (const call of rest) await say(call);
-    await expectNothing();
-  });
+    await scene.ovs.startVswitchd();
+    expect((await scene.ports.put(rows)).ofport).toBeGreaterThan(0);
+    expect((await scene.ports.put(old)).ofport).toBeGreaterThan(0);
+  }, 60_000);
 
-  test("the next container gets the same address and the same port", async () => {
-    const [died, ...rest] = await dieAt(step);
-    await sandbox.giveBack(daemon);
-    await start();
-    const [first, second] = [life(idOf(2), 7), life(idOf(3), 7)];
-    if (rest.length > 0) {
-      // Repeated when the network was not made; a no-op when it was.
-      for (const call of [CREATE, second.create, second.join]) await done(daemon, call);
-      expect((await ovs.vsctl("list-ports", "br7")).split("\n")).toHaveLength(1);
-      for (const call of [second.remove, first.remove, deleteNetwork(NETWORK)]) await done(daemon, call);
-    } else {
-      expect(died?.[0]).toBe("DeleteNetwork");
-      await done(daemon, deleteNetwork(NETWORK));
-    }
-    await expectNothing();
-  });
+  test("ovs-vswitchd: removing does not wait for it", async () => {
+    const rows = await pairOf("gone");
+    await scene.ports.put(rows);
+    await scene.ovs.killVswitchd();
+    const started = performance.now();
+    expect(await scene.ports.remove(rows.name)).toBe(true);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    await scene.ovs.startVswitchd();
+    expect(await names("port")).not.toContain(rows.name);
+  }, 60_000);
+
+  test("ovsdb-server, in the middle of many: each can be asked for again, and there is one of each", async () => {
+    const all = await Promise.all(Array.from({ length: 12 }, (_, i) => pairOf(`many${i}`)));
+    const putting = Promise.allSettled(all.map((rows) => scene.ports.put(rows)));
+    await scene.ovs.killDatabase();
+    await scene.ovs.startDatabase();
+    await putting;
+    const again = await until("all ports are there", () =>
+      Promise.all(all.map((rows) => scene.ports.put(rows))),
+    );
+    expect(again.every(({ ofport }) => ofport > 0)).toBe(true);
+    const found = await names("port");
+    expect(found.filter((name) => all.some((rows) => rows.name === name))).toHaveLength(all.length);
+    await Promise.all(all.map(({ name }) => scene.ports.remove(name)));
+  }, 60_000);
+
+  test("ovsdb-server: what is asked for meanwhile is told so, in time", async () => {
+    const rows = await pairOf("meanwhile");
+    await scene.ovs.killDatabase();
+    const started = performance.now();
+    await expect(scene.ports.put(rows)).rejects.toMatchObject({ code: "unreachable" });
+    expect(performance.now() - started).toBeLessThan(DEADLINE);
+    await scene.ovs.startDatabase();
+    await until("the port is taken", () => scene.ports.put(rows));
+  }, 60_000);
 });

@@ -1,0 +1,134 @@
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { PARENT_STEPS, STEPS } from "../../src/engine/steps.ts";
+import { disposedAfterAll } from "../ground/cleanup.ts";
+import { type Switch, startSwitch } from "../ground/ovs.ts";
+import { type DockerCall, deleteNetwork, done, idOf, jsonOf, statusOf } from "./docker-calls.ts";
+import { type LoneDaemon, startLoneDaemon } from "./lone-daemon.ts";
+import { type Sandbox, startSandbox } from "./sandbox.ts";
+
+/**
+ * The daemon dies at every step while a network on Open vSwitch, with a gateway and a published port, comes and goes;
+ * Docker repeats the call that had no answer. Nothing stays: not in the kernel, not in the switch, not in nftables.
+ */
+
+const things = disposedAfterAll();
+let daemon: LoneDaemon;
+let ovs: Switch;
+let sandbox: Sandbox;
+
+beforeAll(async () => {
+  sandbox = things.use(await startSandbox());
+  await sandbox.end();
+  const lone = things.use(await startLoneDaemon());
+  ovs = things.use(await startSwitch({ age: "newest", netns: lone.netns }));
+  await lone.stop();
+  daemon = { ...lone, call: (method, message) => callOvs(lone, method, message) };
+}, 600_000);
+afterEach(async () => {
+  await daemon.kill9();
+});
+
+const start = (env: Readonly<Record<string, string>> = {}) =>
+  daemon.start({ env, flags: [`--ovsdb=unix:${ovs.socket}`] });
+
+/** What dockerd says on the socket of the driver for Open vSwitch. */
+async function callOvs({ pluginDir }: LoneDaemon, method: string, message?: object) {
+  const response = await fetch(`http://plugin/NetworkDriver.${method}`, {
+    method: "POST",
+    unix: join(pluginDir, "underlay-ovs.sock"),
+    keepalive: false,
+    body: JSON.stringify(message),
+  });
+  const body: Record<string, unknown> = JSON.parse(await response.text());
+  return { status: response.status, body };
+}
+
+const NETWORK = idOf(1);
+const CREATE: DockerCall = [
+  "CreateNetwork",
+  {
+    NetworkID: NETWORK,
+    Options: { "com.docker.network.generic": { datapath: "netdev", bridge: "br7" } },
+    IPv4Data: [{ AddressSpace: "LocalDefault", Pool: "10.60.0.0/24", Gateway: "10.60.0.1/24" }],
+    IPv6Data: [],
+  },
+];
+
+function life(endpoint: string, host: number) {
+  const ids = { NetworkID: NETWORK, EndpointID: endpoint };
+  const Interface = { Address: `10.60.0.${host}/24`, AddressIPv6: "", MacAddress: "" };
+  const port = { Proto: 6, IP: "", Port: 80, HostIP: "", HostPort: 8080, HostPortEnd: 8080 };
+  const Options = { "com.docker.network.portmap": [port] };
+  return {
+    create: ["CreateEndpoint", { ...ids, Interface, Options }],
+    join: ["Join", { ...ids, SandboxKey: sandbox.key, Options: {} }],
+    leave: ["Leave", ids],
+    remove: ["DeleteEndpoint", ids],
+  } as const satisfies Readonly<Record<string, DockerCall>>;
+}
+
+/** A call, and what dockerd does with the link after it or before it, whether or not it was answered. */
+async function say(call: DockerCall): Promise<void> {
+  if (call[0] === "DeleteEndpoint") await sandbox.giveBack(daemon);
+  await done(daemon, call);
+  if (call[0] === "Join") await sandbox.take(daemon);
+}
+
+/** Lets it die at the step; answers the calls that are to be repeated. */
+async function dieAt(step: string): Promise<readonly DockerCall[]> {
+  await start({ UNDERLAY_FAULT: `${step}:kill` });
+  const { create, join: joining, leave, remove } = life(idOf(2), 7);
+  const walk: readonly DockerCall[] = [CREATE, create, joining, leave, remove, deleteNetwork(NETWORK)];
+  for (const [i, call] of walk.entries()) {
+    const answered = await say(call).then(
+      () => true,
+      () => false,
+    );
+    if (answered) continue;
+    expect([step, await daemon.ended()]).toEqual([step, "SIGKILL"]);
+    return walk.slice(i);
+  }
+  throw new Error(`step ${step} was never reached`);
+}
+
+async function expectNothing(): Promise<void> {
+  expect(await statusOf(daemon)).toMatchObject({
+    networks: { total: 0, degraded: 0 },
+    endpoints: { total: 0, provisioned: 0 },
+    parents: [],
+    findings: [],
+  });
+  expect((await jsonOf<{ actions: unknown[] }>(daemon, "gc", "--dry-run")).actions).toEqual([]);
+  expect(await ovs.vsctl("list-br")).toBe("");
+  expect(await ovs.vsctl("--format=csv", "--no-headings", "--columns=name", "list", "Port")).toBe("");
+  const names = (await daemon.links()).map(({ ifname }) => ifname);
+  expect(names.filter((name) => /^(ul|br7)/.test(name))).toEqual([]);
+  expect(await ovs.host.must(["nft", "list", "tables"])).not.toContain("underlay");
+}
+
+describe.each([...STEPS, ...PARENT_STEPS])("killed at %s", (step) => {
+  test("it goes on where it was when the calls are repeated, and leaves nothing", async () => {
+    const rest = await dieAt(step);
+    await start();
+    for (const call of rest) await say(call);
+    await expectNothing();
+  });
+
+  test("the next container gets the same address and the same port", async () => {
+    const [died, ...rest] = await dieAt(step);
+    await sandbox.giveBack(daemon);
+    await start();
+    const [first, second] = [life(idOf(2), 7), life(idOf(3), 7)];
+    if (rest.length > 0) {
+      // Repeated when the network was not made; a no-op when it was.
+      for (const call of [CREATE, second.create, second.join]) await done(daemon, call);
+      expect((await ovs.vsctl("list-ports", "br7")).split("\n")).toHaveLength(1);
+      for (const call of [second.remove, first.remove, deleteNetwork(NETWORK)]) await done(daemon, call);
+    } else {
+      expect(died?.[0]).toBe("DeleteNetwork");
+      await done(daemon, deleteNetwork(NETWORK));
+    }
+    await expectNothing();
+  });
+});
