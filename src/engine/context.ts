@@ -117,6 +117,13 @@ export function endpointsOf(context: LookContext, network: string): EndpointReco
   return context.endpoints.with("network", network);
 }
 
+/** Those of them that have a link now. */
+export function livingOn(context: LookContext, network: string): EndpointRecord[] {
+  return endpointsOf(context, network).filter(
+    ({ state, bootId }) => state === "provisioned" && bootId === context.bootId,
+  );
+}
+
 /** A network and its parent as conditions judge them. */
 export function judgedOf(context: LookContext, network: NetworkRecord, parent: ParentFacts): Judged {
   const { mtu, flag } = network.spec;

@@ -4,7 +4,7 @@ import { type Publish, parsePublish } from "../lib/publish.ts";
 import { type Step, settleAll } from "../lib/settle.ts";
 import type { PortRequest } from "../links/nat/ports.ts";
 import { IP_PROTOCOL, type NatNetwork, type Protocol, type PublishedPort } from "../links/nat/rules.ts";
-import { type Context, endpointsOf } from "./context.ts";
+import { type Context, livingOn } from "./context.ts";
 import { type EndpointRecord, type NetworkRecord, type PublishedRecord, subnetsOf } from "./records.ts";
 
 /**
@@ -90,7 +90,7 @@ export function gatewaysOf(context: Context): Gateways {
   /** Ports that a former process of ours held. */
   function portsToHold(): Step[] {
     return served()
-      .flatMap((network) => living(context, network))
+      .flatMap((network) => livingOn(context, network.owner))
       .flatMap(({ owner, published }) => (published ? [() => void holdAgain(owner, published)] : []));
   }
 
@@ -117,13 +117,6 @@ function linkOf({ spec, parent }: NetworkRecord): string {
   return spec.gatewayLink ?? parent.name;
 }
 
-/** Endpoints that have a link now. */
-function living(context: Context, network: NetworkRecord): EndpointRecord[] {
-  return endpointsOf(context, network.owner).filter(
-    ({ state, bootId }) => state === "provisioned" && bootId === context.bootId,
-  );
-}
-
 function gatewaysOfNetwork(network: NetworkRecord): Cidr[] {
   return subnetsOf(network).flatMap(({ pool, gateway }) =>
     gateway ? [{ ip: gateway, prefix: pool.prefix }] : [],
@@ -131,7 +124,7 @@ function gatewaysOfNetwork(network: NetworkRecord): Cidr[] {
 }
 
 function natNetwork(context: Context, network: NetworkRecord): NatNetwork {
-  const ports = living(context, network).flatMap(({ published = [] }) => published.flatMap(portOf));
+  const ports = livingOn(context, network.owner).flatMap(({ published = [] }) => published.flatMap(portOf));
   return {
     id: network.owner,
     bridge: linkOf(network),

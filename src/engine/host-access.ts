@@ -5,7 +5,7 @@ import { formatIp, parseCidr } from "../lib/ip.ts";
 import { deriveMac, type Mac } from "../lib/mac.ts";
 import type { Peer, WantedHostLink } from "../links/host-link.ts";
 import { aliasOf } from "../links/survey.ts";
-import { type Context, endpointsOf } from "./context.ts";
+import { type Context, livingOn } from "./context.ts";
 import { type HostSource, hostSources, lackingFamilies, whyLacking } from "./host-sources.ts";
 import type { EndpointRecord, NetworkRecord } from "./records.ts";
 
@@ -138,9 +138,7 @@ export function hostAccess(context: Context, changed: (network: string) => void)
   /** Endpoints that have a link now. */
   function served(network: NetworkRecord): EndpointRecord[] {
     if (network.state !== "active" || !network.spec.hostAccess) return [];
-    return endpointsOf(context, network.owner).filter(
-      ({ state, bootId }) => state === "provisioned" && bootId === context.bootId,
-    );
+    return livingOn(context, network.owner);
   }
 
   function wantedNames(): ReadonlySet<string> {

@@ -1,7 +1,8 @@
 import { asUnderlayError } from "../lib/errors.ts";
 import type { LinkSpec } from "../links/driver.ts";
-import type { Context } from "./context.ts";
+import { type Context, livingOn } from "./context.ts";
 import type { Gateways } from "./gateways.ts";
+import { bornFor } from "./provision.ts";
 import type { NetworkRecord } from "./records.ts";
 
 /** What a network has beside its record and the links of its endpoints: things on its parent, and its way out. */
@@ -10,7 +11,7 @@ export interface OpenNetworks {
   open(network: NetworkRecord): Promise<NetworkRecord>;
   /** Of one that goes, whichever process opened it. */
   close(network: NetworkRecord): Promise<void>;
-  /** Makes again what is missing, of all networks. What fails is logged, once for as long as it fails in the same way. */
+  /** Makes again what is missing, of all networks and their endpoints. What fails is logged, once for as long as it fails in the same way. */
   keepOpen(): Promise<void>;
 }
 
@@ -48,7 +49,8 @@ export function openNetworks(context: Context, gateways: Pick<Gateways, "sync" |
       for (const network of networks.list().filter(({ state }) => state === "active")) {
         const { owner } = network;
         try {
-          await prepare(network);
+          const { kind, spec } = await prepare(network);
+          await drivers[kind].resume(spec, livingOn(context, owner).map(bornFor));
           failing.delete(owner);
         } catch (thrown) {
           const error = asUnderlayError(thrown);

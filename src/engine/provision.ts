@@ -180,7 +180,14 @@ export function provisioner(
   return provisionNow;
 }
 
-function bornFor({ owner, network, addresses, spec }: EndpointRecord): BornFor {
+/** An endpoint as its driver is told of it. */
+export function bornFor({ owner, network, addresses, mac, spec }: EndpointRecord): BornFor {
   const parsed = addresses.flatMap((text) => parseCidr(text) ?? []);
-  return { owner, network, addresses: parsed, ...(spec !== undefined && { spec }) };
+  return {
+    owner,
+    network,
+    addresses: parsed,
+    ...(mac !== undefined && { mac }),
+    ...(spec !== undefined && { spec }),
+  };
 }

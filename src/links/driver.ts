@@ -81,6 +81,8 @@ export interface BornFor {
   readonly owner: string;
   readonly network: string;
   readonly addresses: readonly Cidr[];
+  /** Absent when its link has the parent's. */
+  readonly mac?: Mac;
   readonly spec?: EndpointSpec;
 }
 
@@ -132,6 +134,11 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
    */
   create(birth: Birth<Spec>): Promise<void>;
   /**
+   * Takes up again what a former process watched over of links that are there, and mends what others did to it. All of
+   * those of a network, at a start and whenever everything is looked at.
+   */
+  resume(spec: Spec, endpoints: readonly BornFor[]): Promise<void>;
+  /**
    * Takes away what a link has beside itself, like its port in a switch, whether or not the link is there still; nothing
    * is success. Comes before the link is deleted.
    */
@@ -153,6 +160,7 @@ export const WHOLE_LINKS = {
     }));
     return problems.length === 0 ? { spec: undefined } : { problems };
   },
+  resume: async () => undefined,
   detach: async () => undefined,
   leftovers: async () => [],
 } as const satisfies Partial<LinkDriver>;

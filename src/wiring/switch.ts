@@ -1,4 +1,6 @@
 import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { systemClock } from "../lib/clock.ts";
 import { problemsError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { LinkDriver, OwnSubnet } from "../links/driver.ts";
@@ -9,6 +11,7 @@ import { type OvsLinkSpec, ovsLinks } from "../links/ovs/link-driver.ts";
 import { ownSubnet } from "../links/ovs/own-subnet.ts";
 import { switchPairs } from "../links/ovs/pair.ts";
 import { type SwitchDatabase, switchPorts } from "../links/ovs/ports.ts";
+import { portSecurity } from "../links/ovs/security/port-security.ts";
 import type { OvsDefaults } from "../links/ovs/spec.ts";
 import { switchTunnels } from "../links/ovs/tunnels.ts";
 import { switchUplinks } from "../links/ovs/uplink.ts";
@@ -49,7 +52,8 @@ export function wireSwitch(
   { home, generic, seed, reaper, log }: SwitchParts,
 ): SwitchWiring {
   const own = readOwn(settings);
-  const database = lazily(settings.target);
+  const { target } = settings;
+  const database = lazily(target);
   const ports = switchPorts(database);
   const bridges = switchBridges(database, home);
   const uplinks = switchUplinks(home, ports);
@@ -60,13 +64,21 @@ export function wireSwitch(
     defaults: settings.defaults,
     deleteLink: reaper.delete,
   });
-  const isThere = () => settings.target.kind !== "unix" || existsSync(settings.target.path);
+  const rundir = target.kind === "unix" ? dirname(target.path) : RUN_DIR;
+  const security = portSecurity({ rundir, clock: systemClock, log });
+  const isThere = () => target.kind !== "unix" || existsSync(target.path);
   return {
-    driver: ovsLinks({ driver, ports, uplinks, home, isThere }, own),
+    driver: ovsLinks({ driver, ports, uplinks, security, home, isThere }, own),
     parents: (kernel) => withSwitch(kernel, { bridges, home, seed }),
-    [Symbol.dispose]: () => database[Symbol.dispose](),
+    [Symbol.dispose]() {
+      security[Symbol.dispose]();
+      database[Symbol.dispose]();
+    },
   };
 }
+
+/** Where ovs-vswitchd has its sockets, unless the database says otherwise. */
+const RUN_DIR = "/run/openvswitch";
 
 function readOwn({ subnet, gateway }: SwitchSettings): OwnSubnet {
   const reading = ownSubnet(subnet, gateway);

@@ -1,14 +1,15 @@
-import { type Problem, UnderlayError } from "../../lib/errors.ts";
+import { UnderlayError } from "../../lib/errors.ts";
 import { MAX_IFNAME, switchPortNameOf } from "../../lib/ifname.ts";
 import { settleAll } from "../../lib/settle.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
-import { getLink } from "../../netlink/link.ts";
-import { type EndpointSpec, type LinkDriver, type OwnSubnet, WHOLE_LINKS } from "../driver.ts";
+import { getLink, setLinkRequest } from "../../netlink/link.ts";
+import { type BornFor, type EndpointSpec, type LinkDriver, type OwnSubnet, WHOLE_LINKS } from "../driver.ts";
 import type { SwitchRef } from "../parent/ref.ts";
 import type { OvsDriver } from "./driver.ts";
 import { type OvsEndpointSpec, portOptions } from "./endpoint-spec.ts";
 import { isUntagged, type OvsNetwork } from "./network-ports.ts";
 import type { SwitchPorts } from "./ports.ts";
+import type { PortSecurity } from "./security/port-security.ts";
 import type { OvsSpec } from "./spec.ts";
 import type { SwitchUplinks } from "./uplink.ts";
 
@@ -29,6 +30,7 @@ export interface OvsLinkParts {
   readonly driver: OvsDriver;
   readonly ports: SwitchPorts;
   readonly uplinks: SwitchUplinks;
+  readonly security: PortSecurity;
   /** A conversation in the netns that the bridges are in. */
   readonly home: Conversation;
   /** Whether there may be a switch at all. */
@@ -37,20 +39,42 @@ export interface OvsLinkParts {
 
 /** `own`: what networks get for which nobody brings a subnet. */
 export function ovsLinks(
-  { driver, ports, uplinks, home, isThere }: OvsLinkParts,
+  { driver, ports, uplinks, security, home, isThere }: OvsLinkParts,
   own: OwnSubnet,
 ): LinkDriver<OvsLinkSpec> {
+  /** Owners of secured ports, and the bridge of each. */
+  const secured = new Map<string, string>();
+
+  /** Not before its port has a number; one that is not there any more has nothing to be secured. */
+  async function secure(bridge: string, endpoint: BornFor): Promise<void> {
+    const { owner, mac, addresses } = endpoint;
+    const name = switchPortNameOf(owner);
+    const ofport = (await ports.find(name))?.iface?.ofport ?? -1;
+    if (mac === undefined || ofport <= 0) return;
+    await security.secure(bridge, { owner, name, ofport, mac, addresses: addresses.map(({ ip }) => ip) });
+    secured.set(owner, bridge);
+  }
+
+  /** What is sent while its flows are taken away would pass: so the link goes down first. */
+  async function release(owner: string): Promise<void> {
+    const bridge = secured.get(owner);
+    if (bridge === undefined) return;
+    await home.settle([setLinkRequest({ name: switchPortNameOf(owner) }, { up: false })]);
+    await security.release(bridge, owner);
+    secured.delete(owner);
+  }
+
+  async function repaired(): Promise<void> {
+    await security.repair();
+  }
+
   return {
     ...WHOLE_LINKS,
     kind: "ovs",
     ownMac: true,
     parse(options, families) {
       const parsed = driver.parse(options, families);
-      if ("problems" in parsed) return parsed;
-      const later = notYet(parsed.spec);
-      return later.length > 0
-        ? { code: "not_yet", problems: later }
-        : { ...parsed, spec: asLinks(parsed.spec, own) };
+      return "problems" in parsed ? parsed : { ...parsed, spec: asLinks(parsed.spec, own) };
     },
     settle: (spec, owner, isTaken) =>
       spec.bridge.how === "name" || !isTaken(spec.parent.name)
@@ -80,15 +104,24 @@ export function ovsLinks(
     async create({ spec, mac, endpoint }) {
       if (!endpoint) throw new UnderlayError("internal", "the host has no link of its own on a switch");
       const { owner, network, spec: asked } = endpoint;
-      await driver.create({
+      await using undo = new AsyncDisposableStack();
+      const born = await driver.create({
         owner,
         on: networkOf(spec, network),
         endpoint: isOvsEndpoint(asked) ? asked : { rates: {} },
         mtu: spec.parent.mtu,
         ...(mac !== undefined && { mac }),
       });
+      undo.defer(() => driver.remove(owner));
+      if (spec.portSecurity) await secure(spec.parent.name, { ...endpoint, ...born.container });
+      undo.move();
     },
-    detach: (owner) => driver.remove(owner),
+    async resume({ portSecurity, parent }, endpoints) {
+      if (!portSecurity) return;
+      const unknown = endpoints.filter(({ owner }) => !secured.has(owner));
+      await settleAll([...unknown.map((endpoint) => () => secure(parent.name, endpoint)), repaired]);
+    },
+    detach: (owner) => settleAll([() => release(owner), () => driver.remove(owner)]),
     async leftovers() {
       if (!isThere()) return [];
       const listed = (await ports.list()).flatMap(({ ids: { endpoint } }) => endpoint ?? []);
@@ -102,11 +135,6 @@ export function ovsLinks(
 
 function networkOf(spec: OvsLinkSpec, network: string): OvsNetwork {
   return { network, bridge: spec.parent.name, spec };
-}
-
-function notYet({ portSecurity }: OvsSpec): Problem[] {
-  const message = "port_security: is not there yet; isolate=true keeps containers apart";
-  return portSecurity ? [{ subject: "port_security", message }] : [];
 }
 
 /** The MTU is only known when the network is prepared. */
