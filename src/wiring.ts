@@ -15,6 +15,7 @@ import { ipvlanDriver } from "./links/ipvlan/driver.ts";
 import { macvlanDriver } from "./links/macvlan/driver.ts";
 import { gatewayAddresses } from "./links/nat/gateway-addresses.ts";
 import type { KindDefaults } from "./links/on-parent.ts";
+import type { BridgeView } from "./links/ovs/view.ts";
 import { type KernelAccess, kernelParents } from "./links/parent/kernel.ts";
 import { knownParents } from "./links/parent/known.ts";
 import { parentLinks } from "./links/parent/make.ts";
@@ -42,6 +43,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 export interface DaemonParts {
   readonly engine: WatchfulEngine;
   readonly watch: LinkWatch;
+  /** A bridge of Open vSwitch, as a person wants to see it. */
+  bridge(name: string): Promise<BridgeView | undefined>;
   /** Which link kinds the kernel has. */
   kinds(): Promise<readonly KindFacts[]>;
   /** Resolves when a thread ended by itself. Only a new process can do without it. */
@@ -169,7 +172,15 @@ export async function wireDaemon(
   };
   const kept = undo.move();
   const kinds = () => kindFacts(MACHINE_FILES, release, { known: inside });
-  return { engine, watch, kinds, collect, broken: broken.promise, close: () => kept.disposeAsync() };
+  return {
+    engine,
+    watch,
+    bridge: ovs.bridge,
+    kinds,
+    collect,
+    broken: broken.promise,
+    close: () => kept.disposeAsync(),
+  };
 }
 
 /** Milliseconds; a process that is stopped never gives a lock back. */

@@ -17,6 +17,7 @@ export const INFO: DaemonInfo = {
   dockerSocket: "/run/docker.sock",
   drivers: ["underlay-macvlan"],
   host: () => [],
+  bridge: async () => undefined,
 };
 
 const pool = parsed(parseCidr("192.168.7.0/24"));

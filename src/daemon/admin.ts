@@ -5,6 +5,7 @@ import { isDockerOwner } from "../docker/owners.ts";
 import type { Engine } from "../engine/engine.ts";
 import { asUnderlayError, type Code, UnderlayError } from "../lib/errors.ts";
 import { quote, word } from "../lib/quote.ts";
+import type { BridgeView } from "../links/ovs/view.ts";
 import {
   type Body,
   type DaemonBody,
@@ -18,6 +19,7 @@ import {
   type SchemaName,
   statusBody,
 } from "./api.ts";
+import { bridgeBody } from "./bridge-json.ts";
 import type { NetworkRows } from "./network-json.ts";
 
 /** What the daemon knows about itself. */
@@ -32,6 +34,8 @@ export interface DaemonInfo {
   readonly drivers: readonly string[];
   /** What is wrong with the host, as last looked at. */
   readonly host: () => readonly Finding[] | undefined;
+  /** The bridge of that name, as the switch has it. Throws `unreachable`, `timeout`. */
+  readonly bridge: (name: string) => Promise<BridgeView | undefined>;
 }
 
 /** RFC 9110 section 15. The code in the body is what programs should read. */
@@ -165,10 +169,21 @@ function networks({ engine, query }: Call): Body<"underlay.networks/v1"> | Netwo
   return { schema: "underlay.networks/v1", networks: engine.networks.list().map(networkBody) };
 }
 
-function network({ engine, id }: Call): Body<"underlay.network/v1"> {
+async function network({ engine, info, id }: Call): Promise<Body<"underlay.network/v1">> {
   const found = findById("network", engine.networks.list().map(networkBody), id);
   const own = engine.endpoints.list().filter((view) => view.network === found.owner);
-  return { schema: "underlay.network/v1", network: found, endpoints: own.map(endpointBody) };
+  const told = { schema: "underlay.network/v1", network: found, endpoints: own.map(endpointBody) } as const;
+  return found.kind === "ovs" ? { ...told, ...(await bridgeOf(info, found.parent)) } : told;
+}
+
+/** That the switch does not answer is told beside what the records say. */
+async function bridgeOf({ bridge }: DaemonInfo, name: string) {
+  try {
+    const view = await bridge(name);
+    return { bridge: view ? bridgeBody(view) : null };
+  } catch (thrown) {
+    return { bridge_error: asUnderlayError(thrown).message };
+  }
 }
 
 function endpoints({ engine }: Call): Body<"underlay.endpoints/v1"> {

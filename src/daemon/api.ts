@@ -4,6 +4,7 @@ import type { EndpointView, NetworkView, ReconcileReport } from "../engine/engin
 import { UnderlayError } from "../lib/errors.ts";
 import { formatCidr, formatIp } from "../lib/ip.ts";
 import { word } from "../lib/quote.ts";
+import { BridgeJson } from "./bridge-json.ts";
 import { CniCheckJson, CniMigrateJson } from "./cni-json.ts";
 import { MigrateJson } from "./migrate-json.ts";
 import { FindingJson, NetworkJson } from "./network-json.ts";
@@ -60,6 +61,10 @@ export const SCHEMAS = {
     schema: v.literal("underlay.network/v1"),
     network: NetworkJson,
     endpoints: v.array(EndpointJson),
+    /** Of a network on a switch: its bridge, null when there is none; absent when nobody could be asked. */
+    bridge: v.optional(v.nullable(BridgeJson)),
+    /** Why nobody could. */
+    bridge_error: v.optional(v.string()),
   }),
   "underlay.endpoints/v1": v.object({
     schema: v.literal("underlay.endpoints/v1"),

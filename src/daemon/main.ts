@@ -71,6 +71,7 @@ export async function runDaemon(
     dockerSocket: values.docker_socket,
     drivers: DRIVERS.map(({ name }) => name),
     host: host.findings,
+    bridge: parts.bridge,
   });
   const sockets: readonly Socket[] = [
     { path: join(values.run_dir, "underlay.sock"), handler: admin },

@@ -15,6 +15,7 @@ import { portSecurity } from "../links/ovs/security/port-security.ts";
 import type { OvsDefaults } from "../links/ovs/spec.ts";
 import { switchTunnels } from "../links/ovs/tunnels.ts";
 import { switchUplinks } from "../links/ovs/uplink.ts";
+import { type BridgeView, viewBridge } from "../links/ovs/view.ts";
 import type { ParentLinks } from "../links/parent/make.ts";
 import type { KernelLayer } from "../links/parent/plan.ts";
 import type { Reaper } from "../links/reaper.ts";
@@ -44,6 +45,7 @@ export interface SwitchParts {
 export interface SwitchWiring extends Disposable {
   readonly driver: LinkDriver<OvsLinkSpec>;
   parents(kernel: ParentLinks<KernelLayer>): ParentLinks;
+  bridge(name: string): Promise<BridgeView | undefined>;
 }
 
 /** Throws `invalid_option` when subnet and gateway do not go together. */
@@ -69,6 +71,7 @@ export function wireSwitch(
   const isThere = () => target.kind !== "unix" || existsSync(target.path);
   return {
     driver: ovsLinks({ driver, ports, uplinks, security, home, isThere }, own),
+    bridge: (name) => viewBridge(database, name),
     parents: (kernel) => withSwitch(kernel, { bridges, home, seed }),
     [Symbol.dispose]() {
       security[Symbol.dispose]();

@@ -45,6 +45,10 @@ describe.each([...AGES])("Open vSwitch behind the %s dockerd", (age) => {
     await scene.container("ten-b", "--network", "ten", "--ip", "10.10.0.3");
     await scene.container("twenty-a", "--network", "twenty", "--ip", "10.10.1.4", "--cap-add", "NET_ADMIN");
     expect(await scene.pings("ten-a", "10.10.0.3")).toBe(true);
+    const { id = "" } = (await scene.records()).networks[0] ?? {};
+    const inspected = await scene.underlay.cli("network", "inspect", id);
+    expect(inspected).toContain("trunk0, datapath netdev, made by Underlay");
+    expect(inspected).toMatch(/VLAN 20 {2}up {2}received \d+ sent \d+ bytes/);
     await scene.exec("twenty-a", "ip", "address", "add", "10.10.0.4/24", "dev", "eth0");
     expect(await scene.pings("ten-a", "10.10.0.4")).toBe(false);
     await scene.dockerd.docker("rm", "-f", "twenty-a");

@@ -1,6 +1,7 @@
-import type { EndpointBody, FindingBody, NetworkBody } from "../../daemon/api.ts";
+import type { Body, EndpointBody, FindingBody, NetworkBody } from "../../daemon/api.ts";
 import type { NetworkRow, NetworkRows } from "../../daemon/network-json.ts";
 import { formatAge } from "../../lib/duration.ts";
+import { bridgeRows } from "../bridge-text.ts";
 import { EXIT } from "../exit.ts";
 import { LIST_FORMATS } from "../flags.ts";
 import {
@@ -97,7 +98,8 @@ async function inspect(call: Call): Promise<number> {
   const text = jsonOf(format, answer);
   io.stdout(
     text ??
-      pairsOf(details(answer.network, answer.endpoints, now), paint) + problems(answer.network.findings),
+      pairsOf([...details(answer.network, answer.endpoints, now), ...switchRows(answer)], paint) +
+        problems(answer.network.findings),
   );
   return EXIT.done;
 
@@ -129,6 +131,11 @@ function details(network: NetworkBody, endpoints: readonly EndpointBody[], now: 
       [id.slice(0, 12), addresses.join(",") || "no address", macOf(mac), state].join("  "),
     ]),
   ];
+}
+
+function switchRows({ bridge, bridge_error: error }: Body<"underlay.network/v1">): [string, Cell][] {
+  if (error !== undefined) return [["bridge", error]];
+  return bridge ? bridgeRows(bridge) : [];
 }
 
 function hostAccessOf({ host_access: access, subnets }: NetworkBody): [string, Cell][] {
