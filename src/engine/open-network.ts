@@ -3,7 +3,7 @@ import type { LinkSpec } from "../links/driver.ts";
 import { type Context, livingOn } from "./context.ts";
 import type { Gateways } from "./gateways.ts";
 import { bornFor } from "./provision.ts";
-import type { NetworkRecord } from "./records.ts";
+import { type NetworkRecord, subnetsOf } from "./records.ts";
 
 /** What a network has beside its record and the links of its endpoints: things on its parent, and its way out. */
 export interface OpenNetworks {
@@ -25,7 +25,8 @@ export function openNetworks(context: Context, gateways: Pick<Gateways, "sync" |
 
   async function prepare(network: NetworkRecord): Promise<NetworkRecord> {
     const { owner, kind, spec } = network;
-    const prepared: LinkSpec = await drivers[kind].prepare(spec, owner);
+    const gateways = subnetsOf(network).flatMap(({ gateway }) => gateway ?? []);
+    const prepared: LinkSpec = await drivers[kind].prepare(spec, owner, gateways);
     if (Bun.deepEquals(prepared, spec)) return network;
     const changed = { ...network, spec: prepared };
     await networks.put(changed);

@@ -1,6 +1,6 @@
 import type { Problem } from "../lib/errors.ts";
 import type { TrialFacts } from "../lib/facts.ts";
-import type { Cidr, Family } from "../lib/ip.ts";
+import type { Cidr, Family, Ip } from "../lib/ip.ts";
 import type { Mac } from "../lib/mac.ts";
 import { word } from "../lib/quote.ts";
 import type { LinkKind } from "../lib/request.ts";
@@ -101,9 +101,10 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
   settle(spec: Spec, owner: string, isTaken: (parent: string) => boolean): Spec;
   /**
    * Makes what a network has on its parent beside the links of its endpoints, and answers the spec with what was learnt
-   * of it. Again: what is missing is made. When it fails, what it made is gone.
+   * of it. Again: what is missing is made. When it fails, what it made is gone. `gateways`: the network's, whoever has
+   * them.
    */
-  prepare(spec: Spec, owner: string): Promise<Spec>;
+  prepare(spec: Spec, owner: string, gateways: readonly Ip[]): Promise<Spec>;
   /** Takes that away; nothing is success. `isLast`: no other network is on the parent. */
   dismantle(spec: Spec, owner: string, isLast: boolean): Promise<void>;
   /** Names of the options that endpoints may have. */

@@ -59,15 +59,15 @@ export function wireSwitch(
   const ports = switchPorts(database);
   const bridges = switchBridges(database, home);
   const uplinks = switchUplinks(home, ports);
+  const rundir = target.kind === "unix" ? dirname(target.path) : RUN_DIR;
+  const security = portSecurity({ rundir, clock: systemClock, log });
   const driver = ovsDriver({
-    ...{ home, database, ports, bridges, uplinks, log },
+    ...{ home, database, ports, bridges, uplinks, security, log },
     pairs: switchPairs(home, () => ethtool(generic)),
     tunnels: switchTunnels(database, ports),
     defaults: settings.defaults,
     deleteLink: reaper.delete,
   });
-  const rundir = target.kind === "unix" ? dirname(target.path) : RUN_DIR;
-  const security = portSecurity({ rundir, clock: systemClock, log });
   const isThere = () => target.kind !== "unix" || existsSync(target.path);
   return {
     driver: ovsLinks({ driver, ports, uplinks, security, home, isThere }, own),

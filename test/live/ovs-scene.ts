@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { systemClock } from "../../src/lib/clock.ts";
 import type { Problem } from "../../src/lib/errors.ts";
 import { linkNameOf, switchPortNameOf } from "../../src/lib/ifname.ts";
 import { deriveMac } from "../../src/lib/mac.ts";
@@ -7,6 +8,7 @@ import { type OvsDriver, ovsDriver } from "../../src/links/ovs/driver.ts";
 import { type SwitchPairs, switchPairs } from "../../src/links/ovs/pair.ts";
 import { type SwitchPorts, switchPorts } from "../../src/links/ovs/ports.ts";
 import { type BridgeWish, type PortWish, portRows } from "../../src/links/ovs/rows.ts";
+import { portSecurity } from "../../src/links/ovs/security/port-security.ts";
 import { type OvsSpec, parseOvs } from "../../src/links/ovs/spec.ts";
 import { switchTunnels } from "../../src/links/ovs/tunnels.ts";
 import { switchUplinks } from "../../src/links/ovs/uplink.ts";
@@ -103,8 +105,9 @@ export async function makeOvsScene(options: SwitchOptions): Promise<OvsScene> {
   const ports = switchPorts(ovsdb);
   const bridges = switchBridges(ovsdb, home);
   const said: string[] = [];
+  const security = undo.use(portSecurity({ rundir: ovs.rundir, clock: systemClock, log: () => undefined }));
   const driver = ovsDriver({
-    ...{ home, database: ovsdb, pairs, ports, bridges, defaults: {} },
+    ...{ security, home, database: ovsdb, pairs, ports, bridges, defaults: {} },
     tunnels: switchTunnels(ovsdb, ports),
     uplinks: switchUplinks(home, ports),
     log: (level, message) => {

@@ -1,5 +1,5 @@
 import { UnderlayError } from "../../lib/errors.ts";
-import { switchPortNameOf } from "../../lib/ifname.ts";
+import { overlayNamesOf, switchPortNameOf } from "../../lib/ifname.ts";
 import type { Cidr } from "../../lib/ip.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Mac } from "../../lib/mac.ts";
@@ -20,6 +20,7 @@ import {
 import type { SwitchPairs } from "./pair.ts";
 import { requireRates } from "./rates.ts";
 import { portRows, type RowIds } from "./rows.ts";
+import type { PortSecurity } from "./security/port-security.ts";
 import { type OvsDefaults, type ParsedOvs, parseOvs } from "./spec.ts";
 
 /** Networks on Open vSwitch: a bridge that several may share, and for each endpoint a port of it. */
@@ -72,6 +73,7 @@ export interface OvsBorn {
 
 export interface OvsParts extends NetworkParts {
   readonly pairs: SwitchPairs;
+  readonly security: Pick<PortSecurity, "secure" | "forget">;
   readonly defaults: OvsDefaults;
   readonly log: Log;
   /** Deletes a link of ours by name, without its sender waiting for the kernel; absent: `pairs` does. */
@@ -79,7 +81,7 @@ export interface OvsParts extends NetworkParts {
 }
 
 export function ovsDriver(parts: OvsParts): OvsDriver {
-  const { database, pairs, ports, bridges, defaults, log, deleteLink } = parts;
+  const { database, pairs, ports, bridges, security, defaults, log, deleteLink } = parts;
   const own = networkPorts(parts);
 
   async function ensureBridge(on: OvsNetwork, mtu: number): Promise<FoundBridge> {
@@ -90,6 +92,18 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
       datapathAsked: spec.datapath !== undefined,
       macIsShared: spec.tunnel !== undefined && spec.hostIsGateway && isUntagged(spec),
     });
+  }
+
+  /** Before the gateway has its addresses. Again: flows that ovs-vswitchd or we ourselves forgot are put back. */
+  async function secureTunnels({ network, gateways = [] }: OvsNetwork, { gateway, guarded }: PutPorts) {
+    if (!guarded || gateway?.mac === undefined) return;
+    const shared = { mac: gateway.mac, addresses: gateways };
+    const tunnels = guarded.ports.map((port) => ({
+      ...port,
+      owner: `${network} ${port.name}`,
+      gateway: shared,
+    }));
+    await security.secure(guarded.bridge, ...tunnels);
   }
 
   return {
@@ -105,6 +119,10 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
       });
       requireRates(on.spec.rates, bridge);
       const put = await own.put(on, mtu);
+      undo.defer(async () => {
+        if (!wasThere) await own.remove(on, true);
+      });
+      await secureTunnels(on, put);
       undo.move();
       return { bridge, mtu, ...put };
     },
@@ -112,6 +130,7 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
       const outcome: { removed?: RemovedBridge } = {};
       await settleAll([
         () => own.remove({ network, bridge }, last !== undefined),
+        () => security.forget(overlayNamesOf(network).bridge),
         async () => {
           if (last) outcome.removed = await bridges.remove(bridge, last.ownAddresses);
         },

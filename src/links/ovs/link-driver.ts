@@ -80,8 +80,8 @@ export function ovsLinks(
       spec.bridge.how === "name" || !isTaken(spec.parent.name)
         ? spec
         : { ...spec, parent: { ...spec.parent, name: bridgeNameOf(owner, isTaken) } },
-    async prepare(spec, owner) {
-      const { mtu, gateway } = await driver.prepare(networkOf(spec, owner));
+    async prepare(spec, owner, gateways) {
+      const { mtu, gateway } = await driver.prepare({ ...networkOf(spec, owner), gateways });
       return { ...spec, parent: { ...spec.parent, mtu }, ...(gateway && { gatewayLink: gateway.link }) };
     },
     dismantle: (spec, owner, isLast) =>

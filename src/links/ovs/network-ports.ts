@@ -1,5 +1,6 @@
 import { UnderlayError } from "../../lib/errors.ts";
 import { gatewayLinkNameOf } from "../../lib/ifname.ts";
+import type { Ip } from "../../lib/ip.ts";
 import { deriveMac, type Mac } from "../../lib/mac.ts";
 import { settleAll } from "../../lib/settle.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
@@ -40,6 +41,8 @@ export interface OvsNetwork {
   readonly spec: OvsSpec;
   /** Peers that were learnt, beside those of the spec. */
   readonly peers?: readonly string[];
+  /** Addresses of the gateways, for a network with tunnels. */
+  readonly gateways?: readonly Ip[];
 }
 
 export interface PutPorts {
