@@ -17,8 +17,6 @@ export interface FoundBridge {
   /** Marks, when we made it. */
   readonly ids?: RowIds;
   readonly datapath: Datapath;
-  /** Without that of its own link. */
-  readonly ports: readonly BridgePort[];
 }
 
 export interface BridgePort {
@@ -29,6 +27,8 @@ export interface BridgePort {
 
 /** With what is needed to change it. */
 export interface BridgeLook extends FoundBridge {
+  /** Without that of its own link. */
+  readonly ports: readonly BridgePort[];
   readonly uuid: Uuid;
   readonly portUuids: readonly Uuid[];
   readonly qos: readonly Uuid[];

@@ -83,8 +83,7 @@ function bridgeLayers({ bridges, home, seed }: SwitchHost) {
     },
     finish: up,
     async users(ifindex) {
-      const found = await bridges.find(layer.name);
-      const ports = (found?.ports ?? []).filter(({ ids }) => ids === undefined);
+      const ports = (await bridges.ports(layer.name)).filter(({ ids }) => ids === undefined);
       const { others } = await addressesOf(ifindex);
       return [...ports.map(({ name }) => name), ...others.map(formatCidr)];
     },
