@@ -114,7 +114,7 @@ export function switchPorts(database: SwitchDatabase): SwitchPorts {
     if (found && !isSameIds(found.ids, rows.ids)) throw taken(found, cause);
     // A container may live on it: nothing is taken from it when ovs-vswitchd is late.
     if (found && isAsWanted(found, rows)) return apply(rows, []);
-    return applyOrUndo(rows, [...(found ? removalOf(found) : []), ...additionOf(rows)]);
+    return applyOrUndo(rows, [...(found ? removalOf(found.port) : []), ...additionOf(rows)]);
   }
 
   async function find(name: string, options?: CallOptions): Promise<FoundPort | undefined> {
@@ -143,7 +143,7 @@ export function switchPorts(database: SwitchDatabase): SwitchPorts {
   async function takeBack({ name, ids }: PortRows): Promise<void> {
     const patience = SHORT_PATIENCE;
     const found = await find(name, { patience });
-    if (found && isSameIds(found.ids, ids)) await database.transact(removalOf(found), { patience });
+    if (found && isSameIds(found.ids, ids)) await database.transact(removalOf(found.port), { patience });
   }
 
   return {
@@ -158,9 +158,11 @@ export function switchPorts(database: SwitchDatabase): SwitchPorts {
       }
     },
     async remove(name) {
-      const found = await find(name);
-      if (!found?.ids) return false;
-      await database.transact([comment(`underlay: no port ${name}`), ...removalOf(found)]);
+      const [[port]] = await database.transact([
+        select("Port", [["name", "==", name]], ["qos", "external_ids"]),
+      ]);
+      if (!port || !idsOf(port.external_ids)) return false;
+      await database.transact([comment(`underlay: no port ${name}`), ...removalOf(port)]);
       return true;
     },
     async list() {
@@ -200,9 +202,9 @@ function additionOf({ bridge, name, port, iface, qos }: PortRows): readonly Oper
   ];
 }
 
-/** Interfaces go with their port. QoS is a root table, whose rows nobody collects. */
-function removalOf({ port, qos }: FoundPort): readonly Operation<unknown>[] {
-  return [...detach(port._uuid), ...(qos ? [removeQos(qos._uuid)] : [])];
+/** Interfaces go with their port. QoS is a root table, whose rows nobody collects; of others' it stays. */
+function removalOf({ _uuid, qos }: Pick<FoundPort["port"], "_uuid" | "qos">): readonly Operation<unknown>[] {
+  return [...detach(_uuid), ...(qos === undefined ? [] : [removeQos(qos)])];
 }
 
 /** A port that is about to be collected still counts as a user of its QoS row. */
