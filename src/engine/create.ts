@@ -59,7 +59,8 @@ export function createEngine(parts: EngineParts): WatchfulEngine {
       await own.restoreAll(touched());
       await hosts.syncAll();
       if (links === undefined) await ways.keepOpen();
-      await gateways.refresh();
+      const concerned = touched() ?? [];
+      if (links === undefined || concerned.some(({ spec }) => spec.hostIsGateway)) await gateways.refresh();
       await health.refresh(touched());
     },
     announce: announcerOf(context),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { PARENT_STEPS, STEPS } from "../../src/engine/steps.ts";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { type Switch, startSwitch } from "../ground/ovs.ts";
+import { until } from "../ground/until.ts";
 import { type DockerCall, deleteNetwork, done, idOf, jsonOf, statusOf } from "./docker-calls.ts";
 import { type LoneDaemon, startLoneDaemon } from "./lone-daemon.ts";
 import { type Sandbox, startSandbox } from "./sandbox.ts";
@@ -102,8 +103,11 @@ async function expectNothing(): Promise<void> {
   expect((await jsonOf<{ actions: unknown[] }>(daemon, "gc", "--dry-run")).actions).toEqual([]);
   expect(await ovs.vsctl("list-br")).toBe("");
   expect(await ovs.vsctl("--format=csv", "--no-headings", "--columns=name", "list", "Port")).toBe("");
-  const names = (await daemon.links()).map(({ ifname }) => ifname);
-  expect(names.filter((name) => /^(ul|br7)/.test(name))).toEqual([]);
+  await until("no link of ours is left", async () => {
+    // ovs-vswitchd takes the bridge's own away when it hears of it.
+    const names = (await daemon.links()).map(({ ifname }) => ifname);
+    return !names.some((name) => /^(ul|br7)/.test(name));
+  });
   expect(await ovs.host.must(["nft", "list", "tables"])).not.toContain("underlay");
 }
 
@@ -129,6 +133,58 @@ describe.each([...STEPS, ...PARENT_STEPS])("killed at %s", (step) => {
       expect(died?.[0]).toBe("DeleteNetwork");
       await done(daemon, deleteNetwork(NETWORK));
     }
+    await expectNothing();
+  });
+});
+
+describe("while ovs-vswitchd does not run", () => {
+  test("a network is refused in words, in time, and nothing of it is there afterwards", async () => {
+    await start();
+    await ovs.killVswitchd();
+    try {
+      const { body } = await daemon.call(...CREATE);
+      expect(body["Err"]).toContain("ovs-vswitchd");
+      expect(await statusOf(daemon)).toMatchObject({ networks: { total: 0 } });
+    } finally {
+      await ovs.startVswitchd();
+    }
+    expect(await ovs.vsctl("list-br")).toBe("");
+  });
+
+  test("a container is refused, what runs stays, and it starts when the switch is back", async () => {
+    await start();
+    const [first, second] = [life(idOf(2), 7), life(idOf(3), 8)];
+    for (const call of [CREATE, first.create, first.join]) await done(daemon, call);
+    await ovs.killVswitchd();
+    try {
+      const late = { ...second.create[1], Options: {} };
+      await done(daemon, ["CreateEndpoint", late]);
+      const { body } = await daemon.call(...second.join);
+      expect(body["Err"]).toContain("ovs-vswitchd");
+    } finally {
+      await ovs.startVswitchd();
+    }
+    expect((await ovs.vsctl("list-ports", "br7")).split("\n")).toHaveLength(1);
+    await done(daemon, second.join);
+    expect((await ovs.vsctl("list-ports", "br7")).split("\n")).toHaveLength(2);
+    for (const call of [first.remove, second.remove, deleteNetwork(NETWORK)]) await done(daemon, call);
+    await expectNothing();
+  });
+});
+
+describe("while ovsdb-server does not run", () => {
+  test("a network and its endpoints go, and the switch is told when it is back", async () => {
+    await start({ UNDERLAY_STALE_AFTER: "1s", UNDERLAY_RECONCILE_INTERVAL: "500ms" });
+    const first = life(idOf(2), 7);
+    for (const call of [CREATE, first.create, first.join]) await done(daemon, call);
+    await ovs.killDatabase();
+    try {
+      for (const call of [first.remove, deleteNetwork(NETWORK)]) await daemon.call(...call);
+    } finally {
+      await ovs.startDatabase();
+    }
+    expect(await statusOf(daemon)).toMatchObject({ networks: { total: 0 }, endpoints: { total: 0 } });
+    await until("the bridge is gone", async () => (await ovs.vsctl("list-br")) === "", { withinMs: 20_000 });
     await expectNothing();
   });
 });
