@@ -85,6 +85,13 @@ describe.each([...AGES])("ports of Open vSwitch, %s", (age) => {
     expect(first.ofport).toBeGreaterThan(0);
     expect(await scene.ports.put(portRows(portOf("c1")))).toEqual(first);
     expect(await get("port", name, "_uuid")).toBe(uuid);
+    const configuration = () => get("open", ".", "next_cfg");
+    const before = await configuration();
+    expect(await scene.ports.keep(portRows(portOf("c1")))).toEqual(first);
+    expect(await configuration()).toBe(before);
+    const isolated = portRows({ ...portOf("c1"), isolate: true });
+    expect(await scene.ports.keep(isolated)).toEqual(first);
+    expect(await get("port", name, "protected")).toBe("true");
   });
 
   test("another wish changes it, and it keeps its number; its QoS row goes with it", async () => {

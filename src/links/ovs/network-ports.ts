@@ -97,7 +97,7 @@ export function networkPorts(parts: NetworkParts): NetworkPorts {
     const name = gatewayLinkNameOf(network);
     const isNew = (await ports.find(name)) === undefined;
     const mac = await macOf(database, spec, name);
-    const { ofport } = await ports.put(gatewayRows({ bridge, name, network, vlans: spec.vlans, mtu, mac }));
+    const { ofport } = await ports.keep(gatewayRows({ bridge, name, network, vlans: spec.vlans, mtu, mac }));
     undo.defer(async () => {
       if (isNew) await ports.remove(name);
     });

@@ -43,9 +43,9 @@ export function switchOverlays(bridges: SwitchBridges, ports: SwitchPorts): Swit
         datapath: joined?.datapath ?? "system",
         datapathAsked: false,
       });
-      await ports.put(patchRows({ bridge, name: there, peer: here, network, vlans, isolate }));
+      await ports.keep(patchRows({ bridge, name: there, peer: here, network, vlans, isolate }));
       const ends = { bridge: name, name: here, peer: there, network, vlans: UNTAGGED, isolate: false };
-      const { ofport } = await ports.put(patchRows(ends));
+      const { ofport } = await ports.keep(patchRows(ends));
       return { bridge: name, port: { name: here, ofport } };
     },
     async remove(network) {

@@ -28,6 +28,8 @@ export interface SwitchPorts {
    * (ovs-vswitchd does nothing), `kernel` (it cannot), `unreachable`.
    */
   put(rows: PortRows): Promise<PortState>;
+  /** The same for one that most likely is there already: then nothing is written. */
+  keep(rows: PortRows): Promise<PortState>;
   /** Undefined when there is none of that name, whosever it is. */
   find(name: string): Promise<FoundPort | undefined>;
   /** False when there is none of ours. Does not wait for ovs-vswitchd. */
@@ -146,16 +148,24 @@ export function switchPorts(database: SwitchDatabase): SwitchPorts {
     if (found && isSameIds(found.ids, ids)) await database.transact(removalOf(found.port), { patience });
   }
 
+  async function put(rows: PortRows): Promise<PortState> {
+    try {
+      return await applyOrUndo(rows, additionOf(rows));
+    } catch (thrown) {
+      if (isMissing(thrown)) throw missingBridge(rows.bridge, thrown);
+      if (mayBeThere(thrown)) return putAgain(rows, thrown);
+      throw thrown;
+    }
+  }
+
   return {
     find,
-    async put(rows) {
-      try {
-        return await applyOrUndo(rows, additionOf(rows));
-      } catch (thrown) {
-        if (isMissing(thrown)) throw missingBridge(rows.bridge, thrown);
-        if (mayBeThere(thrown)) return putAgain(rows, thrown);
-        throw thrown;
-      }
+    put,
+    async keep(rows) {
+      const found = await find(rows.name);
+      const { ofport = -1 } = found?.iface ?? {};
+      const isKept = found && isSameIds(found.ids, rows.ids) && isAsWanted(found, rows) && ofport > 0;
+      return isKept ? { ofport } : put(rows);
     },
     async remove(name) {
       const [[port]] = await database.transact([

@@ -67,7 +67,7 @@ export function switchTunnels(database: SwitchDatabase, ports: SwitchPorts): Swi
       const all: Tunnel[] = [];
       for (const peer of peers) {
         const name = tunnelNameOf(network, peer);
-        const { ofport } = await ports.put(tunnelRows({ bridge, name, network, vni, peer, vlans }));
+        const { ofport } = await ports.keep(tunnelRows({ bridge, name, network, vni, peer, vlans }));
         all.push({ name, peer, ofport });
       }
       return all;
