@@ -5,6 +5,7 @@ import { CONDITIONS } from "../src/conditions/registry.ts";
 import { flagOf, SETTING_KEYS } from "../src/daemon/settings.ts";
 import { parseIpvlan } from "../src/links/ipvlan/spec.ts";
 import { parseMacvlan } from "../src/links/macvlan/spec.ts";
+import { parseOvs } from "../src/links/ovs/spec.ts";
 import { referencePages } from "./reference.ts";
 
 /** Pages do not drift from the program. */
@@ -52,7 +53,9 @@ describe("README.md", () => {
     expect(flags.filter((flag) => flag !== "--config" && !known.includes(flag ?? ""))).toEqual([]);
   });
 
-  const [ofMacvlan = "", ofIpvlan = ""] = readme.split("`docker network create -d underlay-ipvlan` has");
+  const [ofMacvlan = "", ofIpvlan = "", ofOvs = ""] = readme.split(
+    /`docker network create -d underlay-(?:ipvlan` has|ovs`)/,
+  );
   const SAMPLES = {
     allow: "UL-P05",
     mtu: "1400",
@@ -86,4 +89,36 @@ describe("README.md", () => {
       }
     },
   );
+
+  const FLAT = { mode: "flat" };
+  const ON_OVS: Readonly<
+    Record<string, readonly [value: string, beside?: Readonly<Record<string, string>>]>
+  > = {
+    bridge: ["br0"],
+    mode: ["flat"],
+    uplink: ["eth1", FLAT],
+    vlan: ["20", FLAT],
+    trunks: ["20-30", FLAT],
+    native_vlan: ["5", { ...FLAT, trunks: "20" }],
+    vni: ["7"],
+    peers: ["192.0.2.1", { vni: "7" }],
+    gateway: ["none"],
+    datapath: ["netdev"],
+    isolate: ["true"],
+    port_security: ["true"],
+    rx_rate: ["10mbit"],
+    tx_rate: ["10mbit"],
+    "com.docker.network.driver.mtu": ["1400"],
+  };
+
+  test("has options that the ovs driver takes", () => {
+    const [table = ""] = ofOvs.split("An option given under both");
+    const names = [...table.matchAll(/`-o ([a-z_.]+)=`/g)].map(([, name = ""]) => name);
+    expect(names.sort()).toEqual(Object.keys(ON_OVS).sort());
+    for (const name of names) {
+      const [value = "", beside = {}] = ON_OVS[name] ?? [];
+      const parsed = parseOvs({ ...beside, [name]: value }, {}, { ipv6: false });
+      expect([name, parsed]).toMatchObject([name, { spec: {} }]);
+    }
+  });
 });

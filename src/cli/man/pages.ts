@@ -28,7 +28,7 @@ function underlay(verbs: readonly Verb[], version: string): string {
       "DESCRIPTION",
       paragraph(
         "Underlay attaches containers directly to the networks that the host is on. Docker reaches it as the " +
-          "network drivers underlay-macvlan and underlay-ipvlan; networks are made and removed by Docker:",
+          "network drivers underlay-macvlan, underlay-ipvlan and underlay-ovs; networks are made and removed by Docker:",
       ),
       verbatim([
         "docker network create -d underlay-macvlan -o parent=eth0 \\",
