@@ -5,7 +5,7 @@ import { disposedAfterAll } from "../ground/cleanup.ts";
 import { IMAGE } from "../ground/dockerd.ts";
 import { AGES } from "../ground/engines.ts";
 import { type CommandBlock, followGuide, readGuide } from "../ground/guide.ts";
-import { plugInEth0 } from "../ground/guide-host.ts";
+import { giveReadersPrograms, plugInEth0 } from "../ground/guide-host.ts";
 import type { PrivateHost } from "../ground/host.ts";
 import { DRIVER, type Scene, startScene } from "../ground/scene.ts";
 
@@ -154,30 +154,5 @@ function follow(host: Pick<PrivateHost, "run">, block: CommandBlock, guide = GUI
 
 async function makeTheHostOfTheGuide(host: PrivateHost): Promise<void> {
   await plugInEth0(host, ROUTER_ADDRESSES);
-  await host.must(["sh", "-euc", READERS_PROGRAMS, FOLDER, PROGRAMS, IMAGE]);
+  await giveReadersPrograms(host, FOLDER, PROGRAMS);
 }
-
-/**
- * What a reader has and a private host has not: ping, an image `busybox` that runs a shell, and Compose as a plugin of
- * the client where it is a program of its own. Arguments: folder, folder of programs, name of the test's image.
- */
-const READERS_PROGRAMS = `
-  mkdir -p "$0" "$1"
-  ln -sf "$(command -v busybox)" "$1/ping"
-  made=$(docker create "$2" sh)
-  docker commit --change 'CMD ["sh"]' "$made" busybox:latest
-  docker rm "$made"
-  docker compose version >/dev/null 2>&1 && exit 0
-  plugin=$HOME/.docker/cli-plugins/docker-compose
-  mkdir -p "$(dirname "$plugin")"
-  cat >"$plugin" <<'END'
-#!/bin/sh
-if [ "$1" = docker-cli-plugin-metadata ]; then
-  echo '{"SchemaVersion":"0.1.0","Vendor":"test","Version":"1"}'
-else
-  shift
-  exec docker-compose "$@"
-fi
-END
-  chmod +x "$plugin"
-`;
