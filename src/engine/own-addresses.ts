@@ -12,6 +12,15 @@ import { type EndpointRecord, type NetworkRecord, type SubnetRecord, subnetsOf }
  * subnet has none left. It is the endpoint's as soon as its record is written.
  */
 export function nextAddresses(context: Context, network: NetworkRecord): Cidr[] {
+  const addresses = chosen(context, network);
+  context.log("info", "address allocated", {
+    network: network.owner,
+    address: addresses.map(formatCidr).join(" "),
+  });
+  return addresses;
+}
+
+function chosen(context: Context, network: NetworkRecord): Cidr[] {
   const endpoints = endpointsOf(context, network.owner).toSorted((a, b) =>
     a.createdAt < b.createdAt ? -1 : 1,
   );

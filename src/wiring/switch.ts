@@ -55,7 +55,7 @@ export function wireSwitch(
 ): SwitchWiring {
   const own = readOwn(settings);
   const { target } = settings;
-  const database = lazily(target);
+  const database = lazily(target, log);
   const ports = switchPorts(database);
   const bridges = switchBridges(database, home);
   const uplinks = switchUplinks(home, ports);
@@ -92,10 +92,10 @@ function readOwn({ subnet, gateway }: SwitchSettings): OwnSubnet {
 }
 
 /** A host without Open vSwitch is not asked for it again and again. */
-function lazily(target: Target): SwitchDatabase & Disposable {
+function lazily(target: Target, log: Log): SwitchDatabase & Disposable {
   const kept: { ovsdb?: Ovsdb } = {};
   const open = (): Ovsdb => {
-    kept.ovsdb ??= keepOvsdb({ target });
+    kept.ovsdb ??= keep(target, log);
     return kept.ovsdb;
   };
   return {
@@ -103,4 +103,20 @@ function lazily(target: Target): SwitchDatabase & Disposable {
     applied: (operations, after, options) => open().applied(operations, after, options),
     [Symbol.dispose]: () => kept.ovsdb?.[Symbol.dispose](),
   };
+}
+
+/** Every try that fails is a change of its state; the same again is no news. */
+function keep(target: Target, log: Log): Ovsdb {
+  const ovsdb = keepOvsdb({ target });
+  const where = target.kind === "unix" ? `unix:${target.path}` : `tcp:${target.host}:${target.port}`;
+  let told = "";
+  ovsdb.onState((state) => {
+    const news = state.isUp ? "connected" : state.error.message;
+    if (news !== told) {
+      if (state.isUp) log("info", "Open vSwitch: connected to its database", { ovsdb: where });
+      else log("warn", "Open vSwitch: no connection to its database", { ovsdb: where, error: news });
+    }
+    told = news;
+  });
+  return ovsdb;
 }
