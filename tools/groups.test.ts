@@ -13,6 +13,9 @@ test("files with dockerds of their own are jobs of their own, unit tests are one
     "src/lib/mac.test.ts",
     "test/clients/a.test.ts",
     "test/clients/b.test.ts",
+    "test/live/ovsdb.test.ts",
+    "test/live/cni-ovs.test.ts",
+    "test/live/cni-bridge.test.ts",
     "test/lab/20-b.test.ts",
     "test/lab/10-a.test.ts",
   ];
@@ -21,6 +24,8 @@ test("files with dockerds of their own are jobs of their own, unit tests are one
     "test/lab/20-b.test.ts",
     "test/clients/a.test.ts",
     "test/clients/b.test.ts",
+    "switch",
+    "live",
     "unit",
   ]);
   expect(testJobs(files, ["unit"]).map((job) => job.name)).toEqual(["unit"]);

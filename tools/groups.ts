@@ -16,6 +16,13 @@ interface Group {
 const GROUPS: readonly Group[] = [
   { name: "lab", belongs: /^test\/lab\//, jobs: "each", timeoutMs: 120_000, needsRoot: true },
   { name: "clients", belongs: /^test\/clients\//, jobs: "each", timeoutMs: 120_000, needsRoot: true },
+  {
+    name: "switch",
+    belongs: /^test\/live\/(?:cni-ovs|gateway-|nat-|openflow|ovs)/,
+    jobs: "one",
+    timeoutMs: 60_000,
+    needsRoot: true,
+  },
   { name: "live", belongs: /^test\/live\//, jobs: "one", timeoutMs: 60_000, needsRoot: true },
   { name: "packages", belongs: /^test\/packages\//, jobs: "each", timeoutMs: 120_000, needsRoot: true },
   {
