@@ -59,6 +59,7 @@ bench: dist/underlay
 	@$(BUN) bench/docker.ts
 	@$(BUN) bench/cni.ts
 	@$(BUN) bench/netavark.ts
+	@$(BUN) bench/ovs.ts
 	@$(BUN) bench/vlans.ts
 	@$(BUN) bench/vlan-lab.ts
 
