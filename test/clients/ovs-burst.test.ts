@@ -1,0 +1,63 @@
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { disposedAfterAll } from "../ground/cleanup.ts";
+import { IMAGE } from "../ground/dockerd.ts";
+import { AGES } from "../ground/engines.ts";
+import { type Switch, startSwitch } from "../ground/ovs.ts";
+import { type Scene, startScene } from "../ground/scene.ts";
+import { until } from "../ground/until.ts";
+
+// Many at once, and processes that die meanwhile.
+describe.each([...AGES])("Open vSwitch behind the %s dockerd, under load", (age) => {
+  const things = disposedAfterAll();
+  const MANY = 32;
+  let scene: Scene;
+  let ovs: Switch;
+
+  beforeAll(async () => {
+    scene = things.use(await startScene(age));
+    ovs = things.use(await startSwitch({ age, host: scene.host }));
+  }, 600_000);
+  afterEach(async () => {
+    await scene.clear();
+    await until("nothing is on record", async () => (await scene.records()).endpoints.length === 0);
+    expect(await ovs.vsctl("list-br")).toBe("");
+  });
+
+  const names = Array.from({ length: MANY }, (_, i) => `many-${i}`);
+  const create = () =>
+    scene.dockerd.docker(
+      ...["network", "create", "-d", "underlay-ovs", "-o", "datapath=netdev"],
+      ...["--subnet", "172.30.4.0/24", "many"],
+    );
+  const ports = async () =>
+    (await ovs.vsctl("list-ports", "ovsbr-docker0")).split("\n").filter((port) => port !== "");
+  const start = (name: string) =>
+    scene.dockerd.tryDocker(["run", "-d", "--name", name, "--network", "many", IMAGE, "sleep", "1000"]);
+
+  test("as many start and end together, each with its own port, and none stays", async () => {
+    await create();
+    const started = await Promise.all(names.map(start));
+    expect(started.filter(({ code }) => code !== 0).map(({ stderr }) => stderr)).toEqual([]);
+    expect(await ports()).toHaveLength(MANY);
+    expect(await scene.pings("many-0", "172.30.4.1")).toBe(true);
+    await scene.dockerd.docker("rm", "-f", ...names);
+    expect(await ports()).toEqual([]);
+  }, 120_000);
+
+  test("the daemon is killed while they start: what did not start starts when asked again", async () => {
+    await create();
+    const starting = Promise.all(names.slice(0, 16).map(start));
+    await until("some have started", async () => (await ports()).length >= 4);
+    await scene.underlay.kill9();
+    await scene.underlay.start();
+    await starting;
+    for (const name of names.slice(0, 16)) {
+      const run = await scene.dockerd.tryDocker(["start", name]);
+      if (run.code !== 0) {
+        await scene.dockerd.tryDocker(["rm", "-f", name]);
+        expect((await start(name)).code).toBe(0);
+      }
+    }
+    for (const name of ["many-0", "many-15"]) expect(await scene.pings(name, "172.30.4.1")).toBe(true);
+  }, 120_000);
+});
