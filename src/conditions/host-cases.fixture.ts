@@ -1,6 +1,7 @@
 import type { HostFacts } from "../lib/host-facts.ts";
 import { docker, dockerd, host, kind, missingKind, processFacts } from "./host.fixture.ts";
 import { cidr, link } from "./judged.fixture.ts";
+import { SWITCH_CASES } from "./switches.fixture.ts";
 
 /** Hosts in which a condition holds, with its message; near misses; and hosts that do not tell. */
 export interface HostCases {
@@ -37,6 +38,7 @@ const plugin = (enabled: boolean) =>
 const unread = { unread: "dockerd does not answer at /run/docker.sock (ENOENT)" };
 
 export const HOST_CASES: Readonly<Record<string, HostCases>> = {
+  ...SWITCH_CASES,
   "UL-K01": {
     holds: [
       ...(["missing", "loadable", "no modules"] as const).map((state) => ({

@@ -1,4 +1,5 @@
 import type { DockerdFacts, DockerFacts, HostFacts, KindFacts, ProcessFacts } from "../lib/host-facts.ts";
+import type { SwitchBridge, SwitchFacts, SwitchState } from "../lib/switch-facts.ts";
 import { link } from "./judged.fixture.ts";
 
 /** A healthy host, and the pieces to break it with. */
@@ -59,6 +60,35 @@ export function host(change: Partial<HostFacts> = {}): HostFacts {
       known: [{ family: "IPv4", source: "/proc/net/stat/arp_cache", entries: 12, overflows: 0, limit: 1024 }],
     },
     parents: [link({ addresses: [] })],
+    ovs: openVswitch(),
+    ...change,
+  };
+}
+
+export function openVswitch(change: Partial<SwitchFacts> = {}): SwitchFacts {
+  return {
+    target: "unix:/run/openvswitch/db.sock",
+    bridges: ["br0"],
+    module: { state: "loaded", source: "/proc/modules" },
+    database: switchState(),
+    ...change,
+  };
+}
+
+export function switchState(change: Partial<SwitchState> = {}): { readonly known: SwitchState } {
+  const vswitchd = { state: "runs", source: "ovs-vswitchd.PID.ctl", value: "answers" } as const;
+  return { known: { vswitchd, listeners: [], bridges: [switchBridge()], ...change } };
+}
+
+export function switchBridge(change: Partial<SwitchBridge> = {}): SwitchBridge {
+  return {
+    name: "br0",
+    datapath: "system",
+    works: true,
+    isSecure: false,
+    controllers: [],
+    isControlled: false,
+    broken: [],
     ...change,
   };
 }

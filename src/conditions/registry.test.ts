@@ -22,6 +22,8 @@ const COMMANDS = [
   /^systemctl (enable --now|start) underlay\.service$/,
   /^journalctl -u underlay\.service -n 50$/,
   /^docker plugin enable \S+$/,
+  /^systemctl (start|restart) (ovsdb-server|ovs-vswitchd)\.service$/,
+  /^ovs-vsctl (set-fail-mode \S+ standalone|set-manager( p?tcp:\S+)+|set-controller \S+( p?tcp:\S+)+)$/,
   /^docker ps --all$/,
   /^underlay doctor( \S+)? --active( --probe ADDRESS)?$/,
   /^underlay cni install --plugins \S+$/,

@@ -10,10 +10,16 @@ import { OCCUPIED_CONDITIONS } from "./occupied.ts";
 import { PARENT_CONDITIONS } from "./parents.ts";
 import { PROBE_CONDITIONS } from "./probe.ts";
 import { RUNTIME_CONDITIONS } from "./runtime.ts";
+import { SWITCH_CONDITIONS } from "./switches.ts";
 
 /** What `doctor` can look for; the others are about a file that somebody names. */
 export function isOfHost({ judge, judgeHost }: Condition): boolean {
   return judge !== undefined || judgeHost !== undefined;
+}
+
+/** Of no interest to a host without Open vSwitch: there it is not asked. */
+export function isOfSwitch(condition: Condition): boolean {
+  return SWITCH_CONDITIONS.includes(condition);
 }
 
 /** Every condition, most fundamental first: that is the order of findings of one severity. */
@@ -26,6 +32,7 @@ export const CONDITIONS: readonly Condition[] = [
   ...NETWORK_CONDITIONS,
   ...ENDPOINT_CONDITIONS,
   ...HOST_CONDITIONS,
+  ...SWITCH_CONDITIONS,
   ...MACHINE_CONDITIONS,
   ...RUNTIME_CONDITIONS,
   ...CONF_CONDITIONS,

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { missingKind } from "../conditions/host.fixture.ts";
+import { missingKind, openVswitch } from "../conditions/host.fixture.ts";
 import { silentLog } from "../lib/log.ts";
+import type { SwitchFacts } from "../lib/switch-facts.ts";
 import type { Files } from "../links/host/read.ts";
 import { hostWatch } from "./host.ts";
 
@@ -36,6 +37,17 @@ test("the daemon's own look at its host, with the kinds asked for once", async (
   await watch.look();
   expect(ids()).toEqual(["UL-H04", "UL-R03", "UL-K01"]);
   expect(asked).toBe(1);
+});
+
+test("a switch that networks are on is looked at each time", async () => {
+  let ovs: SwitchFacts | undefined = openVswitch({ database: { dead: "nobody listens" } });
+  const watch = hostWatch({ ...parts, files: filesOf({}), ovs: async () => ovs, log: silentLog });
+  const messages = () => watch.findings()?.map(({ message }) => message);
+  await watch.look();
+  expect(messages()).toContain("ovsdb-server does not answer");
+  ovs = openVswitch();
+  await watch.look();
+  expect(messages()).not.toContain("ovsdb-server does not answer");
 });
 
 test("each finding is logged when it begins and when it has ended, and its numbers in between are not", async () => {

@@ -3,6 +3,7 @@ import { hostFindings } from "../conditions/judge.ts";
 import { Phases } from "../conditions/phases.ts";
 import type { HostFacts, KindFacts } from "../lib/host-facts.ts";
 import type { Log } from "../lib/log.ts";
+import type { SwitchFacts } from "../lib/switch-facts.ts";
 import { bootFacts } from "../links/host/boot.ts";
 import { kernelFacts, machineFacts } from "../links/host/machine.ts";
 import { neighbourTables } from "../links/host/neighbours.ts";
@@ -22,6 +23,8 @@ export interface HostParts {
   readonly pid: number;
   readonly dockerSocket: string;
   kinds(): Promise<readonly KindFacts[]>;
+  /** Undefined while no network is on one: then nobody is asked. */
+  ovs?(): Promise<SwitchFacts | undefined>;
   /** How many networks Docker has of us. */
   networks(): number;
   readonly log: Log;
@@ -35,7 +38,8 @@ export function hostWatch(parts: HostParts): HostWatch {
     findings: () => last,
     async look() {
       kinds ??= parts.kinds();
-      last = hostFindings(factsOf(parts, await kinds)).findings;
+      const ovs = await parts.ovs?.();
+      last = hostFindings({ ...factsOf(parts, await kinds), ...(ovs && { ovs }) }).findings;
       phases.tell([["host", last]]);
     },
   };

@@ -2,10 +2,16 @@ import { join } from "node:path";
 import { DRIVERS } from "../docker/drivers.ts";
 import { dockerHandler } from "../docker/handler.ts";
 import { type DriverServer, serveDriver } from "../docker/server.ts";
+import type { NetworkRowView } from "../engine/engine.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asUnderlayError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import type { SwitchFacts } from "../lib/switch-facts.ts";
+import { kernelFacts } from "../links/host/machine.ts";
+import { moduleState } from "../links/host/modules.ts";
 import { MACHINE_FILES } from "../links/host/read.ts";
+import { bridgesOf, OVS_MODULE, switchFacts } from "../links/ovs/look.ts";
+import type { Target } from "../ovsdb/target.ts";
 import { type Libc, openLibc } from "../sys/libc.ts";
 import { releaseCode } from "../sys/memory.ts";
 import { adminHandler } from "./admin.ts";
@@ -52,6 +58,7 @@ export async function runDaemon(
     dockerSocket: values.docker_socket,
     kinds: parts.kinds,
     networks: () => engine.networks.list().length,
+    ovs: () => switchOf(values.ovsdb, engine.networks.rows()),
     log,
   });
   const rest = restAfter(() => {
@@ -96,6 +103,14 @@ export async function runDaemon(
   const signal = await Promise.race([stopAsked, broken]);
   log("info", "stopping", { signal });
   manager.stopping();
+}
+
+/** A host on whose switch no network is, is not asked about it. */
+async function switchOf(target: Target, rows: readonly NetworkRowView[]): Promise<SwitchFacts | undefined> {
+  const bridges = bridgesOf(rows);
+  if (bridges.length === 0) return undefined;
+  const release = kernelFacts(MACHINE_FILES).release;
+  return switchFacts({ target, bridges, module: moduleState(MACHINE_FILES, release, OVS_MODULE) });
 }
 
 interface Socket {

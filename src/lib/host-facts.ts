@@ -1,4 +1,5 @@
 import type { LinkFacts, ProbeFacts } from "./facts.ts";
+import type { SwitchFacts } from "./switch-facts.ts";
 
 /**
  * What was read about the machine, its kernel and its Docker: for `doctor`. Gathered by `links/host` and
@@ -19,6 +20,8 @@ export interface HostFacts {
   readonly parents: readonly LinkFacts[];
   /** Of those parents by which frames were sent. */
   readonly probes?: readonly ProbeFacts[];
+  /** Absent: there is no Open vSwitch, and no network is on one. */
+  readonly ovs?: SwitchFacts;
 }
 
 export interface KernelFacts {

@@ -107,6 +107,9 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   "UL-R06": "test/live/host-access.test.ts",
   "UL-M06": "test/clients/doctor.test.ts",
   ...Object.fromEntries(
+    ["UL-O01", "UL-O02", "UL-O04", "UL-O05", "UL-O09"].map((id) => [id, "test/live/ovs-doctor.test.ts"]),
+  ),
+  ...Object.fromEntries(
     ["UL-C01", "UL-C02", "UL-C03", "UL-C04", "UL-C05", "UL-C06", "UL-C07"].map((id) => [
       id,
       "src/cli/verbs/cni.test.ts",

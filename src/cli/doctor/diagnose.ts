@@ -1,9 +1,10 @@
 import type { Condition, Finding } from "../../conditions/condition.ts";
 import { hostFindings, weighed } from "../../conditions/judge.ts";
-import { CONDITIONS, isOfHost } from "../../conditions/registry.ts";
+import { CONDITIONS, isOfHost, isOfSwitch } from "../../conditions/registry.ts";
 import { type Body, type FindingBody, findingBody } from "../../daemon/api.ts";
 import type { Values } from "../../daemon/settings.ts";
 import { MACHINE_FILES } from "../../links/host/read.ts";
+import { bridgesOf } from "../../links/ovs/look.ts";
 import { type HostQuestion, hostFacts } from "./host.ts";
 import { type DoctorKernel, openKernel } from "./kernel.ts";
 import { type KnownNetworks, knownNetworks } from "./networks.ts";
@@ -51,6 +52,7 @@ export async function diagnose(
     dockerNetworks: known.networks.filter(({ owner }) => owner.startsWith("docker:")).length,
     parents: looks.flatMap(({ facts }) => facts.link ?? []),
     probes: looks.flatMap(({ facts }) => facts.probe ?? []),
+    ovs: { target: values.ovsdb, bridges: bridgesOf(known.networks) },
   };
   const host = await hostFacts(question);
   const ofHost = hostFindings(host);
@@ -63,7 +65,8 @@ export async function diagnose(
     looks.some(({ facts }) => facts.link !== undefined || asked !== undefined) || known.networks.length > 0;
 
   const unjudged = "unread" in kernel ? kernel.unread : "unread" in read ? read.unread : NOT_LOOKED;
-  const checks = CONDITIONS.filter(isOfHost).map((condition) => {
+  const asks = CONDITIONS.filter((one) => isOfHost(one) && (host.ovs !== undefined || !isOfSwitch(one)));
+  const checks = asks.map((condition) => {
     const reason = ofHost.skipped.get(condition.id) ?? whySkipped(condition, isJudged ? lacks : unjudged);
     return checkOf(condition, findings, reason);
   });

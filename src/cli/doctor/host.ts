@@ -4,9 +4,11 @@ import type { LinkFacts, ProbeFacts } from "../../lib/facts.ts";
 import type { DockerFacts, HostFacts, Read } from "../../lib/host-facts.ts";
 import { bootFacts } from "../../links/host/boot.ts";
 import { kernelFacts, machineFacts } from "../../links/host/machine.ts";
+import { moduleState } from "../../links/host/modules.ts";
 import { neighbourTables } from "../../links/host/neighbours.ts";
 import { dockerdProcess, processFacts } from "../../links/host/process.ts";
 import type { Files } from "../../links/host/read.ts";
+import { OVS_MODULE, type SwitchQuestion, switchFacts } from "../../links/ovs/look.ts";
 import type { DoctorKernel } from "./kernel.ts";
 
 export interface HostQuestion {
@@ -19,11 +21,16 @@ export interface HostQuestion {
   readonly dockerNetworks: number;
   readonly parents: readonly LinkFacts[];
   readonly probes: readonly ProbeFacts[];
+  readonly ovs: Omit<SwitchQuestion, "module">;
 }
 
 /** Everything about the host that conditions want to know. */
 export async function hostFacts(question: HostQuestion): Promise<HostFacts> {
   const { files, kernel, pid, parents, probes } = question;
+  const ovs = await switchFacts({
+    ...question.ovs,
+    module: moduleState(files, kernelFacts(files).release, OVS_MODULE),
+  });
   return {
     kernel: kernelFacts(files),
     kinds: "known" in kernel ? await kernel.known.kinds() : [],
@@ -37,6 +44,7 @@ export async function hostFacts(question: HostQuestion): Promise<HostFacts> {
     neighbours: neighbourTables(files),
     parents,
     probes,
+    ...(ovs && { ovs }),
   };
 }
 
