@@ -66,26 +66,34 @@ export function linkReaper(conversation: Conversation, watch: LinkWatch, log: Lo
   }
 
   async function sendBatch(names: readonly string[]): Promise<void> {
-    if (names.length > 1 && (await gather(names))) {
+    // The other end of a pair is often gone by now. Who is left alone needs no look at all links that there are.
+    const there = names.length > 1 ? await gather(names) : names;
+    if (there.length > 1 && (await isOursAlone(there))) {
       const [outcome] = await conversation.settle([deleteGroupRequest(DOOMED_GROUP)]);
-      for (const name of names) finishBy(name, outcome);
+      for (const name of there) finishBy(name, outcome);
       return;
     }
-    for (const name of names) {
+    for (const name of there) {
       const [outcome] = await conversation.settle([deleteLinkRequest({ name })]);
       finishBy(name, outcome);
     }
   }
 
-  /** Puts the links into the doomed group. False when a link is in it that nobody asked to delete. */
-  async function gather(names: readonly string[]): Promise<boolean> {
+  /** Puts the links into the doomed group; answers those that are there. */
+  async function gather(names: readonly string[]): Promise<string[]> {
     const outcomes = await conversation.settle(
       names.map((name) => setLinkRequest({ name }, { group: DOOMED_GROUP })),
     );
-    outcomes.forEach((outcome, i) => {
-      const name = names[i];
-      if (name !== undefined && !outcome.ok) finishBy(name, outcome);
+    return names.filter((name, i) => {
+      const outcome = outcomes[i];
+      if (outcome?.ok) return true;
+      finishBy(name, outcome);
+      return false;
     });
+  }
+
+  /** False when a link is in the doomed group that nobody asked to delete. */
+  async function isOursAlone(names: readonly string[]): Promise<boolean> {
     const asked = new Set(names);
     const doomed = await listLinks(conversation, { only: ["name", "group"], inGroup: DOOMED_GROUP });
     const strangers = doomed.filter(({ attrs }) => !asked.has(attrs.name ?? ""));

@@ -84,6 +84,17 @@ describe("the reaper", () => {
     await waiting;
   });
 
+  test("who is left alone of those that wait together goes by name: the others' links went with it", async () => {
+    const [first = "", last = ""] = await makeLinks("left", 2);
+    await reaper.idle();
+    sends = 0;
+    const found = await Promise.all([first, "ul-gone1", last, "ul-gone2"].map((name) => reaper.delete(name)));
+    expect(found).toEqual([true, false, true, false]);
+    await reaper.idle();
+    // The first, the three that waited meanwhile, the one of them that was there. No dump of all links.
+    expect([sends, macvlans()]).toEqual([3, []]);
+  });
+
   test("what is not there is success, twice", async () => {
     await Promise.all([reaper.delete("ul-nothere"), reaper.delete("ul-nothere")]);
     await reaper.delete("ul-nothere");
