@@ -77,6 +77,14 @@ describe.each([...AGES])("Open vSwitch behind the %s dockerd, mode nat", (age) =
     expect(await scene.pings("one", ROUTER.v4)).toBe(true);
   });
 
+  test("doctor does not take the bridge for the parent of a macvlan, which its own host never reaches", async () => {
+    await create("--subnet", "172.30.1.0/24", "nat1");
+    const { parents, findings } = JSON.parse((await scene.underlay.tryCli("doctor", "-o", "json")).stdout);
+    expect(parents).toEqual([]);
+    expect(findings.map(({ id }: { id: string }) => id)).not.toContain("UL-I14");
+    expect((await scene.underlay.tryCli("doctor", "--active")).stdout).toContain("no network has a NIC");
+  });
+
   test("the alias is the old plugin's name", async () => {
     await scene.dockerd.docker(
       ...["network", "create", "-d", "ovs", "-o", "ovs.bridge.name=br7", "-o", "datapath=netdev"],

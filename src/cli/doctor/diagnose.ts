@@ -82,15 +82,15 @@ export async function diagnose(
   };
 }
 
-/** The link that was asked for; else the parents of networks; else what `parent=auto` would be. */
+/** The link that was asked for; else the parents of networks, but no bridge of a switch; else what `parent=auto` would be. */
 async function looksAt(
   kernel: DoctorKernel,
   asked: string | undefined,
   { networks }: KnownNetworks,
   active: Active | undefined,
 ): Promise<Probed[]> {
-  const parents = [...new Set(networks.map(({ parent }) => parent))];
-  const names = asked === undefined ? (parents.length > 0 ? parents : ["auto"]) : [asked];
+  const parents = [...new Set(networks.flatMap(({ kind, parent }) => (kind === "ovs" ? [] : parent)))];
+  const names = asked === undefined ? (networks.length > 0 ? parents : ["auto"]) : [asked];
   const looks: Probed[] = [];
   for (const name of names) {
     const look = await lookAtParent(kernel, name, networks, asked !== undefined);

@@ -115,6 +115,7 @@ export function unprobed(
   if (active === undefined) {
     return { probe: `nothing was sent: underlay doctor ${asked ?? "LINK"} --active sends a few frames` };
   }
+  if (looks.length === 0) return { probe: "no network has a NIC: name one, underlay doctor LINK --active" };
   const probes = looks.flatMap(({ facts }) => facts.probe ?? []);
   if (probes.length === 0) return { probe: looks.flatMap(({ unsent }) => unsent ?? []).join("; ") };
   const mute = probes.filter((probe) => !["passes", "dropped"].includes(verdictOf(probe)));
