@@ -14,6 +14,7 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   I: "Addresses and routes",
   K: "Kernel and privileges",
   M: "Other programs that confine or manage",
+  O: "Open vSwitch",
   R: "Docker and the service",
   S: "Scale",
 };
