@@ -67,10 +67,10 @@ export function keepLooking(
   const pass = async () => {
     await engine.reconcile({ dryRun: false });
     await engine.refresh();
-    await host?.look();
   };
+  const lookAtHost = host && (() => host.look());
 
-  if (host) look(() => host.look());
+  if (lookAtHost) look(lookAtHost);
 
   let lastLook = Number.NEGATIVE_INFINITY;
   let soon: { readonly at: number; cancel(): void } | undefined;
@@ -94,6 +94,8 @@ export function keepLooking(
   });
   const nextPass = () =>
     clock.after(interval, () => {
+      // First: a pass can wait long for a program that does not run, and that is what is to be told.
+      if (lookAtHost) look(lookAtHost);
       look(pass);
       cancelPass = nextPass();
     });

@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { AGES } from "../ground/engines.ts";
 import { type Switch, startSwitch } from "../ground/ovs.ts";
 import { until } from "../ground/until.ts";
+import { idOf, statusOf } from "./docker-calls.ts";
 import { type Diagnosis, makeDoctor } from "./doctor-run.ts";
+import { startLoneDaemon } from "./lone-daemon.ts";
 
 /** Faults of a real Open vSwitch, and what the shipped program's doctor says of each. */
 
@@ -125,3 +128,46 @@ describe.each([...AGES])("Open vSwitch, %s", (age) => {
     await until("it serves again", () => told().length === 1);
   }, 60_000);
 });
+
+test("a network on record: its daemon's status tells it too, and the doctor when no daemon runs", async () => {
+  await using stack = new AsyncDisposableStack();
+  const lone = stack.use(await startLoneDaemon());
+  const ovs = stack.use(await startSwitch({ age: "newest", netns: lone.netns }));
+  const flags = [`--ovsdb=unix:${ovs.socket}`, "--reconcile-interval=1s"];
+  await lone.stop();
+  await lone.start({ flags });
+  const generic = { datapath: "netdev", bridge: "br7" };
+  const create = await fetch("http://plugin/NetworkDriver.CreateNetwork", {
+    method: "POST",
+    unix: join(lone.pluginDir, "underlay-ovs.sock"),
+    keepalive: false,
+    body: JSON.stringify({
+      NetworkID: idOf(1),
+      Options: { "com.docker.network.generic": generic },
+      IPv4Data: [{ AddressSpace: "LocalDefault", Pool: "10.60.0.0/24", Gateway: "10.60.0.1/24" }],
+      IPv6Data: [],
+    }),
+  });
+  expect([create.status, await create.text()]).toEqual([200, "{}"]);
+
+  const GONE = "fail UL-O01 ovs-vswitchd does not run";
+  const DEAD = "fail UL-O01 ovsdb-server does not answer";
+  const line = ({ id, severity, message }: Diagnosis["findings"][number]) => `${severity} ${id} ${message}`;
+  const ofDaemon = async () => (await statusOf(lone)).host?.findings.map(line) ?? [];
+  await until("it has looked", async () => (await ofDaemon()).some((text) => text.includes("UL-O05")));
+  expect(await ofDaemon()).not.toContain(GONE);
+  await ovs.killVswitchd();
+  await until("the daemon tells that it is gone", async () => (await ofDaemon()).includes(GONE));
+  await ovs.killDatabase();
+  // A pass that has begun waits for the database first.
+  const limit = { withinMs: 30_000 };
+  await until("the daemon tells that nobody answers", async () => (await ofDaemon()).includes(DEAD), limit);
+
+  await lone.stop();
+  using doctor = makeDoctor(lone);
+  const env = { UNDERLAY_OVSDB: `unix:${ovs.socket}` };
+  expect(doctor.diagnosis(lone.netns, [], { env }).findings.map(line)).toContain(DEAD);
+  // A clean end takes the socket away; the record is left.
+  const nowhere = { UNDERLAY_OVSDB: `unix:${ovs.rundir}/nobody.sock` };
+  expect(doctor.diagnosis(lone.netns, [], { env: nowhere }).findings.map(line)).toContain(DEAD);
+}, 60_000);
