@@ -70,6 +70,28 @@ describe("a network", () => {
     expect([world.gateways.size, world.nat.length]).toEqual([0, 0]);
   });
 
+  test("in a subnet that the host reaches elsewhere is refused, with its holder and a free one", async () => {
+    const world = new World();
+    const engine = world.start();
+    const through = (destination: string, link: string) => ({ destination: cidr(destination), link });
+    world.routes = [
+      through("172.16.0.0/12", "tun0"),
+      through("10.0.0.0/8", "tun0"),
+      through("10.6.0.0/24", "eth0"),
+    ];
+    await expect(engine.networks.ensure(NETWORK)).rejects.toThrow(
+      "subnet 10.6.0.0/24 overlaps 10.6.0.0/24, which this host reaches through eth0",
+    );
+    world.routes = [through("172.16.0.0/16", "tun0"), through("10.6.0.128/25", "eth0")];
+    await expect(engine.networks.ensure(NETWORK)).rejects.toThrow(
+      "172.17.40.0/24 is free: --subnet 172.17.40.0/24",
+    );
+    expect([engine.networks.list(), world.parents.has("ovsbr0")]).toEqual([[], false]);
+    world.routes = [through("10.0.0.0/8", "tun0")];
+    await engine.networks.ensure(NETWORK);
+    await engine.networks.ensure(networkRequest({ owner: "docker:net2" }));
+  });
+
   test("that is internal says so, and publishes nothing", async () => {
     const world = new World();
     const engine = world.start();

@@ -17,7 +17,7 @@ import { requireHostAddress } from "./host-sources.ts";
 import type { OpenNetworks } from "./open-network.ts";
 import type { OwnParents } from "./own-parents.ts";
 import type { NetworkRecord } from "./records.ts";
-import { addressesOf, hostIsGateway, requireSame, settledSpec } from "./settled.ts";
+import { addressesOf, hostIsGateway, requireSame, requireUnrouted, settledSpec } from "./settled.ts";
 
 /** Networks: everything that can be wrong is found at create; afterwards a network is a record. */
 export interface Networks {
@@ -173,6 +173,7 @@ export function networksOf(context: Context, parts: NetworkParts): Networks {
     const refusal = refused(record, facts);
     if (refusal) throw refusal;
     requireHostAddress(context, record, facts.link.addresses);
+    requireUnrouted(record, facts.routesElsewhere);
     const trial = await context.drivers[record.kind].trial(facts.link.ifindex, spec);
     const tried = trial && refused(record, { ...facts, trial });
     if (tried) throw tried;

@@ -1,6 +1,7 @@
 import { next } from "../ipam/address.ts";
 import { UnderlayError } from "../lib/errors.ts";
-import { formatCidr, networkOf, overlaps } from "../lib/ip.ts";
+import type { RouteFacts } from "../lib/facts.ts";
+import { type Cidr, formatCidr, networkOf, overlaps } from "../lib/ip.ts";
 import { ownerWords } from "../lib/owner.ts";
 import type { LinkKind, NetworkRequest, Subnet } from "../lib/request.ts";
 import type { LinkSpec, OwnSubnet } from "../links/driver.ts";
@@ -50,6 +51,40 @@ export function addressesOf(
 /** Where the host is the gateway there has to be one: the first address, when nobody chose another. */
 function withGateway(subnet: Subnet): Subnet {
   return { ...subnet, gateway: subnet.gateway ?? next(networkOf(subnet.pool)) };
+}
+
+/**
+ * What the host reaches elsewhere it would look for behind its own gateway: the kernel prefers the narrower route, and of
+ * two alike the one that came first. A wider one, as of a VPN, only loses what is ours. Throws `conflict`, with a subnet
+ * that is free.
+ */
+export function requireUnrouted(
+  { owner, spec, subnets }: NetworkRecord,
+  routes: readonly RouteFacts[],
+): void {
+  if (!spec.hostIsGateway) return;
+  for (const { pool } of subnetsOf({ subnets })) {
+    const route = routes.find(
+      ({ destination }) => overlaps(destination, pool) && destination.prefix >= pool.prefix,
+    );
+    if (route === undefined) continue;
+    const free = freeSubnet(routes.map(({ destination }) => destination));
+    throw new UnderlayError(
+      "conflict",
+      `subnet ${formatCidr(pool)} overlaps ${formatCidr(route.destination)}, which this host reaches through ${route.link}` +
+        (free === undefined ? "" : `; ${formatCidr(free)} is free: --subnet ${formatCidr(free)}`),
+      { inputs: { network: owner, link: route.link } },
+    );
+  }
+}
+
+/** Of RFC 1918, like the subnet that the old plugin had. */
+const SECOND_BYTES = Array.from({ length: 16 }, (_, i) => 16 + i);
+
+function freeSubnet(taken: readonly Cidr[]): Cidr | undefined {
+  return SECOND_BYTES.map((second): Cidr => {
+    return { ip: { family: 4, bytes: Uint8Array.of(172, second, 40, 0) }, prefix: 24 };
+  }).find((candidate) => !taken.some((other) => other.prefix > 0 && overlaps(other, candidate)));
 }
 
 function ownRecord(subnet: OwnSubnet): SubnetRecord {

@@ -91,6 +91,7 @@ describe("what a network has on its bridge beside endpoints", () => {
     const world = new World();
     await withEndpoint(world);
     expect(world.links.get(LINK)?.spec.parent).toMatchObject({ mtu: 1400 });
+    expect(world.start().networks.list()[0]?.mtu).toBe(1400);
   });
 
   test("is made again at a start, and what cannot be is told once and keeps nothing else from being seen to", async () => {

@@ -17,7 +17,7 @@ export function networkRowView(record: NetworkRecord, live: NetworkLive): Networ
     healthy: live.healthy,
     parent: record.parent.name,
     mode: record.spec.mode,
-    mtu: record.spec.mtu,
+    mtu: record.spec.parent.how === "switch" ? record.spec.parent.mtu : record.spec.mtu,
     internal: record.internal,
     ipv6: record.ipv6,
     subnets: subnetsOf(record),

@@ -1,5 +1,5 @@
 import { UnderlayError } from "../lib/errors.ts";
-import type { ChildFacts, LinkFacts, ParentFacts, TrialFacts } from "../lib/facts.ts";
+import type { ChildFacts, LinkFacts, ParentFacts, RouteFacts, TrialFacts } from "../lib/facts.ts";
 import { linkNameOf, OUR_LINK_GROUP } from "../lib/ifname.ts";
 import { type Cidr, formatCidr, formatIp, parseCidr, parseIp } from "../lib/ip.ts";
 import { parseMac } from "../lib/mac.ts";
@@ -39,6 +39,8 @@ export class World {
   /** Locks of parents that are held. */
   readonly locked: string[] = [];
   readonly children: ChildFacts[] = [];
+  /** Of the host, through other links than whichever is asked for. */
+  routes: readonly RouteFacts[] = [];
   trial: TrialFacts = { outcome: "made" };
   /** Links in the home netns, by name. */
   readonly links = new Map<string, Birth<LinkSpec>>();
@@ -200,7 +202,7 @@ export class World {
 
   #facts(asked: string): ParentFacts {
     const link = this.parents.get(asked);
-    const none = { candidates: [], routers: [], routesElsewhere: [] };
+    const none = { candidates: [], routers: [], routesElsewhere: this.routes };
     return { asked, ...(link && { link }), ...none, children: this.children };
   }
 

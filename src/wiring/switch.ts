@@ -68,9 +68,12 @@ export function wireSwitch(
     defaults: settings.defaults,
     deleteLink: reaper.delete,
   });
+  const whenApplied = async () => {
+    await database.applied([], []);
+  };
   const isThere = () => target.kind !== "unix" || existsSync(target.path);
   return {
-    driver: ovsLinks({ driver, ports, uplinks, security, home, isThere }, own),
+    driver: ovsLinks({ driver, ports, uplinks, security, whenApplied, home, isThere }, own),
     bridge: (name) => viewBridge(database, name),
     parents: (kernel) => withSwitch(kernel, { bridges, home, seed }),
     [Symbol.dispose]() {

@@ -85,6 +85,24 @@ describe.each([...AGES])("Open vSwitch behind the %s dockerd, mode nat", (age) =
     expect((await scene.underlay.tryCli("doctor", "--active")).stdout).toContain("no network has a NIC");
   });
 
+  test("a subnet that the host is in already is refused", async () => {
+    const made = await scene.dockerd.tryDocker([
+      ...[
+        "network",
+        "create",
+        "-d",
+        "underlay-ovs",
+        "-o",
+        "datapath=netdev",
+        "--subnet",
+        "10.77.0.0/24",
+        "bad",
+      ],
+    ]);
+    expect(made.code).not.toBe(0);
+    expect(made.stderr).toContain("which this host reaches through lan0");
+  });
+
   test("the alias is the old plugin's name", async () => {
     await scene.dockerd.docker(
       ...["network", "create", "-d", "ovs", "-o", "ovs.bridge.name=br7", "-o", "datapath=netdev"],

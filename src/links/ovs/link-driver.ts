@@ -31,6 +31,8 @@ export interface OvsLinkParts {
   readonly ports: SwitchPorts;
   readonly uplinks: SwitchUplinks;
   readonly security: PortSecurity;
+  /** Resolves when ovs-vswitchd has done all that the database says. Throws `timeout`, `unreachable`. */
+  readonly whenApplied: () => Promise<void>;
   /** A conversation in the netns that the bridges are in. */
   readonly home: Conversation;
   /** Whether there may be a switch at all. */
@@ -39,7 +41,7 @@ export interface OvsLinkParts {
 
 /** `own`: what networks get for which nobody brings a subnet. */
 export function ovsLinks(
-  { driver, ports, uplinks, security, home, isThere }: OvsLinkParts,
+  { driver, ports, uplinks, security, whenApplied, home, isThere }: OvsLinkParts,
   own: OwnSubnet,
 ): LinkDriver<OvsLinkSpec> {
   /** Owners of secured ports, and the bridge of each. */
@@ -119,6 +121,8 @@ export function ovsLinks(
     async resume({ portSecurity, parent }, endpoints) {
       if (!portSecurity) return;
       const unknown = endpoints.filter(({ owner }) => !secured.has(owner));
+      // Of an ovs-vswitchd that was just started, ports have no numbers yet, or those of its former life.
+      if (unknown.length > 0) await whenApplied();
       await settleAll([...unknown.map((endpoint) => () => secure(parent.name, endpoint)), repaired]);
     },
     detach: (owner) => settleAll([() => release(owner), () => driver.remove(owner)]),
