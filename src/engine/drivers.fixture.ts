@@ -50,6 +50,7 @@ export function worldDrivers(world: World): EngineParts["drivers"] {
         : spec,
     prepare: async (spec, owner) => {
       if (world.prepareFailure) throw world.prepareFailure;
+      await world.onPrepare(owner);
       world.prepared.set(owner, world.prepared.get(owner) ?? "made");
       return spec.parent.how === "switch" ? { ...spec, parent: { ...spec.parent, mtu: 1400 } } : spec;
     },

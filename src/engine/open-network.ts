@@ -2,6 +2,7 @@ import { asUnderlayError } from "../lib/errors.ts";
 import type { LinkSpec } from "../links/driver.ts";
 import { type Context, livingOn } from "./context.ts";
 import type { Gateways } from "./gateways.ts";
+import { networkKey } from "./networks.ts";
 import { bornFor } from "./provision.ts";
 import { type NetworkRecord, subnetsOf } from "./records.ts";
 
@@ -16,7 +17,7 @@ export interface OpenNetworks {
 }
 
 export function openNetworks(context: Context, gateways: Pick<Gateways, "sync" | "refresh">): OpenNetworks {
-  const { networks, drivers, log } = context;
+  const { networks, drivers, queues, log } = context;
   const failing = new Map<string, string>();
 
   function isLast({ owner, parent }: NetworkRecord): boolean {
@@ -33,6 +34,13 @@ export function openNetworks(context: Context, gateways: Pick<Gateways, "sync" |
     return changed;
   }
 
+  async function makeWhole(owner: string): Promise<void> {
+    const network = networks.get(owner);
+    if (network?.state !== "active") return;
+    const { kind, spec } = await prepare(network);
+    await drivers[kind].resume(spec, livingOn(context, owner).map(bornFor));
+  }
+
   return {
     async open(network) {
       const { owner, kind, spec } = network;
@@ -47,11 +55,10 @@ export function openNetworks(context: Context, gateways: Pick<Gateways, "sync" |
     },
     close: (network) => drivers[network.kind].dismantle(network.spec, network.owner, isLast(network)),
     async keepOpen() {
-      for (const network of networks.list().filter(({ state }) => state === "active")) {
-        const { owner } = network;
+      for (const { owner } of networks.list()) {
         try {
-          const { kind, spec } = await prepare(network);
-          await drivers[kind].resume(spec, livingOn(context, owner).map(bornFor));
+          // In its turn: what is just being removed must not be made again.
+          await queues.run([networkKey(owner)], () => makeWhole(owner));
           failing.delete(owner);
         } catch (thrown) {
           const error = asUnderlayError(thrown);

@@ -110,6 +110,19 @@ describe("what a network has on its bridge beside endpoints", () => {
   });
 });
 
+test("a network that goes while all are looked at is not made again", async () => {
+  const world = new World();
+  const engine = world.start();
+  await engine.networks.ensure(ON_SWITCH);
+  await engine.networks.ensure({ ...ON_SWITCH, owner: "docker:net2" });
+  world.onPrepare = async (owner) => {
+    if (owner === "docker:net1") await engine.networks.remove("docker:net2");
+  };
+  await engine.refresh();
+  expect([...world.prepared.keys()]).toEqual(["docker:net1"]);
+  expect(engine.networks.list().map(({ owner }) => owner)).toEqual(["docker:net1"]);
+});
+
 describe("a network that names no bridge", () => {
   test("has the default one when it is the first, and else one of its own", async () => {
     const world = new World();

@@ -52,6 +52,8 @@ export class World {
   /** Those that were taken away, and whether they were their parent's last. */
   readonly dismantled: [owner: string, isLast: boolean][] = [];
   prepareFailure: UnderlayError | undefined;
+  /** What happens before a network gets what it has on its parent. */
+  onPrepare: (owner: string) => Promise<void> = async () => undefined;
   /** Addresses of gateways, by link. */
   readonly gateways = new Map<string, readonly string[]>();
   nat: readonly NatNetwork[] = [];

@@ -47,14 +47,15 @@ export function ovsLinks(
   /** Owners of secured ports, and the bridge of each. */
   const secured = new Map<string, string>();
 
-  /** Not before its port has a number; one that is not there any more has nothing to be secured. */
-  async function secure(bridge: string, endpoint: BornFor): Promise<void> {
+  /** False when its port has no number: it is not there any more, or ovs-vswitchd cannot take it. */
+  async function secure(bridge: string, endpoint: BornFor): Promise<boolean> {
     const { owner, mac, addresses } = endpoint;
     const name = switchPortNameOf(owner);
     const ofport = (await ports.find(name))?.iface?.ofport ?? -1;
-    if (mac === undefined || ofport <= 0) return;
+    if (mac === undefined || ofport <= 0) return false;
     await security.secure(bridge, { owner, name, ofport, mac, addresses: addresses.map(({ ip }) => ip) });
     secured.set(owner, bridge);
+    return true;
   }
 
   /** What is sent while its flows are taken away would pass: so the link goes down first. */
@@ -115,7 +116,9 @@ export function ovsLinks(
         ...(mac !== undefined && { mac }),
       });
       undo.defer(() => driver.remove(owner));
-      if (spec.portSecurity) await secure(spec.parent.name, { ...endpoint, ...born.container });
+      const isSafe =
+        !spec.portSecurity || (await secure(spec.parent.name, { ...endpoint, ...born.container }));
+      if (!isSafe) throw new UnderlayError("kernel", `port ${born.port.name} cannot be secured: it has gone`);
       undo.move();
     },
     async resume({ portSecurity, parent }, endpoints) {
@@ -123,7 +126,8 @@ export function ovsLinks(
       const unknown = endpoints.filter(({ owner }) => !secured.has(owner));
       // Of an ovs-vswitchd that was just started, ports have no numbers yet, or those of its former life.
       if (unknown.length > 0) await whenApplied();
-      await settleAll([...unknown.map((endpoint) => () => secure(parent.name, endpoint)), repaired]);
+      const securing = unknown.map((endpoint) => async () => void (await secure(parent.name, endpoint)));
+      await settleAll([...securing, repaired]);
     },
     detach: (owner) => settleAll([() => release(owner), () => driver.remove(owner)]),
     async leftovers() {
