@@ -75,8 +75,10 @@ export function pairIn({ guest, services }: Lab): Pair {
       };
     },
     pings: async (name, ...addresses) => {
+      // Of IPv6 in mode l3 the guest's kernel loses the first packet in one start of some hundred, and no other.
+      const ping = (address: string) => `inside ${name} busybox ping -c1 -W2 ${address} >&2`;
       const each = addresses.map(
-        (address) => `inside ${name} busybox ping -c1 -W2 ${address} >&2 && echo true || echo false`,
+        (address) => `${ping(address)} || ${ping(address)} && echo true || echo false`,
       );
       return (await shell(each.join("\n"))).split("\n").map((word) => word === "true");
     },
