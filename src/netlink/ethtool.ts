@@ -91,11 +91,11 @@ export interface Ethtool {
 
 /** `generic`: over NETLINK_GENERIC, in the netns of the links. */
 export function ethtool(generic: Conversation): Ethtool {
-  const known: { family?: Promise<number | undefined> } = {};
+  const known: { family?: number | undefined } = {};
   return {
     async setFeatures(ref, features) {
-      known.family ??= familyNumber(generic, "ethtool");
-      const family = await known.family;
+      known.family ??= await familyNumber(generic, "ethtool");
+      const { family } = known;
       if (family === undefined)
         throw new UnderlayError(
           "unsupported",

@@ -63,7 +63,7 @@ export function wireSwitch(
   const security = portSecurity({ rundir, clock: systemClock, log });
   const driver = ovsDriver({
     ...{ home, database, ports, bridges, uplinks, security, log },
-    pairs: switchPairs(home, () => ethtool(generic)),
+    pairs: switchPairs(home, ethtool(generic)),
     tunnels: switchTunnels(database, ports),
     defaults: settings.defaults,
     deleteLink: reaper.delete,

@@ -20,7 +20,7 @@ let pairs: SwitchPairs;
 beforeEach(() => {
   ground = openTestNetns();
   generic = new Conversation(inlineTransport(openRequestSocket(ground.libc, NETLINK_GENERIC, ground.netns)));
-  pairs = switchPairs(ground.conversation, () => ethtool(generic));
+  pairs = switchPairs(ground.conversation, ethtool(generic));
 });
 
 afterEach(() => {
@@ -90,7 +90,7 @@ test("a container that was given its end loses it when the pair is made again", 
 
 test("checksums that cannot be switched leave nothing behind", async () => {
   const broken: Ethtool = { setFeatures: () => Promise.reject(new Error("no such feature")) };
-  const trying = switchPairs(ground.conversation, () => broken).make({ ...WISH, finishesChecksums: true });
+  const trying = switchPairs(ground.conversation, broken).make({ ...WISH, finishesChecksums: true });
   await expect(trying).rejects.toThrow("no such feature");
   expect(names()).toEqual(["lo"]);
 });

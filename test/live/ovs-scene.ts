@@ -101,7 +101,7 @@ export async function makeOvsScene(options: SwitchOptions): Promise<OvsScene> {
   const home = open(NETLINK_ROUTE);
   const features = ethtool(open(NETLINK_GENERIC));
   const ovsdb = undo.use(ovsdbAt(ovs.socket));
-  const pairs = switchPairs(home, () => features);
+  const pairs = switchPairs(home, features);
   const ports = switchPorts(ovsdb);
   const bridges = switchBridges(ovsdb, home);
   const said: string[] = [];

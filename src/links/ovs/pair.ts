@@ -2,13 +2,15 @@ import { UnderlayError } from "../../lib/errors.ts";
 import { linkNameOf, OUR_LINK_GROUP, SWITCH_PORT_GROUP, switchPortNameOf } from "../../lib/ifname.ts";
 import { derivePortMac, type Mac } from "../../lib/mac.ts";
 import type { LinkEnd } from "../../lib/pair.ts";
-import type { Conversation } from "../../netlink/conversation.ts";
+import type { Conversation, Outcome } from "../../netlink/conversation.ts";
 import type { Ethtool } from "../../netlink/ethtool.ts";
 import { GONE, isErrno } from "../../netlink/failure.ts";
 import {
   ADDR_GEN_MODE,
+  decodeLink,
   deleteLinkRequest,
   getLink,
+  getLinkRequest,
   type Link,
   newLinkRequest,
   setLinkRequest,
@@ -50,8 +52,9 @@ export interface SwitchPair {
 }
 
 /** `home`: a conversation in the host's netns, `features` too. */
-export function switchPairs(home: Conversation, features: () => Ethtool): SwitchPairs {
-  async function create({ owner, mac, mtu }: SwitchPairWish): Promise<void> {
+export function switchPairs(home: Conversation, features: Ethtool): SwitchPairs {
+  /** Undefined when somebody has deleted it meanwhile. */
+  async function create({ owner, mac, mtu }: SwitchPairWish): Promise<Ends | undefined> {
     const [name, peer] = [linkNameOf(owner), switchPortNameOf(owner)];
     // Higher than any NIC's: a bridge takes the lowest address of its ports for its own unless it was told one.
     const portMac = derivePortMac("switch port", owner);
@@ -65,37 +68,37 @@ export function switchPairs(home: Conversation, features: () => Ethtool): Switch
       }),
     );
     // Not in one send with the first: where that fails, these would mark what somebody else has under the name.
-    const outcomes = await home.settle([
+    const [container, port, ...changes] = await home.settle([
+      getLinkRequest({ name }),
+      getLinkRequest({ name: peer }),
       setLinkRequest({ name }, { alias: aliasOf(owner) }),
       setLinkRequest({ name: peer }, { group: SWITCH_PORT_GROUP, alias: aliasOf(owner) }),
       // The host does not speak on it; a kernel without IPv6 would not either.
       setLinkRequest({ name: peer }, { addrGenMode: ADDR_GEN_MODE.none }),
       setLinkRequest({ name: peer }, { up: true }),
     ]);
-    const failed = outcomes.find((outcome) => !outcome.ok && !isErrno(outcome.error, "EAFNOSUPPORT"));
-    if (!failed || failed.ok) return;
+    const failed = changes.find((outcome) => !outcome.ok && !isErrno(outcome.error, "EAFNOSUPPORT"));
+    if (!failed || failed.ok) return endsOf(linkIn(container), linkIn(port));
     await home.settle([deleteLinkRequest({ name })]);
     throw failed.error;
   }
 
-  /** False when it is there already. */
-  async function createOnce(wish: SwitchPairWish): Promise<boolean> {
+  async function createOnce(wish: SwitchPairWish): Promise<MadeEnds> {
     try {
-      await create(wish);
+      return { ends: await create(wish), isNew: true };
     } catch (thrown) {
       if (!isErrno(thrown, "EEXIST")) throw thrown;
       const found = await look(wish.owner);
-      if (found && isWanted(found, wish)) return false;
+      if (found && isWanted(found, wish)) return { ends: found, isNew: false };
       await removeAll(wish.owner, thrown);
-      await create(wish);
+      return { ends: await create(wish), isNew: true };
     }
-    return true;
   }
 
   async function look(owner: string): Promise<Ends | undefined> {
     const container = await getLink(home, { name: linkNameOf(owner) });
     const port = await getLink(home, { name: switchPortNameOf(owner) });
-    return container && port && { container, port };
+    return endsOf(container, port);
   }
 
   /** What an earlier try of the same owner left; with an end goes the other. */
@@ -129,19 +132,19 @@ export function switchPairs(home: Conversation, features: () => Ethtool): Switch
 
   return {
     async make(wish) {
+      const { ends, isNew } = await createOnce(wish);
       await using undo = new AsyncDisposableStack();
-      if (await createOnce(wish)) {
+      if (isNew) {
         undo.defer(async () => {
           await removeOwn(wish.owner);
         });
       }
-      const ends = await look(wish.owner);
       if (!ends) {
         const message = `link ${linkNameOf(wish.owner)} vanished as soon as it was made`;
         throw new UnderlayError("kernel", message);
       }
       const { index: ifindex } = ends.container.header;
-      if (wish.finishesChecksums) await features().setFeatures({ ifindex }, FINISHED_CHECKSUMS);
+      if (wish.finishesChecksums) await features.setFeatures({ ifindex }, FINISHED_CHECKSUMS);
       undo.move();
       return { container: endOf(ends.container), port: endOf(ends.port) };
     },
@@ -156,6 +159,21 @@ export function switchPairs(home: Conversation, features: () => Ethtool): Switch
 interface Ends {
   readonly container: Link;
   readonly port: Link;
+}
+
+interface MadeEnds {
+  readonly ends: Ends | undefined;
+  /** False when it was there already. */
+  readonly isNew: boolean;
+}
+
+function endsOf(container: Link | undefined, port: Link | undefined): Ends | undefined {
+  return container && port && { container, port };
+}
+
+function linkIn(outcome: Outcome | undefined): Link | undefined {
+  const message = outcome?.ok ? outcome.messages[0] : undefined;
+  return message && decodeLink(message);
 }
 
 function isWanted({ container, port }: Ends, { mac, mtu }: SwitchPairWish): boolean {
