@@ -19,7 +19,7 @@ import {
 } from "./network-ports.ts";
 import type { SwitchPairs } from "./pair.ts";
 import { requireRates } from "./rates.ts";
-import { portRows, type RowIds } from "./rows.ts";
+import { portRows } from "./rows.ts";
 import type { PortSecurity } from "./security/port-security.ts";
 import { type OvsDefaults, type ParsedOvs, parseOvs } from "./spec.ts";
 
@@ -38,10 +38,6 @@ export interface OvsDriver {
   create(birth: OvsBirth): Promise<OvsBorn>;
   /** Both halves, wherever the container's is; goes on past what fails. "Already gone" is success. */
   remove(owner: string): Promise<void>;
-  /** What is wrong with an endpoint's port, for people; undefined when nothing is. */
-  check(owner: string, bridge: string): Promise<string | undefined>;
-  /** Removes rows of ours that are not wanted; answers the names of the ports that went. */
-  collect(isWanted: (ids: RowIds) => boolean): Promise<readonly string[]>;
 }
 
 export interface Prepared extends PutPorts {
@@ -171,23 +167,13 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
       const name = switchPortNameOf(owner);
       await settleAll([
         async () => {
-          if (await ports.remove(name)) log("info", `deleted OVS port ${name} from its bridge`, { owner });
+          if (await ports.remove(name, owner))
+            log("info", `deleted OVS port ${name} from its bridge`, { owner });
         },
         async () => {
           await (deleteLink ? deleteLink(name) : pairs.remove(owner));
         },
       ]);
     },
-    async check(owner, bridge) {
-      const name = switchPortNameOf(owner);
-      const found = await ports.find(name);
-      if (found?.ids?.endpoint !== owner) return `its port ${name} is gone from Open vSwitch`;
-      if (found.bridge !== bridge) return `its port ${name} is on bridge ${found.bridge}, not ${bridge}`;
-      const { ofport = -1, error } = found.iface ?? {};
-      if (error !== undefined) return `Open vSwitch cannot use its port ${name}: ${error}`;
-      if (ofport <= 0) return `Open vSwitch has not taken its port ${name}`;
-      return (await pairs.find(owner)) ? undefined : `link ${name} is gone`;
-    },
-    collect: (isWanted) => ports.collect(isWanted),
   };
 }

@@ -132,11 +132,11 @@ export function ovsLinks(
     detach: (owner) => settleAll([() => release(owner), () => driver.remove(owner)]),
     async leftovers() {
       if (!isThere()) return [];
-      const listed = (await ports.list()).flatMap(({ ids: { endpoint } }) => endpoint ?? []);
+      const owners = await ports.owners();
       const links = await Promise.all(
-        listed.map((owner) => getLink(home, { name: switchPortNameOf(owner) })),
+        owners.map((owner) => getLink(home, { name: switchPortNameOf(owner) })),
       );
-      return listed.filter((_, i) => links[i] === undefined);
+      return owners.filter((_, i) => links[i] === undefined);
     },
   };
 }

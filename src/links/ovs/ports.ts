@@ -15,7 +15,7 @@ import { ovsdbErrorOf } from "../../ovsdb/outcome.ts";
 import { isOutcomeUnknown } from "../../ovsdb/session.ts";
 import type { RowOf } from "../../ovsdb/tables.ts";
 import { hasColumns } from "./columns.ts";
-import { idsOf, isSameIds, MARKED, type PortRows, type RowIds } from "./rows.ts";
+import { idsOf, isSameIds, MARKED, OWNER, type PortRows, type RowIds } from "./rows.ts";
 
 /** What the switch's tables are written by. */
 export type SwitchDatabase = Pick<Ovsdb, "transact" | "applied">;
@@ -32,15 +32,15 @@ export interface SwitchPorts {
   keep(rows: PortRows): Promise<PortState>;
   /** Undefined when there is none of that name, whosever it is. */
   find(name: string): Promise<FoundPort | undefined>;
-  /** False when there is none of ours. Does not wait for ovs-vswitchd. */
-  remove(name: string): Promise<boolean>;
+  /**
+   * False when there is none of ours. Does not wait for ovs-vswitchd. `endpoint`: its QoS rows go too when somebody else
+   * has deleted the port, which leaves them.
+   */
+  remove(name: string, endpoint?: string): Promise<boolean>;
   /** Every port that bears our mark, without those of the bridges' own links. */
   list(): Promise<readonly ListedPort[]>;
-  /**
-   * Removes, of what bears our mark, all whose marks are not wanted, and QoS rows that no port has any more. Answers
-   * the names of the ports.
-   */
-  collect(isWanted: (ids: RowIds) => boolean): Promise<readonly string[]>;
+  /** Endpoints that have a row of ours, each once. */
+  owners(): Promise<readonly string[]>;
 }
 
 export interface PortState {
@@ -167,13 +167,18 @@ export function switchPorts(database: SwitchDatabase): SwitchPorts {
       const isKept = found && isSameIds(found.ids, rows.ids) && isAsWanted(found, rows) && ofport > 0;
       return isKept ? { ofport } : put(rows);
     },
-    async remove(name) {
-      const [[port]] = await database.transact([
+    async remove(name, endpoint) {
+      const [[port], qos] = await database.transact([
         select("Port", [["name", "==", name]], ["qos", "external_ids"]),
+        select("QoS", [["external_ids", "includes", { owner: OWNER, endpoint: endpoint ?? "" }]], []),
       ]);
-      if (!port || !idsOf(port.external_ids)) return false;
-      await database.transact([comment(`underlay: no port ${name}`), ...removalOf(port)]);
-      return true;
+      const own = port && idsOf(port.external_ids) ? port : undefined;
+      const changes = [
+        ...(own ? removalOf(own) : []),
+        ...qos.filter(({ _uuid }) => _uuid !== own?.qos).map(({ _uuid }) => removeQos(_uuid)),
+      ];
+      if (changes.length > 0) await database.transact([comment(`underlay: no port ${name}`), ...changes]);
+      return own !== undefined;
     },
     async list() {
       const [ports] = await database.transact([select("Port", [MARKED], ["name", "external_ids"])]);
@@ -182,21 +187,13 @@ export function switchPorts(database: SwitchDatabase): SwitchPorts {
         return ids && ids.role !== "bridge" ? [{ name, ids }] : [];
       });
     },
-    async collect(isWanted) {
-      const [ports, marked] = await database.transact([
-        select("Port", [], ["name", "external_ids", "qos"]),
-        select("QoS", [MARKED], []),
+    async owners() {
+      const tables = await database.transact([
+        select("Port", [MARKED], ["external_ids"]),
+        select("QoS", [MARKED], ["external_ids"]),
       ]);
-      const isDoomed = (ids: RowIds | undefined) =>
-        ids !== undefined && ids.role !== "bridge" && !isWanted(ids);
-      const doomed = ports.filter(({ external_ids }) => isDoomed(idsOf(external_ids)));
-      const used = new Set(ports.filter((port) => !doomed.includes(port)).map(({ qos }) => qos));
-      const changes = [
-        ...doomed.flatMap(({ _uuid }) => detach(_uuid)),
-        ...marked.filter(({ _uuid }) => !used.has(_uuid)).map(({ _uuid }) => removeQos(_uuid)),
-      ];
-      if (changes.length > 0) await database.transact(changes);
-      return doomed.map(({ name }) => name);
+      const owners = tables.flat().flatMap(({ external_ids }) => idsOf(external_ids)?.endpoint ?? []);
+      return [...new Set(owners)];
     },
   };
 }
