@@ -60,8 +60,8 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
 
   test("nat: the bridge is up, has its MTU, and TCP and UDP pass between host and container, and containers", async () => {
     const on = networkOf("nat0");
-    expect(await scene.driver.prepare(on)).toMatchObject({ mtu: 1450, bridge: { datapath: "netdev" } });
-    expect(await scene.driver.prepare(on)).toMatchObject({ mtu: 1450 });
+    expect(await scene.open(on)).toMatchObject({ mtu: 1450, bridge: { datapath: "netdev" } });
+    expect(await scene.open(on)).toMatchObject({ mtu: 1450 });
     await scene.ip("address add 10.9.0.1/24 dev nat0");
     const one = await attach(on, "n1", "10.9.0.2/24", { mac: mac("02:42:0a:09:00:02") });
     await attach(on, "n2", "10.9.0.3/24");
@@ -79,10 +79,10 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
     for (const name of ["n1", "n2"]) await scene.driver.remove(endpoint(name));
     expect(scene.said).toContain(`deleted OVS port ${one.name} from its bridge`);
     expect(await portsOf("nat0")).toBe("");
-    const kept = await scene.driver.dismantle(on, { ownAddresses: [] });
+    const kept = await scene.close(on);
     expect(kept).toEqual({ isGone: false, why: "its link has the address 10.9.0.1/24" });
     await scene.ip("address del 10.9.0.1/24 dev nat0");
-    expect(await scene.driver.dismantle(on, { ownAddresses: [] })).toEqual({ isGone: true });
+    expect(await scene.close(on)).toEqual({ isGone: true });
     expect(await bridges()).toBe("");
   });
 
@@ -93,10 +93,10 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
     }));
     const containers: Plugged[] = [];
     for (const [i, on] of nets.entries()) {
-      const { gateway } = await scene.driver.prepare(on);
+      const { gateway } = await scene.open(on);
       expect(gateway?.link).toStartWith("ulg-");
       expect(gateway?.ofport).toBeGreaterThan(0);
-      expect((await scene.driver.prepare(on)).gateway).toEqual(gateway ?? { link: "" });
+      expect((await scene.open(on)).gateway).toEqual(gateway ?? { link: "" });
       await scene.ip(`address add 10.9.${5 + i}.1/24 dev ${gateway?.link}`);
       expect(await scene.ip(`link show ${gateway?.link}`)).toContain("mtu 1450");
       containers.push(await attach(on, `vn${i}`, `10.9.${5 + i}.2/24`));
@@ -107,16 +107,16 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
     expect(containers[0]?.reaches("10.9.6.1")).toBe(false);
     for (const i of [0, 1]) await scene.driver.remove(endpoint(`vn${i}`));
     const [first, second] = nets;
-    if (first) expect(await scene.driver.dismantle(first)).toBeUndefined();
+    if (first) await scene.driver.dismantle(first);
     expect((await portsOf("vnat0")).split("\n")).toHaveLength(1);
-    const last = second && (await scene.driver.dismantle(second, { ownAddresses: [] }));
+    const last = second && (await scene.close(second));
     expect(last).toEqual({ isGone: true });
     expect(await scene.ip("link show")).not.toContain("ulg-");
   });
 
   test("an endpoint that others took apart is made again, and leaves nothing", async () => {
     const on = networkOf("chk0", { mode: "flat" });
-    await scene.driver.prepare(on);
+    await scene.open(on);
     const owner = endpoint("c1");
     const limited = { owner, on, endpoint: { rates: { rx: 1e6 } }, mtu: 1450 };
     const { name } = await attach(on, "c1", "10.9.1.2/24", limited);
@@ -135,12 +135,12 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
     await scene.driver.remove(owner);
     expect(await scene.ports.owners()).toEqual([]);
     expect(await portsOf("chk0")).toBe("");
-    await scene.driver.dismantle(on, { ownAddresses: [] });
+    await scene.close(on);
   });
 
   test("a container that went with its end leaves nothing once it is removed", async () => {
     const on = networkOf("gone0", { mode: "flat" });
-    await scene.driver.prepare(on);
+    await scene.open(on);
     {
       using inside = openTestNetns();
       const owner = endpoint("g1");
@@ -150,12 +150,12 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
     await scene.driver.remove(endpoint("g1"));
     expect(await portsOf("gone0")).toBe("");
     expect(await scene.ip("link show")).not.toContain(switchPortNameOf(endpoint("g1")));
-    await scene.driver.dismantle(on, { ownAddresses: [] });
+    await scene.close(on);
   });
 
   test("endpoints may differ from their network", async () => {
     const on = networkOf("mix0", { mode: "flat", vlan: "10", isolate: "true" });
-    await scene.driver.prepare(on);
+    await scene.open(on);
     const trunk = { vlans: { mode: "trunk", vlans: [10, 20] }, isolate: false } as const;
     const one = await attach(on, "m1", "10.9.3.1/24");
     const two = await attach(on, "m2", "10.9.3.2/24", { endpoint: { ...trunk, rates: { rx: 1e6 } } });
@@ -165,21 +165,21 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
     expect(await scene.ovs.vsctl("--columns=other_config", "list", "qos")).toContain('max-rate="1000000"');
     for (const name of ["m1", "m2"]) await scene.driver.remove(endpoint(name));
     expect(await scene.ovs.vsctl("list", "qos")).toBe("");
-    await scene.driver.dismantle(on, { ownAddresses: [] });
+    await scene.close(on);
   });
 
   test("what cannot be is refused before anything is made, or leaves nothing", async () => {
     const limited = { code: "unsupported", message: expect.stringMatching(/^tx_rate: /) };
-    await expect(scene.driver.prepare(networkOf("no0", { tx_rate: "1mbit" }))).rejects.toMatchObject(limited);
+    await expect(scene.open(networkOf("no0", { tx_rate: "1mbit" }))).rejects.toMatchObject(limited);
     const on = networkOf("yes0", { mode: "flat" });
-    await scene.driver.prepare(on);
+    await scene.open(on);
     const birth = { owner: endpoint("l1"), on, mtu: 1450, endpoint: { rates: { tx: 1e6 } } };
     await expect(scene.driver.create(birth)).rejects.toMatchObject(limited);
     const astray = { ...birth, endpoint: NOTHING_SPECIAL, on: { ...on, bridge: "nowhere" } };
     await expect(scene.driver.create(astray)).rejects.toMatchObject({ code: "not_found" });
     expect(await bridges()).toBe("yes0");
     expect(await scene.ip("link show")).not.toContain("ulo-");
-    await scene.driver.dismantle(on, { ownAddresses: [] });
+    await scene.close(on);
   });
 
   describe("an uplink", () => {
@@ -190,12 +190,12 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
       lan.ip("link", "set", "lan1", "mtu", "1400", "up");
       const on = networkOf("up0", { mode: "flat", uplink: "nic1" });
       // The default gives way to what the uplink carries.
-      expect(await scene.driver.prepare(on)).toMatchObject({ mtu: 1400 });
-      expect(await scene.driver.prepare(on)).toMatchObject({ mtu: 1400 });
+      expect(await scene.open(on)).toMatchObject({ mtu: 1400 });
+      expect(await scene.open(on)).toMatchObject({ mtu: 1400 });
       const one = await attach(on, "u1", "10.9.4.1/24", { mtu: 1400 });
       await one.comesTo("10.9.4.9");
       await scene.driver.remove(endpoint("u1"));
-      expect(await scene.driver.dismantle(on, { ownAddresses: [] })).toEqual({ isGone: true });
+      expect(await scene.close(on)).toEqual({ isGone: true });
       expect(await bridges()).toBe("");
       expect(await scene.ip("link show nic1")).toContain("mtu 1400");
     });
@@ -216,7 +216,7 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
         await scene.ip(before);
       }
       const on = networkOf("bad0", { mode: "flat", uplink: name });
-      await expect(scene.driver.prepare(on)).rejects.toMatchObject({
+      await expect(scene.open(on)).rejects.toMatchObject({
         code,
         message: expect.stringContaining(message),
       });
@@ -228,19 +228,19 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
       await scene.ovs.vsctl("add-br", "theirs", "--", "set", "bridge", "theirs", "datapath_type=netdev");
       await scene.ovs.vsctl("add-port", "theirs", "nic2");
       const taken = networkOf("bad1", { mode: "flat", uplink: "nic2" });
-      await expect(scene.driver.prepare(taken)).rejects.toMatchObject({
+      await expect(scene.open(taken)).rejects.toMatchObject({
         message: "uplink nic2 is a port of bridge theirs already",
       });
       const large = networkOf("bad2", { mode: "flat", uplink: "nic2", mtu: "1501" });
-      await expect(scene.driver.prepare(large)).rejects.toMatchObject({
+      await expect(scene.open(large)).rejects.toMatchObject({
         code: "invalid_option",
         message: "mtu: 1501 is more than 1500: nic2 carries 1500",
       });
       expect(await bridges()).toBe("theirs");
       // On the bridge itself it is used as it is, and stays.
       const theirs = networkOf("theirs", { mode: "flat", uplink: "nic2" });
-      await scene.driver.prepare(theirs);
-      const last = await scene.driver.dismantle(theirs, { ownAddresses: [] });
+      await scene.open(theirs);
+      const last = await scene.close(theirs);
       expect(last).toEqual({ isGone: false, why: "it was there before" });
       expect(await portsOf("theirs")).toBe("nic2");
     });

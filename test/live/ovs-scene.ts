@@ -3,8 +3,13 @@ import { systemClock } from "../../src/lib/clock.ts";
 import type { Problem } from "../../src/lib/errors.ts";
 import { linkNameOf, switchPortNameOf } from "../../src/lib/ifname.ts";
 import { deriveMac } from "../../src/lib/mac.ts";
-import { type SwitchBridges, switchBridges } from "../../src/links/ovs/bridges.ts";
-import { type OvsDriver, ovsDriver } from "../../src/links/ovs/driver.ts";
+import { type RemovedBridge, type SwitchBridges, switchBridges } from "../../src/links/ovs/bridges.ts";
+import { type OvsDriver, ovsDriver, type Prepared } from "../../src/links/ovs/driver.ts";
+import {
+  bridgeIsSharedGateway,
+  type OvsNetwork,
+  SHARED_GATEWAY_MAC,
+} from "../../src/links/ovs/network-ports.ts";
 import { type SwitchPairs, switchPairs } from "../../src/links/ovs/pair.ts";
 import { type SwitchPorts, switchPorts } from "../../src/links/ovs/ports.ts";
 import { type BridgeWish, type PortWish, portRows } from "../../src/links/ovs/rows.ts";
@@ -36,6 +41,10 @@ export interface OvsScene extends AsyncDisposable {
   readonly ports: SwitchPorts;
   readonly bridges: SwitchBridges;
   readonly driver: OvsDriver;
+  /** A network on its bridge, which is made where it is missing, and gone again when the network cannot be. */
+  open(on: OvsNetwork): Promise<Prepared>;
+  /** As its bridge's last. */
+  close(on: OvsNetwork): Promise<RemovedBridge>;
   /** What the driver has logged at info, so far. */
   readonly said: readonly string[];
   /** Runs `ip` where the bridges are, words parted by blanks. */
@@ -104,12 +113,13 @@ export async function makeOvsScene(options: SwitchOptions): Promise<OvsScene> {
   const pairs = switchPairs(home, features);
   const ports = switchPorts(ovsdb);
   const bridges = switchBridges(ovsdb, home);
+  const uplinks = switchUplinks(home, ports);
   const said: string[] = [];
   const security = undo.use(portSecurity({ rundir: ovs.rundir, clock: systemClock, log: () => undefined }));
   const driver = ovsDriver({
     ...{ security, home, database: ovsdb, pairs, ports, bridges, defaults: {} },
     tunnels: switchTunnels(ovsdb, ports),
-    uplinks: switchUplinks(home, ports),
+    uplinks,
     log: (level, message) => {
       if (level === "info") said.push(message);
     },
@@ -119,6 +129,25 @@ export async function makeOvsScene(options: SwitchOptions): Promise<OvsScene> {
 
   return {
     ...{ ovs, home, features, ovsdb, pairs, ports, bridges, driver, said, ip },
+    async open(on) {
+      const { bridge: name, network, spec } = on;
+      const mac = bridgeIsSharedGateway(spec) ? SHARED_GATEWAY_MAC : deriveMac("scene", name);
+      await using failed = new AsyncDisposableStack();
+      const wasThere = (await bridges.find(name)) !== undefined;
+      const { datapath = "netdev", mtu = 1450 } = spec;
+      await bridges.ensure({ name, network, datapath, mtu, mac, datapathAsked: true, macIsShared: false });
+      failed.defer(async () => {
+        if (!wasThere) await bridges.remove(name, []);
+      });
+      const prepared = await driver.prepare(on);
+      failed.move();
+      return prepared;
+    },
+    async close(on) {
+      await driver.dismantle(on);
+      await uplinks.removeAll(on.bridge);
+      return bridges.remove(on.bridge, []);
+    },
     async plug(name, address, wish = {}) {
       const owner = endpoint(name);
       const { port } = await pairs.make({ owner, mtu: 1450, finishesChecksums: true });

@@ -40,7 +40,7 @@ describe.each([...AGES])("a gateway on three hosts with VXLAN between them, %s",
         spec: specOf({ vni: "43", peers: peers.join(",") }),
         gateways,
       };
-      const prepared = await driver.prepare(on);
+      const prepared = await host.scene.open(on);
       await ip(`address add ${GATEWAY}/24 dev ${prepared.gateway?.link}`);
       const birth = { owner: endpoint(`c${i}`), on, endpoint: { rates: {} }, mtu: prepared.mtu };
       const { container, port } = await driver.create(birth);
@@ -93,7 +93,7 @@ describe.each([...AGES])("a gateway on three hosts with VXLAN between them, %s",
       const on = networks[i];
       await scene.driver.remove(endpoint(`c${i}`));
       await scene.ip(`address del ${GATEWAY}/24 dev nat0`);
-      if (on) expect(await scene.driver.dismantle(on, { ownAddresses: [] })).toEqual({ isGone: true });
+      if (on) expect(await scene.close(on)).toEqual({ isGone: true });
       expect(await scene.ovs.vsctl("list-br")).toBe("phy");
     }
   }, 120_000);

@@ -46,7 +46,7 @@ describe.each([...AGES])("VXLAN between three hosts, %s", (age) => {
     for (const [i, host] of hosts.entries()) {
       const { driver, ip } = host.scene;
       const on = networkOf(hosts, host);
-      const { mtu } = await driver.prepare(on);
+      const { mtu } = await host.scene.open(on);
       expect(mtu).toBe(1450);
       const birth = { owner: endpoint(`c${i}`), on, endpoint: { rates: {} }, mtu };
       const { container, port } = await driver.create(birth);
@@ -69,29 +69,29 @@ describe.each([...AGES])("VXLAN between three hosts, %s", (age) => {
     ears[0]?.send(arpRequest(deriveMac("asker"), asked, asker));
     expect(ears.map((ear) => count(ear, asker.bytes, 700))).toEqual([0, 1, 1]);
 
-    const { driver, ovs } = one.scene;
+    const { driver, open, ovs } = one.scene;
     const on = networkOf(hosts, one);
     const less = { ...on, spec: specOf({ vni: "42", peers: two.address, mode: "flat" }) };
-    await driver.prepare(less);
+    await open(less);
     expect(first.reaches("10.42.0.3")).toBe(false);
     expect(first.reaches("10.42.0.2")).toBe(true);
-    await driver.prepare({ ...less, peers: [three.address] });
+    await open({ ...less, peers: [three.address] });
     await first.comesTo("10.42.0.3");
 
     // The number is the network's alone on this host, whoever else asks for it.
     const other = { ...on, network: "docker:n2", bridge: "vx1" };
-    await expect(driver.prepare(other)).rejects.toMatchObject({
+    await expect(open(other)).rejects.toMatchObject({
       code: "conflict",
       message: expect.stringContaining(`of network ${NETWORK}; each network needs its own`),
     });
     await ovs.vsctl("add-port", "phy", "theirs", "--", ...THEIR_TUNNEL);
-    await expect(driver.prepare({ ...other, spec: specOf({ vni: "7" }) })).rejects.toMatchObject({
+    await expect(open({ ...other, spec: specOf({ vni: "7" }) })).rejects.toMatchObject({
       message: expect.stringContaining("VNI 7 is taken on this host by tunnel theirs, which is none of ours"),
     });
     expect((await ovs.vsctl("list-br")).split("\n")).toEqual(["phy", "vx0"]);
 
     await driver.remove(endpoint("c0"));
-    expect(await driver.dismantle(on, { ownAddresses: [] })).toEqual({ isGone: true });
+    expect(await one.scene.close(on)).toEqual({ isGone: true });
     expect((await ovs.vsctl("list-ports", "phy")).split("\n")).toEqual(["nic0", "theirs"]);
   }, 120_000);
 });

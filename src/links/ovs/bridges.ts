@@ -10,7 +10,7 @@ import { ovsdbErrorOf } from "../../ovsdb/outcome.ts";
 import { isOutcomeUnknown } from "../../ovsdb/session.ts";
 import type { RowOf } from "../../ovsdb/tables.ts";
 import { additionOf, type BridgeLook, type BridgePort, type FoundBridge, removalOf } from "./bridge-rows.ts";
-import type { SwitchDatabase } from "./ports.ts";
+import { missingBridge, type SwitchDatabase } from "./ports.ts";
 import { type BridgeWish, idsOf, MARKED, type RowIds } from "./rows.ts";
 import type { Datapath } from "./spec.ts";
 
@@ -26,11 +26,22 @@ export interface SwitchBridges {
    * `unreachable`.
    */
   ensure(wish: BridgeWish): Promise<FoundBridge>;
+  /** One that is there, for one more network. Throws `not_found`, otherwise as `ensure`. */
+  use(use: BridgeUse): Promise<FoundBridge>;
   /**
    * Removes one that we made, with all of ours that is on it, unless something else is. `ownAddresses`: of ours on its
    * link. "Not there" is removed.
    */
   remove(name: string, ownAddresses: readonly Cidr[]): Promise<RemovedBridge>;
+}
+
+/** What a network wants of its bridge. */
+export interface BridgeUse {
+  readonly name: string;
+  /** Absent: as it is. */
+  readonly datapath?: Datapath;
+  /** That of a gateway which is the same on every host; somebody else's bridge keeps its own. */
+  readonly sharedMac?: Mac;
 }
 
 export type RemovedBridge =
@@ -80,11 +91,18 @@ export function switchBridges(database: SwitchDatabase, home: Conversation): Swi
     return look(name);
   }
 
-  /** Somebody else's keeps its own. */
   async function share({ ids, name, mac }: BridgeLook, wanted: Mac): Promise<void> {
     if (ids === undefined || mac === wanted) return;
     const mutations = overwrite("Bridge", "other_config", { hwaddr: wanted });
     await database.applied([mutate("Bridge", [["name", "==", name]], mutations, "some")], []);
+  }
+
+  async function use(wanted: BridgeUse): Promise<FoundBridge> {
+    const found = await lookSettled(wanted.name);
+    if (!found) throw missingBridge(wanted.name);
+    requireUsable(found, wanted.datapath);
+    if (wanted.sharedMac !== undefined) await share(found, wanted.sharedMac);
+    return plain(found);
   }
 
   async function make(wish: BridgeWish): Promise<void> {
@@ -199,12 +217,10 @@ export function switchBridges(database: SwitchDatabase, home: Conversation): Swi
           if (!mayBeThere(thrown)) throw thrown;
         }
       }
-      const found = await lookSettled(wish.name);
-      if (!found) throw new UnderlayError("not_found", `bridge ${wish.name} vanished as soon as it was made`);
-      requireUsable(found, wish);
-      if (wish.macIsShared) await share(found, wish.mac);
-      return plain(found);
+      const { name, datapath, datapathAsked, mac, macIsShared } = wish;
+      return use({ name, ...(datapathAsked && { datapath }), ...(macIsShared && { sharedMac: mac }) });
     },
+    use,
     async remove(name, ownAddresses) {
       for (let tries = 1; ; tries++) {
         try {
@@ -224,10 +240,10 @@ const WITHOUT: Readonly<Record<Datapath, string>> = {
     "Open vSwitch cannot forward in userspace here: ovs-vswitchd needs /dev/net/tun and the capabilities NET_ADMIN and NET_RAW",
 };
 
-function requireUsable({ name, datapath, works }: BridgeLook, wish: BridgeWish): void {
+function requireUsable({ name, datapath, works }: BridgeLook, asked: Datapath | undefined): void {
   const inputs = { bridge: name, datapath };
-  if (wish.datapathAsked && datapath !== wish.datapath) {
-    const message = `bridge ${name} has datapath ${datapath}, not ${wish.datapath}; leave datapath out, or name another bridge`;
+  if (asked !== undefined && datapath !== asked) {
+    const message = `bridge ${name} has datapath ${datapath}, not ${asked}; leave datapath out, or name another bridge`;
     throw new UnderlayError("conflict", message, { inputs });
   }
   if (!works)

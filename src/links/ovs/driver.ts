@@ -1,23 +1,21 @@
-import { UnderlayError } from "../../lib/errors.ts";
 import { overlayNamesOf, switchPortNameOf } from "../../lib/ifname.ts";
-import type { Cidr } from "../../lib/ip.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Mac } from "../../lib/mac.ts";
 import type { LinkEnd } from "../../lib/pair.ts";
 import { settleAll } from "../../lib/settle.ts";
 import type { Families } from "../on-parent.ts";
 import type { FoundBridge } from "./bridge-rows.ts";
-import type { RemovedBridge } from "./bridges.ts";
 import { type OvsEndpointSpec, type ParsedOvsEndpoint, parseOvsEndpoint } from "./endpoint-spec.ts";
 import {
-  isUntagged,
-  macOf,
+  bridgeIsSharedGateway,
   type NetworkParts,
   networkPorts,
   type OvsNetwork,
   type PutPorts,
+  SHARED_GATEWAY_MAC,
 } from "./network-ports.ts";
 import type { SwitchPairs } from "./pair.ts";
+import { missingBridge } from "./ports.ts";
 import { requireRates } from "./rates.ts";
 import { portRows } from "./rows.ts";
 import type { PortSecurity } from "./security/port-security.ts";
@@ -28,12 +26,12 @@ export interface OvsDriver {
   parse(options: Readonly<Record<string, string>>, families: Families): ParsedOvs;
   parseEndpoint(options: Readonly<Record<string, string>>): ParsedOvsEndpoint;
   /**
-   * The network has its bridge, uplink and tunnels. Again: what is missing is made, peers that are no longer named lose
-   * their tunnel. When it fails, what it made is gone. Calls for one bridge come one after another.
+   * The network has its uplink and tunnels on its bridge, which is there. Again: what is missing is made, peers that are
+   * no longer named lose their tunnel. When it fails, what it made is gone. Calls for one bridge come one after another.
    */
   prepare(network: OvsNetwork): Promise<Prepared>;
-  /** Takes off the bridge what the network alone has there. `last`: it was the bridge's last. */
-  dismantle(network: OvsNetwork, last?: LastOfBridge): Promise<RemovedBridge | undefined>;
+  /** Takes off the bridge what the network alone has there; goes on past what fails. */
+  dismantle(network: Pick<OvsNetwork, "network" | "bridge">): Promise<void>;
   /** A pair of which one end is a port of the bridge, down in the container's half. Again: made as wanted. */
   create(birth: OvsBirth): Promise<OvsBorn>;
   /** Both halves, wherever the container's is; goes on past what fails. "Already gone" is success. */
@@ -44,11 +42,6 @@ export interface Prepared extends PutPorts {
   readonly bridge: FoundBridge;
   /** Bytes, of every link of the network. */
   readonly mtu: number;
-}
-
-export interface LastOfBridge {
-  /** Ours, on the bridge's own link. */
-  readonly ownAddresses: readonly Cidr[];
 }
 
 export interface OvsBirth {
@@ -77,18 +70,8 @@ export interface OvsParts extends NetworkParts {
 }
 
 export function ovsDriver(parts: OvsParts): OvsDriver {
-  const { database, pairs, ports, bridges, security, defaults, log, deleteLink } = parts;
+  const { pairs, ports, bridges, security, defaults, log, deleteLink } = parts;
   const own = networkPorts(parts);
-
-  async function ensureBridge(on: OvsNetwork, mtu: number): Promise<FoundBridge> {
-    const { network, bridge, spec } = on;
-    return bridges.ensure({
-      ...{ name: bridge, network, mtu, mac: await macOf(database, spec, bridge) },
-      datapath: spec.datapath ?? "system",
-      datapathAsked: spec.datapath !== undefined,
-      macIsShared: spec.tunnel !== undefined && spec.hostIsGateway && isUntagged(spec),
-    });
-  }
 
   /** Before the gateway has its addresses. Again: flows that ovs-vswitchd or we ourselves forgot are put back. */
   async function secureTunnels({ network, gateways = [] }: OvsNetwork, { gateway, guarded }: PutPorts) {
@@ -107,38 +90,28 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
     parseEndpoint: parseOvsEndpoint,
     async prepare(on) {
       const mtu = await own.mtu(on);
+      const { datapath, rates } = on.spec;
+      const bridge = await bridges.use({
+        name: on.bridge,
+        ...(datapath !== undefined && { datapath }),
+        ...(bridgeIsSharedGateway(on.spec) && { sharedMac: SHARED_GATEWAY_MAC }),
+      });
+      requireRates(rates, bridge);
       await using undo = new AsyncDisposableStack();
-      const wasThere = (await bridges.find(on.bridge)) !== undefined;
-      const bridge = await ensureBridge(on, mtu);
-      undo.defer(async () => {
-        if (!wasThere) await bridges.remove(on.bridge, []);
-      });
-      requireRates(on.spec.rates, bridge);
-      const put = await own.put(on, mtu);
-      undo.defer(async () => {
-        if (!wasThere) await own.remove(on, true);
-      });
+      const put = await own.put(on, mtu, undo);
       await secureTunnels(on, put);
       undo.move();
       return { bridge, mtu, ...put };
     },
-    async dismantle({ network, bridge }, last) {
-      const outcome: { removed?: RemovedBridge } = {};
-      await settleAll([
-        () => own.remove({ network, bridge }, last !== undefined),
+    dismantle: ({ network, bridge }) =>
+      settleAll([
+        () => own.remove({ network, bridge }),
         () => security.forget(overlayNamesOf(network).bridge),
-        async () => {
-          if (last) outcome.removed = await bridges.remove(bridge, last.ownAddresses);
-        },
-      ]);
-      const { removed } = outcome;
-      if (removed && !removed.isGone) log("info", `bridge ${bridge} is kept: ${removed.why}`, { bridge });
-      return removed;
-    },
+      ]),
     async create({ owner, on, endpoint, mac, mtu }) {
       const { network, bridge, spec } = on;
       const found = await bridges.find(bridge);
-      if (!found) throw new UnderlayError("not_found", `there is no Open vSwitch bridge ${bridge}`);
+      if (!found) throw missingBridge(bridge);
       const rates = { ...spec.rates, ...endpoint.rates };
       requireRates(rates, found);
       await using undo = new AsyncDisposableStack();

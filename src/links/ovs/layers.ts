@@ -8,6 +8,7 @@ import { GATEWAY_ADDRESS } from "../gateway-address.ts";
 import type { FoundLayer, ParentLinks } from "../parent/make.ts";
 import type { KernelLayer, ParentLayer, SwitchLayer } from "../parent/plan.ts";
 import type { SwitchBridges } from "./bridges.ts";
+import { SHARED_GATEWAY_MAC } from "./network-ports.ts";
 import type { BridgeWish } from "./rows.ts";
 
 /** Bridges of the switch, as the layers of parents that they are. */
@@ -107,7 +108,7 @@ function wishOf(layer: SwitchLayer, seed: string): BridgeWish {
     datapath: datapath ?? "system",
     datapathAsked: datapath !== undefined,
     // The gateway of one network is the same wherever a container goes.
-    mac: isSharedGateway ? deriveMac("ovs gateway") : deriveMac(seed, "bridge", name),
+    mac: isSharedGateway ? SHARED_GATEWAY_MAC : deriveMac(seed, "bridge", name),
     macIsShared: isSharedGateway,
     mtu,
   };

@@ -7,7 +7,7 @@ import { type BornFor, type EndpointSpec, type LinkDriver, type OwnSubnet, WHOLE
 import type { SwitchRef } from "../parent/ref.ts";
 import type { OvsDriver } from "./driver.ts";
 import { type OvsEndpointSpec, portOptions } from "./endpoint-spec.ts";
-import { isUntagged, type OvsNetwork } from "./network-ports.ts";
+import { bridgeIsSharedGateway, type OvsNetwork } from "./network-ports.ts";
 import type { SwitchPorts } from "./ports.ts";
 import type { PortSecurity } from "./security/port-security.ts";
 import type { OvsSpec } from "./spec.ts";
@@ -89,9 +89,7 @@ export function ovsLinks(
     },
     dismantle: (spec, owner, isLast) =>
       settleAll([
-        async () => {
-          await driver.dismantle(networkOf(spec, owner));
-        },
+        () => driver.dismantle(networkOf(spec, owner)),
         () => (isLast ? uplinks.removeAll(spec.parent.name) : undefined),
       ]),
     endpointOptions: Object.keys(portOptions),
@@ -147,11 +145,11 @@ function networkOf(spec: OvsLinkSpec, network: string): OvsNetwork {
 
 /** The MTU is only known when the network is prepared. */
 function asLinks(spec: OvsSpec, own: OwnSubnet): OvsLinkSpec {
-  const { bridge, datapath, tunnel, hostIsGateway, mtu, defaultMtu } = spec;
+  const { bridge, datapath, mtu, defaultMtu } = spec;
   const made = {
     mtu: mtu ?? defaultMtu,
     ...(datapath !== undefined && { datapath }),
-    ...(tunnel && hostIsGateway && isUntagged(spec) && { isSharedGateway: true as const }),
+    ...(bridgeIsSharedGateway(spec) && { isSharedGateway: true as const }),
   };
   return { ...spec, parent: { how: "switch", name: bridge.name, ...made }, ownSubnets: [own] };
 }

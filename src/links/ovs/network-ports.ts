@@ -25,12 +25,12 @@ export interface NetworkPorts {
    */
   mtu(network: OvsNetwork): Promise<number>;
   /**
-   * Makes what is missing on the bridge, which is there; peers that are no longer named lose their tunnel. When it
-   * fails, what it made is gone. Throws as ports, tunnels and uplinks do.
+   * Makes what is missing on the bridge, which is there; peers that are no longer named lose their tunnel. `undo` takes
+   * back what it made. Throws as ports, tunnels and uplinks do.
    */
-  put(network: OvsNetwork, mtu: number): Promise<PutPorts>;
-  /** Takes it all off the bridge. `isLast`: the uplinks too, which networks of one bridge share. Goes on past errors. */
-  remove(network: Pick<OvsNetwork, "network" | "bridge">, isLast: boolean): Promise<void>;
+  put(network: OvsNetwork, mtu: number, undo: AsyncDisposableStack): Promise<PutPorts>;
+  /** Takes it off the bridge, but for uplinks, which networks of one bridge share. Goes on past errors. */
+  remove(network: Pick<OvsNetwork, "network" | "bridge">): Promise<void>;
 }
 
 export interface OvsNetwork {
@@ -140,34 +140,40 @@ export function networkPorts(parts: NetworkParts): NetworkPorts {
       const problems = [{ subject: "mtu", message: read.problem }];
       throw new UnderlayError("invalid_option", read.problem, { problems });
     },
-    async put(on, mtu) {
+    async put(on, mtu, undo) {
       const { spec } = on;
-      await using undo = new AsyncDisposableStack();
       const gateway = spec.hostIsGateway ? await putGateway(on, mtu, undo) : undefined;
       if (spec.uplink) await putUplink(on, spec.uplink.name, undo);
       const made = await putTunnels(on, mtu, undo);
-      undo.move();
       return { ...made, ...(gateway && { gateway }) };
     },
-    remove: ({ network, bridge }, isLast) =>
+    remove: ({ network }) =>
       settleAll([
         () => tunnels.removeAll(network),
         () => overlays.remove(network),
         async () => {
           await ports.remove(gatewayLinkNameOf(network));
         },
-        async () => {
-          if (isLast) await uplinks.removeAll(bridge);
-        },
       ]),
   };
 }
 
 /** With tunnels a gateway has one MAC on every host. Else no two links may have the same. */
-export async function macOf(database: SwitchDatabase, spec: OvsSpec, link: string): Promise<Mac> {
-  if (spec.tunnel && spec.hostIsGateway) return deriveMac("ovs gateway");
+async function macOf(database: SwitchDatabase, spec: OvsSpec, link: string): Promise<Mac> {
+  if (isSharedGateway(spec)) return SHARED_GATEWAY_MAC;
   const [[root]] = await database.transact([select("Open_vSwitch", [], [])]);
   return deriveMac("ovs link", link, root?._uuid ?? "");
+}
+
+export const SHARED_GATEWAY_MAC = deriveMac("ovs gateway");
+
+function isSharedGateway({ tunnel, hostIsGateway }: OvsSpec): boolean {
+  return tunnel !== undefined && hostIsGateway;
+}
+
+/** Whether the bridge's own link is such a gateway. */
+export function bridgeIsSharedGateway(spec: OvsSpec): boolean {
+  return isSharedGateway(spec) && isUntagged(spec);
 }
 
 export function isUntagged({ vlans }: OvsSpec): boolean {

@@ -251,7 +251,7 @@ function isMissing(thrown: unknown): boolean {
   return thrown instanceof UnderlayError && thrown.code === "not_found";
 }
 
-function missingBridge(bridge: string, cause: unknown): UnderlayError {
+export function missingBridge(bridge: string, cause?: unknown): UnderlayError {
   return new UnderlayError("not_found", `there is no Open vSwitch bridge ${bridge}`, {
     cause,
     inputs: { bridge },

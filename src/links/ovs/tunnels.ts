@@ -63,7 +63,10 @@ export function switchTunnels(database: SwitchDatabase, ports: SwitchPorts): Swi
     async set(wish) {
       const { network, bridge, vni, vlans, peers } = wish;
       await requireOwnNumber(wish);
-      for (const { name, peer } of await ownOf(network)) if (!peers.includes(peer)) await ports.remove(name);
+      const lost = (await ownOf(network)).filter(({ peer }) => !peers.includes(peer));
+      for (const { name } of lost) await ports.remove(name);
+      // Who took a peer out wants to know that nothing goes there any more.
+      if (lost.length > 0) await database.applied([], []);
       const all: Tunnel[] = [];
       for (const peer of peers) {
         const name = tunnelNameOf(network, peer);
