@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createEngine, type WatchfulEngine } from "./engine/create.ts";
 import { asUnderlayError, type UnderlayError } from "./lib/errors.ts";
+import type { ForwardFacts } from "./lib/forward-facts.ts";
 import type { KindFacts } from "./lib/host-facts.ts";
 import { OUR_LINK_NAME_BYTES } from "./lib/ifname.ts";
 import type { Log } from "./lib/log.ts";
@@ -13,6 +14,7 @@ import { hostLinks, type WriteSysctl } from "./links/host-link.ts";
 import { linksInside } from "./links/inside.ts";
 import { ipvlanDriver } from "./links/ipvlan/driver.ts";
 import { macvlanDriver } from "./links/macvlan/driver.ts";
+import type { GatewayLink } from "./links/nat/forward-look.ts";
 import { gatewayAddresses } from "./links/nat/gateway-addresses.ts";
 import type { KindDefaults } from "./links/on-parent.ts";
 import type { BridgeView } from "./links/ovs/view.ts";
@@ -45,6 +47,8 @@ export interface DaemonParts {
   readonly watch: LinkWatch;
   /** A bridge of Open vSwitch, as a person wants to see it. */
   bridge(name: string): Promise<BridgeView | undefined>;
+  /** Whether others' rules let out and in what is behind these links. Throws `kernel`. */
+  forward(links: readonly GatewayLink[]): Promise<ForwardFacts>;
   /** Which link kinds the kernel has. */
   kinds(): Promise<readonly KindFacts[]>;
   /** Resolves when a thread ended by itself. Only a new process can do without it. */
@@ -176,6 +180,7 @@ export async function wireDaemon(
     engine,
     watch,
     bridge: ovs.bridge,
+    forward: nat.look,
     kinds,
     collect,
     broken: broken.promise,

@@ -1,4 +1,5 @@
 import type { HostFacts } from "../lib/host-facts.ts";
+import { FORWARD_CASES } from "./forward.fixture.ts";
 import { docker, dockerd, host, kind, missingKind, processFacts } from "./host.fixture.ts";
 import { cidr, link } from "./judged.fixture.ts";
 import { SWITCH_CASES } from "./switches.fixture.ts";
@@ -39,6 +40,7 @@ const unread = { unread: "dockerd does not answer at /run/docker.sock (ENOENT)" 
 
 export const HOST_CASES: Readonly<Record<string, HostCases>> = {
   ...SWITCH_CASES,
+  ...FORWARD_CASES,
   "UL-K01": {
     holds: [
       ...(["missing", "loadable", "no modules"] as const).map((state) => ({

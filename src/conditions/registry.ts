@@ -2,6 +2,7 @@ import { CARRYING_CONDITIONS } from "./carrying.ts";
 import type { Condition } from "./condition.ts";
 import { CONF_CONDITIONS } from "./confs.ts";
 import { ENDPOINT_CONDITIONS } from "./endpoints.ts";
+import { FORWARD_CONDITIONS } from "./forward.ts";
 import { HOST_CONDITIONS } from "./host.ts";
 import { KERNEL_CONDITIONS } from "./kernel.ts";
 import { MACHINE_CONDITIONS } from "./machine.ts";
@@ -19,7 +20,7 @@ export function isOfHost({ judge, judgeHost }: Condition): boolean {
 
 /** Of no interest to a host without Open vSwitch: there it is not asked. */
 export function isOfSwitch(condition: Condition): boolean {
-  return SWITCH_CONDITIONS.includes(condition);
+  return [...SWITCH_CONDITIONS, ...FORWARD_CONDITIONS].includes(condition);
 }
 
 /** Every condition, most fundamental first: that is the order of findings of one severity. */
@@ -33,6 +34,7 @@ export const CONDITIONS: readonly Condition[] = [
   ...ENDPOINT_CONDITIONS,
   ...HOST_CONDITIONS,
   ...SWITCH_CONDITIONS,
+  ...FORWARD_CONDITIONS,
   ...MACHINE_CONDITIONS,
   ...RUNTIME_CONDITIONS,
   ...CONF_CONDITIONS,

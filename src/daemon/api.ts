@@ -161,6 +161,7 @@ export function networkRow(view: Omit<NetworkView, "findings">): Omit<NetworkBod
       aux: Object.fromEntries(Object.entries(aux).map(([name, ip]) => [name, formatIp(ip)])),
     })),
     options: { ...view.options },
+    ...(view.gatewayLink !== undefined && { gateway_link: view.gatewayLink }),
     ...(access && { host_access: { link: access.link, addresses: [...access.addresses] } }),
     endpoints,
     created_at: view.createdAt,

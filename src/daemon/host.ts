@@ -1,7 +1,8 @@
 import type { Finding } from "../conditions/condition.ts";
 import { hostFindings } from "../conditions/judge.ts";
 import { Phases } from "../conditions/phases.ts";
-import type { HostFacts, KindFacts } from "../lib/host-facts.ts";
+import type { ForwardFacts } from "../lib/forward-facts.ts";
+import type { HostFacts, KindFacts, Read } from "../lib/host-facts.ts";
 import type { Log } from "../lib/log.ts";
 import type { SwitchFacts } from "../lib/switch-facts.ts";
 import { bootFacts } from "../links/host/boot.ts";
@@ -25,6 +26,8 @@ export interface HostParts {
   kinds(): Promise<readonly KindFacts[]>;
   /** Undefined while no network is on one: then nobody is asked. */
   ovs?(): Promise<SwitchFacts | undefined>;
+  /** Undefined while this host is the gateway of no network. */
+  forward?(): Promise<Read<ForwardFacts> | undefined>;
   /** How many networks Docker has of us. */
   networks(): number;
   readonly log: Log;
@@ -39,7 +42,9 @@ export function hostWatch(parts: HostParts): HostWatch {
     async look() {
       kinds ??= parts.kinds();
       const ovs = await parts.ovs?.();
-      last = hostFindings({ ...factsOf(parts, await kinds), ...(ovs && { ovs }) }).findings;
+      const forward = await parts.forward?.();
+      const facts = { ...factsOf(parts, await kinds), ...(ovs && { ovs }), ...(forward && { forward }) };
+      last = hostFindings(facts).findings;
       phases.tell([["host", last]]);
     },
   };

@@ -5,17 +5,22 @@ import { type DriverServer, serveDriver } from "../docker/server.ts";
 import type { NetworkRowView } from "../engine/engine.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asUnderlayError } from "../lib/errors.ts";
+import type { ForwardFacts } from "../lib/forward-facts.ts";
+import type { Read } from "../lib/host-facts.ts";
 import type { Log } from "../lib/log.ts";
 import type { SwitchFacts } from "../lib/switch-facts.ts";
 import { kernelFacts } from "../links/host/machine.ts";
 import { moduleState } from "../links/host/modules.ts";
 import { MACHINE_FILES } from "../links/host/read.ts";
+import { gatewayLinksOf } from "../links/nat/forward-look.ts";
 import { bridgesOf, OVS_MODULE, switchFacts } from "../links/ovs/look.ts";
 import type { Target } from "../ovsdb/target.ts";
 import { type Libc, openLibc } from "../sys/libc.ts";
 import { releaseCode } from "../sys/memory.ts";
+import type { DaemonParts } from "../wiring.ts";
 import { adminHandler } from "./admin.ts";
 import { keepAnnouncing } from "./announce.ts";
+import { networkRow } from "./api.ts";
 import type { Config } from "./config.ts";
 import { wireFrom } from "./drop.ts";
 import { holdRunDir, holdStateDir } from "./holds.ts";
@@ -59,6 +64,7 @@ export async function runDaemon(
     kinds: parts.kinds,
     networks: () => engine.networks.list().length,
     ovs: () => switchOf(values.ovsdb, engine.networks.rows()),
+    forward: () => forwardOf(parts, engine.networks.rows()),
     log,
   });
   const rest = restAfter(() => {
@@ -111,6 +117,20 @@ async function switchOf(target: Target, rows: readonly NetworkRowView[]): Promis
   if (bridges.length === 0) return undefined;
   const release = kernelFacts(MACHINE_FILES).release;
   return switchFacts({ target, bridges, module: moduleState(MACHINE_FILES, release, OVS_MODULE) });
+}
+
+/** Where this host is no gateway, its firewall is not asked. */
+async function forwardOf(
+  { forward }: Pick<DaemonParts, "forward">,
+  rows: readonly NetworkRowView[],
+): Promise<Read<ForwardFacts> | undefined> {
+  const links = gatewayLinksOf(rows.map(networkRow));
+  if (links.length === 0) return undefined;
+  try {
+    return { known: await forward(links) };
+  } catch (thrown) {
+    return { unread: asUnderlayError(thrown).message };
+  }
 }
 
 interface Socket {

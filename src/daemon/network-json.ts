@@ -22,6 +22,8 @@ const NETWORK = {
   /** Null when no daemon looks at its parent. */
   healthy: v.nullable(v.boolean()),
   parent: v.string(),
+  /** Where the host is the gateway: its link that has the gateways' addresses. */
+  gateway_link: v.optional(v.string()),
   mode: v.string(),
   /** Null: the parent's. */
   mtu: v.nullable(v.number()),

@@ -62,6 +62,8 @@ export interface NetworkRowView {
   /** False while its parent is missing; containers cannot start on it. */
   readonly healthy: boolean;
   readonly parent: string;
+  /** Has the gateways' addresses, where the host is the gateway. */
+  readonly gatewayLink?: string;
   readonly mode: string;
   readonly mtu: number | undefined;
   readonly internal: boolean;

@@ -5,7 +5,13 @@ import { type Step, settleAll } from "../lib/settle.ts";
 import type { PortRequest } from "../links/nat/ports.ts";
 import { IP_PROTOCOL, type NatNetwork, type Protocol, type PublishedPort } from "../links/nat/rules.ts";
 import { type Context, livingOn } from "./context.ts";
-import { type EndpointRecord, type NetworkRecord, type PublishedRecord, subnetsOf } from "./records.ts";
+import {
+  type EndpointRecord,
+  gatewayLinkOf,
+  type NetworkRecord,
+  type PublishedRecord,
+  subnetsOf,
+} from "./records.ts";
 
 /**
  * The host as the gateway of networks: their gateways' addresses on the parent, the way out and in, and ports of the host
@@ -48,7 +54,7 @@ export function gatewaysOf(context: Context): Gateways {
   async function syncNow(): Promise<void> {
     const open = served();
     if (open.length === 0 && addressed.size === 0 && isApplied) return;
-    const byLink = Map.groupBy(open, linkOf);
+    const byLink = Map.groupBy(open, gatewayLinkOf);
     for (const link of new Set([...addressed, ...byLink.keys()])) {
       await gatewayAddresses.set(link, (byLink.get(link) ?? []).flatMap(gatewaysOfNetwork));
       if (byLink.has(link)) addressed.add(link);
@@ -60,7 +66,7 @@ export function gatewaysOf(context: Context): Gateways {
 
   async function close(network: NetworkRecord): Promise<void> {
     if (!network.spec.hostIsGateway) return;
-    addressed.add(linkOf(network));
+    addressed.add(gatewayLinkOf(network));
     await sync();
   }
 
@@ -112,11 +118,6 @@ export function gatewaysOf(context: Context): Gateways {
   };
 }
 
-/** The link that has the gateways' addresses. */
-function linkOf({ spec, parent }: NetworkRecord): string {
-  return spec.gatewayLink ?? parent.name;
-}
-
 function gatewaysOfNetwork(network: NetworkRecord): Cidr[] {
   return subnetsOf(network).flatMap(({ pool, gateway }) =>
     gateway ? [{ ip: gateway, prefix: pool.prefix }] : [],
@@ -127,7 +128,7 @@ function natNetwork(context: Context, network: NetworkRecord): NatNetwork {
   const ports = livingOn(context, network.owner).flatMap(({ published = [] }) => published.flatMap(portOf));
   return {
     id: network.owner,
-    bridge: linkOf(network),
+    bridge: gatewayLinkOf(network),
     subnets: subnetsOf(network).map(({ pool }) => pool),
     ...(network.internal && { internal: true }),
     ports,

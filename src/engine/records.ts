@@ -117,6 +117,11 @@ export function subnetsOf(record: Pick<NetworkRecord, "subnets">): Subnet[] {
   });
 }
 
+/** Of a network whose gateway is this host: the link that has the gateways' addresses. */
+export function gatewayLinkOf({ spec, parent }: NetworkRecord): string {
+  return spec.gatewayLink ?? parent.name;
+}
+
 /** Names by which networks are counted as users of parents. */
 export function parentNamesOf({ spec, owner, parent }: NetworkRecord): string[] {
   return [parent.name, ...layersOf(spec.parent, owner).map(({ name }) => name)];

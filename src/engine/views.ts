@@ -1,6 +1,12 @@
 import { hostLinkNameOf } from "../lib/ifname.ts";
 import type { EndpointView, NetworkRowView } from "./engine.ts";
-import { type EndpointRecord, linkNameOfEndpoint, type NetworkRecord, subnetsOf } from "./records.ts";
+import {
+  type EndpointRecord,
+  gatewayLinkOf,
+  linkNameOfEndpoint,
+  type NetworkRecord,
+  subnetsOf,
+} from "./records.ts";
 
 /** Records as they are shown: to the admin API, and to the CLI when it reads the store itself. */
 
@@ -16,6 +22,7 @@ export function networkRowView(record: NetworkRecord, live: NetworkLive): Networ
     state: record.state,
     healthy: live.healthy,
     parent: record.parent.name,
+    ...(record.spec.hostIsGateway && { gatewayLink: gatewayLinkOf(record) }),
     mode: record.spec.mode,
     mtu: record.spec.parent.how === "switch" ? record.spec.parent.mtu : record.spec.mtu,
     internal: record.internal,

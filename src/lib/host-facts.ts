@@ -1,4 +1,5 @@
 import type { LinkFacts, ProbeFacts } from "./facts.ts";
+import type { ForwardFacts } from "./forward-facts.ts";
 import type { SwitchFacts } from "./switch-facts.ts";
 
 /**
@@ -22,6 +23,8 @@ export interface HostFacts {
   readonly probes?: readonly ProbeFacts[];
   /** Absent: there is no Open vSwitch, and no network is on one. */
   readonly ovs?: SwitchFacts;
+  /** Absent: this host is the gateway of no network. */
+  readonly forward?: Read<ForwardFacts>;
 }
 
 export interface KernelFacts {

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UnderlayError } from "../lib/errors.ts";
+import type { ForwardFacts } from "../lib/forward-facts.ts";
 import type { Log } from "../lib/log.ts";
+import { forwardFacts, type GatewayLink } from "../links/nat/forward-look.ts";
 import type { Sysctls } from "../links/nat/forwarding.ts";
 import { type NatGateway, natGateway } from "../links/nat/gateway.ts";
 import { processWith } from "../links/nat/holder.ts";
@@ -17,8 +19,10 @@ import type { Netns } from "../sys/netns.ts";
 /** Gateways and published ports of a daemon: loaded when there is a network that needs them, or may have been one. */
 
 export interface NatHost {
-  readonly gateway: Pick<NatGateway, "apply" | "facts">;
+  readonly gateway: Pick<NatGateway, "apply">;
   readonly ports: HostPorts;
+  /** Whether others' rules let out and in what is behind these links. Throws `kernel`, `permission`. */
+  look(links: readonly GatewayLink[]): Promise<ForwardFacts>;
   /** The table stays; so do ports until the process ends. */
   close(): Promise<void>;
 }
@@ -52,7 +56,6 @@ export function natHost(parts: NatHostParts): NatHost {
   const gateway = natGateway({
     firewall,
     sysctls,
-    legacyTables: () => unlessMissing(() => readFileSync(LEGACY_TABLES, "utf8").split("\n")) ?? [],
     log,
     listen: async (isNeeded) => {
       if (!isNeeded) return listenNoMore();
@@ -81,6 +84,7 @@ export function natHost(parts: NatHostParts): NatHost {
       ephemeral: () => ephemeralPorts(sysctls),
       holder: processWith,
     }),
+    look: (links) => forwardFacts(firewall(), { links, legacyTables: legacyTables() }),
     async close() {
       await listenNoMore();
       await gateway.settled();
@@ -113,6 +117,11 @@ export const MACHINE_SYSCTLS: Sysctls = {
     }
   },
 };
+
+/** Tables of iptables-legacy. */
+function legacyTables(): readonly string[] {
+  return unlessMissing(() => readFileSync(LEGACY_TABLES, "utf8").trim().split("\n")) ?? [];
+}
 
 /** Is not there for a kernel that has no tables of that kind, or none yet. */
 const LEGACY_TABLES = "/proc/net/ip_tables_names";

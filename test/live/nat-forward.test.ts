@@ -1,4 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { forwardFacts } from "../../src/links/nat/forward-look.ts";
+import { Conversation } from "../../src/netlink/conversation.ts";
+import { NETLINK_NETFILTER, openRequestSocket } from "../../src/netlink/open.ts";
+import { inlineTransport } from "../../src/netlink/transport.ts";
 import { AGES, type Age, findEngine } from "../ground/engines.ts";
 import type { TestNetns } from "../ground/netns.ts";
 import { nft } from "../ground/nft.ts";
@@ -34,6 +38,37 @@ async function iptablesOf(age: Age) {
       (await call(program, "-S")).split("\n").filter((line) => line.startsWith("-A ")),
   };
 }
+
+/** What the doctor reads. */
+async function look() {
+  const names = ["nsenter", `--net=${scene.host.path}`, "cat", "/proc/thread-self/net/ip_tables_names"];
+  const legacyTables = Bun.spawnSync(names).stdout.toString().split("\n");
+  const { libc, netns } = scene.host;
+  const firewall = new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_NETFILTER, netns)));
+  try {
+    return await forwardFacts(firewall, { links: [{ name: "br1", families: [4, 6] }], legacyTables });
+  } finally {
+    firewall.close();
+  }
+}
+
+/** As firewalld 2 has them, as far as they matter. */
+const FIREWALLD = `
+table inet firewalld {
+  chain filter_FWD_public { jump filter_FWD_public_allow; reject with icmpx admin-prohibited; }
+  chain filter_FWD_public_allow { tcp dport 22 accept; }
+  chain filter_FWD_trusted { accept; }
+  chain filter_FORWARD_ZONES { iifname "up0" goto filter_FWD_public; goto filter_FWD_public; }
+  chain filter_FORWARD {
+    type filter hook forward priority 10; policy accept;
+    ct state { established, related } accept
+    ct status dnat accept
+    iifname "lo" accept
+    ct state invalid drop
+    jump filter_FORWARD_ZONES
+    reject with icmpx admin-prohibited
+  }
+}`;
 
 async function passes(): Promise<boolean> {
   const answers = [await scene.ask(web, "tcp", machine4), await scene.ask(scene.outside, "tcp", host4, 8080)];
@@ -136,27 +171,89 @@ test("with FORWARD open nothing is put there", async () => {
   await iptables.v4("-P FORWARD ACCEPT");
   await scene.gateway.apply([NETWORK]);
   expect(await iptables.saved()).toEqual([]);
-  expect(scene.gateway.facts()).toEqual({ ufw: false, firewalld: false, legacy: false, dropping: [] });
+  expect(await look()).toEqual({ blocked: [], unread: [] });
 });
 
-test("what is not ours to change is told", async () => {
+test("what is not ours to change is told, and what was told mends it", async () => {
   const iptables = await iptablesOf("newest");
   await iptables.v4("-P FORWARD DROP");
   await iptables.v4("-N ufw-before-forward");
-  await nft(scene.host, "add table inet firewalld ; add chain inet firewalld filter_FORWARD");
+  await iptables.v4("-A FORWARD -j ufw-before-forward");
+  await iptables.v4("-A ufw-before-forward -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT");
+  await iptables.v4("-A ufw-before-forward -p icmp -j ACCEPT");
   await nft(
     scene.host,
     "add table inet mine ; add chain inet mine forward { type filter hook forward priority 5 ; policy drop ; }",
   );
+  await nft(scene.host, "add rule inet mine forward ct state established,related accept");
+  await nft(scene.host, "add rule inet mine forward iifname lo accept");
   const { root } = await findEngine("newest");
   const legacy = ["chroot", root, "/usr/sbin/iptables-legacy", "-P", "FORWARD", "ACCEPT"];
   await must(["nsenter", `--net=${scene.host.path}`, ...legacy]);
   await scene.gateway.apply([NETWORK]);
-  expect(await iptables.saved()).toEqual([]);
-  expect(scene.gateway.facts()).toEqual({
-    ufw: true,
-    firewalld: true,
-    legacy: true,
-    dropping: ["ip filter FORWARD", "inet mine forward"],
+  expect(await iptables.saved()).toHaveLength(3);
+  expect(await scene.ask(web, "tcp", machine4)).toBe("timeout");
+  const ufw = { chain: { family: "ip", table: "filter", chain: "FORWARD" }, keeper: "ufw" } as const;
+  const own = { chain: { family: "inet", table: "mine", chain: "forward" }, keeper: "nobody" } as const;
+  const dropped = { link: "br1", by: "policy drop" };
+  expect(await look()).toEqual({
+    blocked: [
+      { ...ufw, ...dropped, way: "from", isAll: false },
+      { ...own, ...dropped, way: "from", isAll: true },
+      { ...own, ...dropped, way: "to", isAll: true },
+    ],
+    unread: ["br1"],
   });
+
+  // What the way out says of nft; ufw itself writes such rules for `ufw route allow`.
+  await nft(scene.host, ...'insert rule inet mine forward iifname "br1" accept'.split(" "));
+  await nft(scene.host, ...'insert rule inet mine forward oifname "br1" accept'.split(" "));
+  expect((await look()).blocked).toMatchObject([ufw]);
+  await iptables.v4("-N ufw-user-forward");
+  await iptables.v4("-A ufw-before-forward -j ufw-user-forward");
+  await iptables.v4("-A ufw-user-forward -i br1 -j ACCEPT");
+  await iptables.v4("-A ufw-user-forward -o br1 -j ACCEPT");
+  expect((await look()).blocked).toEqual([]);
+  expect(await passes()).toBe(true);
+});
+
+test("chains as firewalld's: a zone that rejects, and one that does not", async () => {
+  await nft(scene.host, FIREWALLD);
+  await scene.gateway.apply([NETWORK]);
+  expect(await scene.ask(web, "tcp", machine4)).toBe("EHOSTUNREACH");
+  expect((await look()).blocked).toMatchObject([
+    { keeper: "firewalld", way: "from", by: "rule 2 of filter_FWD_public: reject", isAll: false },
+  ]);
+  // Within a zone all is passed on, where it is so set: packets that leave by what is in it.
+  await nft(scene.host, "add rule inet firewalld filter_FWD_public_allow oifname up0 accept");
+  expect((await look()).blocked).toEqual([]);
+  expect(await passes()).toBe(true);
+  await nft(scene.host, "flush chain inet firewalld filter_FWD_public_allow");
+  await nft(
+    scene.host,
+    "insert rule inet firewalld filter_FORWARD_ZONES iifname br1 goto filter_FWD_trusted",
+  );
+  expect((await look()).blocked).toEqual([]);
+  expect(await passes()).toBe(true);
+});
+
+test("sets, maps, prefixes and addresses may let all pass, and nothing is said then", async () => {
+  const table =
+    "add table inet mine ; add chain inet mine forward { type filter hook forward priority 5 ; policy drop ; }";
+  await scene.gateway.apply([NETWORK]);
+  for (const rule of [
+    "iifname { br1, br2 } accept",
+    "iifname vmap { br1 : accept, lo : accept }",
+    'iifname "br*" accept',
+    "ip saddr 10.1.0.0/24 accept",
+    "oifname up0 accept",
+    "meta mark 7 accept",
+  ]) {
+    await nft(scene.host, table);
+    expect((await look()).blocked.map(({ way }) => way)).toEqual(["from", "to"]);
+    await nft(scene.host, ...`add rule inet mine forward ${rule}`.split(" "));
+    const { blocked } = await look();
+    expect([rule, blocked.filter(({ way }) => way === "from")]).toEqual([rule, []]);
+    await nft(scene.host, "delete table inet mine");
+  }
 });

@@ -76,10 +76,6 @@ export async function openNatScene({ at, plugPort }: NatSceneOptions = {}): Prom
   const gateway = natGateway({
     firewall: () => firewall,
     sysctls,
-    legacyTables: () => {
-      const names = ["nsenter", `--net=${host.path}`, "cat", "/proc/thread-self/net/ip_tables_names"];
-      return Bun.spawnSync(names).stdout.toString().split("\n");
-    },
     log,
     // All the time, here.
     listen: () => Promise.resolve(),

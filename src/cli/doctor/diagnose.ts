@@ -4,6 +4,7 @@ import { CONDITIONS, isOfHost, isOfSwitch } from "../../conditions/registry.ts";
 import { type Body, type FindingBody, findingBody } from "../../daemon/api.ts";
 import type { Values } from "../../daemon/settings.ts";
 import { MACHINE_FILES } from "../../links/host/read.ts";
+import { gatewayLinksOf } from "../../links/nat/forward-look.ts";
 import { bridgesOf } from "../../links/ovs/look.ts";
 import { type HostQuestion, hostFacts } from "./host.ts";
 import { type DoctorKernel, openKernel } from "./kernel.ts";
@@ -52,6 +53,7 @@ export async function diagnose(
     dockerNetworks: known.networks.filter(({ owner }) => owner.startsWith("docker:")).length,
     parents: looks.flatMap(({ facts }) => facts.link ?? []),
     probes: looks.flatMap(({ facts }) => facts.probe ?? []),
+    gatewayLinks: gatewayLinksOf(known.networks),
     ovs: { target: values.ovsdb, bridges: bridgesOf(known.networks) },
   };
   const host = await hostFacts(question);

@@ -1,5 +1,6 @@
 import { DRIVERS } from "../../docker/drivers.ts";
 import { askDockerd, driverFacts } from "../../docker/host-facts.ts";
+import { asUnderlayError } from "../../lib/errors.ts";
 import type { LinkFacts, ProbeFacts } from "../../lib/facts.ts";
 import type { DockerFacts, HostFacts, Read } from "../../lib/host-facts.ts";
 import { bootFacts } from "../../links/host/boot.ts";
@@ -8,6 +9,7 @@ import { moduleState } from "../../links/host/modules.ts";
 import { neighbourTables } from "../../links/host/neighbours.ts";
 import { dockerdProcess, processFacts } from "../../links/host/process.ts";
 import type { Files } from "../../links/host/read.ts";
+import type { GatewayLink } from "../../links/nat/forward-look.ts";
 import { OVS_MODULE, type SwitchQuestion, switchFacts } from "../../links/ovs/look.ts";
 import type { DoctorKernel } from "./kernel.ts";
 
@@ -22,6 +24,8 @@ export interface HostQuestion {
   readonly parents: readonly LinkFacts[];
   readonly probes: readonly ProbeFacts[];
   readonly ovs: Omit<SwitchQuestion, "module">;
+  /** That have the addresses of networks' gateways. */
+  readonly gatewayLinks: readonly GatewayLink[];
 }
 
 /** Everything about the host that conditions want to know. */
@@ -45,7 +49,22 @@ export async function hostFacts(question: HostQuestion): Promise<HostFacts> {
     parents,
     probes,
     ...(ovs && { ovs }),
+    ...(await forwardOf(question)),
   };
+}
+
+async function forwardOf({ kernel, gatewayLinks }: HostQuestion): Promise<Pick<HostFacts, "forward">> {
+  if (gatewayLinks.length === 0) return {};
+  if ("unread" in kernel) return { forward: kernel };
+  try {
+    return { forward: { known: await kernel.known.forward(gatewayLinks) } };
+  } catch (thrown) {
+    const { code, message } = asUnderlayError(thrown);
+    if (code === "permission")
+      return { forward: { unread: "the rules of the firewall are not for this user: run as root" } };
+    if (code !== "kernel") throw thrown;
+    return { forward: { unread: message } };
+  }
 }
 
 async function dockerFacts({

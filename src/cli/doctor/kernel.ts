@@ -1,5 +1,6 @@
 import { asUnderlayError, UnderlayError } from "../../lib/errors.ts";
 import type { LinkFacts, ParentFacts } from "../../lib/facts.ts";
+import type { ForwardFacts } from "../../lib/forward-facts.ts";
 import type { HostFacts, Read } from "../../lib/host-facts.ts";
 import type { Ip } from "../../lib/ip.ts";
 import { silentLog } from "../../lib/log.ts";
@@ -7,12 +8,13 @@ import { deriveMac, type Mac } from "../../lib/mac.ts";
 import { kindFacts } from "../../links/host/kinds.ts";
 import { processFacts } from "../../links/host/process.ts";
 import type { Files } from "../../links/host/read.ts";
+import { forwardFacts, type GatewayLink } from "../../links/nat/forward-look.ts";
 import { kernelParents } from "../../links/parent/kernel.ts";
 import type { Parents } from "../../links/parent/parents.ts";
 import { probeParent } from "../../links/parent/probe.ts";
 import type { Scratch } from "../../links/parent/trial.ts";
 import { Conversation } from "../../netlink/conversation.ts";
-import { NETLINK_GENERIC, NETLINK_ROUTE, openRequestSocket } from "../../netlink/open.ts";
+import { NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, openRequestSocket } from "../../netlink/open.ts";
 import { inlineTransport } from "../../netlink/transport.ts";
 import { type Libc, openLibc } from "../../sys/libc.ts";
 import { makeScratchNetns, type Netns } from "../../sys/netns.ts";
@@ -25,6 +27,8 @@ export interface DoctorKernel extends Disposable {
   /** Where a link can be tried, or why not. */
   readonly scratch: Read<Scratch>;
   kinds(): Promise<HostFacts["kinds"]>;
+  /** Whether the rules of others let out and in what is behind these links. Throws `kernel`, `permission`. */
+  forward(links: readonly GatewayLink[]): Promise<ForwardFacts>;
   /** Asks `target` by two MAC addresses. `onSend`: there is a macvlan, and frames leave now. Throws `permission`. */
   probe(
     parent: LinkFacts,
@@ -75,6 +79,15 @@ function kernelOver(libc: Libc, files: Files, release: string, bootId: string): 
       const foreign = deriveMac("probe", crypto.randomUUID());
       const ask = { parent, target, foreign, onSend: () => onSend(foreign) };
       return probeParent({ libc, scratch: scratch.known }, ask);
+    },
+    async forward(links) {
+      const legacyTables = files.text("/proc/net/ip_tables_names")?.split("\n") ?? [];
+      const firewall = open(NETLINK_NETFILTER);
+      try {
+        return await forwardFacts(firewall, { links, legacyTables });
+      } finally {
+        firewall.close();
+      }
     },
     kinds: () => kindFacts(files, release, "unread" in scratch ? scratch : { known: scratch.known.inside }),
     [Symbol.dispose]: () => kept.dispose(),

@@ -2,8 +2,9 @@ import { concatBytes } from "../../lib/bytes.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { isErrno } from "../../netlink/failure.ts";
+import { meaningOf } from "../../netlink/nft-meaning.ts";
 import { accept, byLink } from "../../netlink/nft-nat.ts";
-import { type FoundChain, listChains, meaningOf, POLICY } from "../../netlink/nft-read.ts";
+import { type FoundChain, listChains, POLICY } from "../../netlink/nft-read.ts";
 import { type Expressions, returns } from "../../netlink/nft-rule.ts";
 import {
   addRuleRequest,
@@ -15,25 +16,13 @@ import {
 import { isLookedAt, type OurRule, planBeside, type SeenFilter } from "./beside-docker.ts";
 import type { NatNetwork } from "./rules.ts";
 
-/** Carries out what `beside-docker.ts` plans, in the tables of iptables-nft, and tells what stays in the way. */
+/** Carries out what `beside-docker.ts` plans, in the tables of iptables-nft. What stays in the way is told by `forward-look.ts`. */
 
 const FAMILIES = [
   { family: "ip", version: 4 },
   { family: "ip6", version: 6 },
 ] as const;
 type IpFamily = (typeof FAMILIES)[number]["family"];
-
-/** What may drop packets of our networks, and is not ours to change. */
-export interface ForwardFacts {
-  /** ufw keeps chain FORWARD, without Docker's chain for others. */
-  readonly ufw: boolean;
-  /** firewalld's zones are asked, too. */
-  readonly firewalld: boolean;
-  /** Table filter of the older iptables is there, too, of whose rules and policy nothing is known. */
-  readonly legacy: boolean;
-  /** Chains that see what is forwarded and drop by their policy, `inet filter forward`. */
-  readonly dropping: readonly string[];
-}
 
 /** NF_INET_FORWARD of `<linux/netfilter.h>`. */
 const HOOK_FORWARD = 2;
@@ -43,20 +32,16 @@ export async function acceptForwarded(
   conversation: Conversation,
   networks: readonly NatNetwork[],
   log: Log,
-): Promise<Omit<ForwardFacts, "legacy"> & { readonly transactions: number }> {
+): Promise<number> {
   const chains = await listChains(conversation);
-  let ufw = false;
   let transactions = 0;
-  const passed = new Set<string>();
   for (const { family, version } of FAMILIES) {
     const here = chains.filter((chain) => chain.family === family && chain.table === "filter");
     if (here.length === 0) continue;
     const concerned = networks.filter(
       ({ subnets, internal }) => !internal && subnets.some(({ ip }) => ip.family === version),
     );
-    const { remove, add, left, ...place } = planBeside(await see(conversation, family, here), concerned);
-    if (left) ufw = true;
-    else passed.add(`${family} filter FORWARD`);
+    const { remove, add, ...place } = planBeside(await see(conversation, family, here), concerned);
     if (remove.length + add.length === 0) continue;
     const at = { family, table: "filter" } as const;
     const where = place.before ? { handle: place.before } : place.first ? "first" : "last";
@@ -79,15 +64,7 @@ export async function acceptForwarded(
       removed: remove.length,
     });
   }
-  return {
-    transactions,
-    ufw,
-    firewalld: chains.some(({ table }) => table === "firewalld"),
-    dropping: chains
-      .filter(drops)
-      .map(nameOf)
-      .filter((name) => !passed.has(name)),
-  };
+  return transactions;
 }
 
 async function see(
@@ -116,12 +93,4 @@ function stepsOf({ in: from, out, verdict }: OurRule): Expressions {
     ...(out === undefined ? [] : [byLink("out", out)]),
     verdict === "accept" ? accept() : returns(),
   ]);
-}
-
-function drops({ family, at }: FoundChain): boolean {
-  return family !== "bridge" && at?.hook === HOOK_FORWARD && at.policy === POLICY.drop;
-}
-
-function nameOf({ family, table, chain }: FoundChain): string {
-  return `${family} ${table} ${chain}`;
 }

@@ -1,4 +1,4 @@
-import type { FoundMeaning, Verdict } from "../../netlink/nft-read.ts";
+import type { FoundMeaning, Verdict } from "../../netlink/nft-meaning.ts";
 import { type NatNetwork, shortId } from "./rules.ts";
 
 /**

@@ -16,7 +16,6 @@ const gatewayOver = (firewall: () => Conversation) =>
   natGateway({
     firewall,
     sysctls: { read: () => undefined, write: () => undefined, list: () => [] },
-    legacyTables: () => [],
     log: () => undefined,
     listen: () => Promise.resolve(),
   });

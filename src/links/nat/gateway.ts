@@ -3,7 +3,7 @@ import type { Log } from "../../lib/log.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { isErrno } from "../../netlink/failure.ts";
 import { generation, generationIn } from "../../netlink/nft-events.ts";
-import { acceptForwarded, type ForwardFacts } from "./accept.ts";
+import { acceptForwarded } from "./accept.ts";
 import { changedUdpPorts, forgetFlows } from "./flows.ts";
 import { allowForwarding, type Sysctls } from "./forwarding.ts";
 import { type NatNetwork, TABLE } from "./rules.ts";
@@ -20,8 +20,6 @@ export interface NatGateway {
   onEvent(datagram: Uint8Array): void;
   /** Events were lost. */
   onOverrun(): void;
-  /** What may be in the way all the same, as of the last look; absent before the first. */
-  facts(): ForwardFacts | undefined;
   /** Resolves when nothing is under way that an event began. */
   settled(): Promise<void>;
 }
@@ -30,15 +28,13 @@ export interface NatGatewayParts {
   /** Over NETLINK_NETFILTER in the host's netns, opened when it is needed. */
   readonly firewall: () => Conversation;
   readonly sysctls: Sysctls;
-  /** Tables of iptables-legacy: `/proc/net/ip_tables_names`. */
-  readonly legacyTables: () => readonly string[];
   readonly log: Log;
   /** Has `onEvent` called from now on, or no more: it is from before the first network is made until the last is gone. */
   readonly listen: (isNeeded: boolean) => Promise<void>;
 }
 
 export function natGateway(parts: NatGatewayParts): NatGateway {
-  const { firewall, sysctls, legacyTables, log, listen } = parts;
+  const { firewall, sysctls, log, listen } = parts;
   /** Absent until somebody says what is wanted: what is there then is not ours to judge. */
   let wanted: readonly NatNetwork[] | undefined;
   /** What the kernel had last; absent before the first time. */
@@ -49,7 +45,6 @@ export function natGateway(parts: NatGatewayParts): NatGateway {
   let settledAt: number | undefined;
   let lastPassing: string | undefined;
   const table = natTable(firewall);
-  let facts: ForwardFacts | undefined;
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
@@ -81,7 +76,8 @@ export function natGateway(parts: NatGatewayParts): NatGateway {
     settledAt = undefined;
     seen = start;
     const passing = sayPassing(networks);
-    const passed = isUntouched && passing === lastPassing ? 0 : await pass(networks);
+    const passed =
+      isUntouched && passing === lastPassing ? 0 : await acceptForwarded(firewall(), networks, log);
     const applied = await table.apply(networks, isUntouched);
     const own = passed + (applied === "kept" ? 0 : 1);
     if (applied !== "kept") {
@@ -95,13 +91,6 @@ export function natGateway(parts: NatGatewayParts): NatGateway {
     const end = await generation(firewall());
     if (((end - start) | 0) === own) seen = settledAt = end;
     if (networks.length === 0) await listen(false);
-  }
-
-  /** In how many transactions. */
-  async function pass(networks: readonly NatNetwork[]): Promise<number> {
-    const { transactions, ...found } = await acceptForwarded(firewall(), networks, log);
-    facts = { ...found, legacy: legacyTables().includes("filter") };
-    return transactions;
   }
 
   function look(): void {
@@ -124,7 +113,6 @@ export function natGateway(parts: NatGatewayParts): NatGateway {
       if (id !== undefined && isAfter(id, seen)) look();
     },
     onOverrun: look,
-    facts: () => facts,
     async settled() {
       await Promise.allSettled([running, next]);
     },
