@@ -17,7 +17,7 @@ import { macvlanDriver } from "./links/macvlan/driver.ts";
 import type { GatewayLink } from "./links/nat/forward-look.ts";
 import { gatewayAddresses } from "./links/nat/gateway-addresses.ts";
 import type { KindDefaults } from "./links/on-parent.ts";
-import type { BridgeView } from "./links/ovs/view.ts";
+import type { BridgeView, TunnelState } from "./links/ovs/view.ts";
 import { type KernelAccess, kernelParents } from "./links/parent/kernel.ts";
 import { knownParents } from "./links/parent/known.ts";
 import { parentLinks } from "./links/parent/make.ts";
@@ -49,6 +49,8 @@ export interface DaemonParts {
   bridge(name: string): Promise<BridgeView | undefined>;
   /** Whether others' rules let out and in what is behind these links. Throws `kernel`. */
   forward(links: readonly GatewayLink[]): Promise<ForwardFacts>;
+  /** Tunnels of networks, as the switch has them. */
+  tunnels(): Promise<readonly TunnelState[]>;
   /** Which link kinds the kernel has. */
   kinds(): Promise<readonly KindFacts[]>;
   /** Resolves when a thread ended by itself. Only a new process can do without it. */
@@ -181,6 +183,7 @@ export async function wireDaemon(
     watch,
     bridge: ovs.bridge,
     forward: nat.look,
+    tunnels: ovs.tunnels,
     kinds,
     collect,
     broken: broken.promise,

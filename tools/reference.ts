@@ -4,6 +4,7 @@ import { EVERY_PLUGIN, LIST_KEYS, PLUGIN_KEYS } from "../src/cni/keys/tables.ts"
 import { VERSIONS } from "../src/cni/versions.ts";
 import { CONDITIONS } from "../src/conditions/registry.ts";
 import { envOf, flagOf, SETTING_KEYS, SETTINGS } from "../src/daemon/settings.ts";
+import { adminApi } from "./admin-api.ts";
 
 /** Writes `docs/reference` from the tables of src: `bun tools/reference.ts`. A test fails when they differ. */
 
@@ -81,6 +82,7 @@ export function referencePages(): Record<string, string> {
     "docs/reference/settings.md": settings(),
     "docs/reference/conditions.md": conditions(),
     "docs/reference/cni.md": cni(),
+    "docs/reference/admin-api.md": adminApi(NOTE),
   };
 }
 

@@ -11,15 +11,27 @@ export interface Source {
   /** The same without what is wrong with each. */
   networkRows(): Promise<NetworkRows>;
   network(id: string): Promise<Body<"underlay.network/v1">>;
+  /** Of one network, or of all. */
+  peers(network?: string): Promise<Body<"underlay.peers/v1">>;
+  changePeers(change: PeersChange): Promise<Body<"underlay.peer-changes/v1">>;
   endpoints(): Promise<Body<"underlay.endpoints/v1">>;
   endpoint(id: string): Promise<Body<"underlay.endpoint/v1">>;
   gc(options: { readonly dryRun: boolean; readonly askDocker: boolean }): Promise<Body<"underlay.gc/v1">>;
 }
 
+export interface PeersChange {
+  readonly verb: "add" | "rm";
+  readonly network: string;
+  readonly addresses: readonly string[];
+}
+
 export const ADMIN_SOCKET = "underlay.sock";
 
-/** Milliseconds: a handler answers within 10 s (DESIGN section 5); garbage collection may wait for many links. */
-const TIMEOUT = { read: 12_000, gc: 60_000 } as const;
+/**
+ * Milliseconds: a handler answers within 10 s (DESIGN section 5); garbage collection may wait for many links, and a change
+ * of peers for the switch, once for each and once more to put them back.
+ */
+const TIMEOUT = { read: 12_000, gc: 60_000, peers: 60_000 } as const;
 
 /**
  * The daemon behind `runDir/underlay.sock`. Its errors come through with their code; besides those it throws
@@ -39,6 +51,22 @@ export function daemonClient(runDir: string, timeout: number = TIMEOUT.read): So
       return understood(socket, "underlay.networks/v1", v.safeParse(NetworkRows, body), body);
     },
     network: (id) => get("underlay.network/v1", `/v1/networks/${encodeURIComponent(id)}`),
+    peers: (network) => {
+      const query = network === undefined ? "" : `?${new URLSearchParams({ network })}`;
+      return get("underlay.peers/v1", `/v1/peers${query}`);
+    },
+    changePeers({ verb, network, addresses }) {
+      const signal = AbortSignal.timeout(TIMEOUT.peers);
+      const query = new URLSearchParams({ network });
+      for (const address of addresses) query.append("address", address);
+      return verb === "add"
+        ? call(socket, "underlay.peer-changes/v1", "/v1/peers", {
+            ...{ method: "POST", body: JSON.stringify({ network, addresses }), signal },
+          })
+        : call(socket, "underlay.peer-changes/v1", `/v1/peers?${query}`, {
+            ...{ method: "DELETE", signal },
+          });
+    },
     endpoints: () => get("underlay.endpoints/v1", "/v1/endpoints"),
     endpoint: (id) => get("underlay.endpoint/v1", `/v1/endpoints/${encodeURIComponent(id)}`),
     gc: ({ dryRun, askDocker }) =>
@@ -107,6 +135,7 @@ function callError(thrown: unknown, socket: string): UnderlayError {
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return new UnderlayError("unreachable", `the daemon at ${socket} does not answer: ${text}`, {
     cause: thrown,
+    inputs: { daemon: socket },
   });
 }
 
@@ -115,5 +144,5 @@ function codeOf(error: Error): string {
 }
 
 function notRunning(why: string, socket: string): UnderlayError {
-  return new UnderlayError("unreachable", `daemon is not running: ${why}`, { inputs: { socket } });
+  return new UnderlayError("unreachable", `daemon is not running: ${why}`, { inputs: { daemon: socket } });
 }

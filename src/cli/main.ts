@@ -92,7 +92,7 @@ function checkArgs(verb: Verb, rest: readonly string[]): void {
   const wanted = verb.args ?? [];
   const missing = wanted[rest.length];
   if (missing !== undefined && !isOptional(missing))
-    throw usageError(`${missing} is missing: underlay ${usageOf(verb)}`);
+    throw usageError(`${missing.replace("...", "")} is missing: underlay ${usageOf(verb)}`);
   const repeated = wanted.find(isRepeated);
   const empty = rest.includes("") ? (wanted[rest.indexOf("")] ?? repeated) : undefined;
   if (empty !== undefined) throw usageError(`${empty} is empty: underlay ${usageOf(verb)}`);

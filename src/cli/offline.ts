@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { endpointBody, findById, type NetworkBody, networkRow, statusBody } from "../daemon/api.ts";
+import { peerBodies } from "../daemon/peer-json.ts";
 import type { EndpointRecord, NetworkRecord } from "../engine/records.ts";
 import { endpointView, networkRowView } from "../engine/views.ts";
 import { DATABASE_FILE, openStore } from "../store/sqlite.ts";
@@ -12,7 +13,7 @@ export function hasRecords(stateDir: string): boolean {
 
 /**
  * What the records say while no daemon runs. The kernel is not asked, so whether a network is healthy is unknown.
- * Throws `state` when the database cannot be read; `gc` always throws what `daemonMissing` says.
+ * Throws `state` when the database cannot be read; what changes something always throws what `daemonMissing` says.
  */
 export function offlineSource(stateDir: string, daemonMissing: Error): Source {
   const store = openStore(stateDir, { readonly: true });
@@ -36,8 +37,15 @@ export function offlineSource(stateDir: string, daemonMissing: Error): Source {
     network: async (id) => {
       const network = findById("network", networks, id);
       const own = endpoints.filter((endpoint) => endpoint.network_id === network.id);
-      return { schema: "underlay.network/v1", network, endpoints: own };
+      const peers = network.tunnel && { peers: peerBodies(network, undefined) };
+      return { schema: "underlay.network/v1", network, endpoints: own, ...peers };
     },
+    peers: async (id) => {
+      const asked = id === undefined ? networks : [findById("network", networks, id)];
+      const peers = asked.flatMap((network) => peerBodies(network, undefined));
+      return { schema: "underlay.peers/v1", peers };
+    },
+    changePeers: () => Promise.reject(daemonMissing),
     endpoints: async () => ({ schema: "underlay.endpoints/v1", endpoints }),
     endpoint: async (id) => ({
       schema: "underlay.endpoint/v1",

@@ -33,11 +33,13 @@ export function paintOf(given: Given, env: Env, isTty: boolean): Paint {
   return isTty && env["TERM"] !== "dumb" ? coloured : plain;
 }
 
-/** How a list of things with ids is shown. */
+/** How a list of things is shown. */
 export interface Listing<Item, Context> {
   /** `underlay.networks/v1`, under which `-o json` has the items at `key`. */
   readonly schema: string;
   readonly key: string;
+  /** What `-o name` and `--quiet` print of it; the latter with ids cut short. */
+  readonly name: (item: Item, short: (id: string) => string) => string;
   readonly columns: (context: Context) => readonly Column<Item>[];
   readonly filters: Readonly<Record<string, (item: Item, value: string) => boolean>>;
   /** What can be ordered by, besides `created`. Numbers within a text count as numbers. */
@@ -52,7 +54,7 @@ export function shortId(given: Given): (id: string) => string {
 }
 
 /** Oldest first unless told, whoever was asked. */
-export function listText<Item extends { readonly id: string; readonly created_at: string }, Context>(
+export function listText<Item extends { readonly created_at: string }, Context>(
   listing: Listing<Item, Context>,
   all: readonly Item[],
   context: Context,
@@ -68,8 +70,9 @@ export function listText<Item extends { readonly id: string; readonly created_at
   if (format === "json") return json(body);
   if (format === "yaml") return yamlOf(body);
   if (format === "jsonl") return lines(items.map((item) => JSON.stringify(item)));
-  if (format === "name") return lines(items.map(({ id }) => id));
-  if (given.flags.has("quiet")) return lines(items.map(({ id }) => shortId(given)(id)));
+  const names = (short: (id: string) => string) => lines(items.map((item) => listing.name(item, short)));
+  if (format === "name") return names((id) => id);
+  if (given.flags.has("quiet")) return names(shortId(given));
   const columns = listing.columns(context).filter((column) => !column.wide || format === "wide");
   return tableOf(columns, items, { paint, heading: !given.flags.has("noheading") });
 }
@@ -142,11 +145,7 @@ export function wantsJson(argv: readonly string[]): boolean {
   return / (-\w*o|--output)[ =]?(jsonl?|yaml) /.test(` ${argv.join(" ")} `);
 }
 
-/** What to type next, for errors where that is always the same. */
-const FIXES: Partial<Record<UnderlayError["code"], string>> = {
-  unreachable: "underlay daemon",
-};
-
-export function fixOf(error: UnderlayError): string | undefined {
-  return FIXES[error.code];
+/** What to type next, where that is always the same. Of what the daemon itself could not reach it is not. */
+export function fixOf({ code, inputs }: UnderlayError): string | undefined {
+  return code === "unreachable" && inputs["daemon"] !== undefined ? "underlay daemon" : undefined;
 }

@@ -30,7 +30,7 @@ export interface Verb {
   /** `network ls`, `status`. */
   readonly words: string;
   readonly aliases?: readonly string[];
-  /** Names of its arguments; those in brackets may be left out, the last with three dots may be repeated. */
+  /** Names of its arguments; one in brackets may be left out, and the last, with three dots, repeated. */
   readonly args?: readonly string[];
   readonly flags?: readonly FlagName[];
   /** Settings that it takes as flags besides the common ones. */
@@ -42,7 +42,7 @@ export interface Verb {
   readonly run: (call: Call) => Promise<number>;
 }
 
-/** Whether the argument, `[NETWORK...]`, stands for as many words as one likes. */
+/** Whether the argument, `[NETWORK...]` or `ADDRESS...`, stands for as many words as one likes. */
 export function isRepeated(arg: string): boolean {
-  return arg.endsWith("...]");
+  return /\.\.\.\]?$/.test(arg);
 }

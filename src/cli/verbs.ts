@@ -13,6 +13,7 @@ import { gcVerbs } from "./verbs/gc.ts";
 import { installVerbs } from "./verbs/install.ts";
 import { migrateVerbs } from "./verbs/migrate.ts";
 import { networkVerbs } from "./verbs/network.ts";
+import { peerVerbs } from "./verbs/peer.ts";
 import { statusVerbs } from "./verbs/status.ts";
 import { uninstallVerbs } from "./verbs/uninstall.ts";
 import { versionVerbs } from "./verbs/version.ts";
@@ -24,6 +25,7 @@ export const VERBS: readonly Verb[] = [
   ...doctorVerbs,
   ...networkVerbs,
   ...endpointVerbs,
+  ...peerVerbs,
   ...gcVerbs,
   ...migrateVerbs,
   ...cniVerbs,

@@ -1,12 +1,17 @@
-import type { Engine, NetworkView } from "../engine/engine.ts";
+import type { Engine, NetworkView, PeerView } from "../engine/engine.ts";
 import { UnderlayError } from "../lib/errors.ts";
+import { tunnelNameOf } from "../lib/ifname.ts";
 import { parseCidr, parseIp } from "../lib/ip.ts";
-import type { DaemonInfo } from "./admin.ts";
+import { type Peer, readPeer } from "../lib/peer.ts";
+import type { TunnelState } from "../links/ovs/view.ts";
+import type { DaemonInfo } from "./call.ts";
 
 /** Two networks and three endpoints, for tests of what shows them. */
 
 export const NET_A = "1758a0b1c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f60718293a4b5c6d7";
 export const NET_B = "1758ffffc2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f60718293a4b5c6d7";
+/** On a switch, and spans hosts; only where it is asked for. */
+export const NET_C = "c0ffee00c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f60718293a4b5c6d7";
 export const EP_1 = "e1aa0000c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f60718293a4b5c6d7";
 
 export const INFO: DaemonInfo = {
@@ -18,7 +23,13 @@ export const INFO: DaemonInfo = {
   drivers: ["underlay-macvlan"],
   host: () => [],
   bridge: async () => undefined,
+  tunnels: async () => [tunnel("192.0.2.2", { ofport: 3 }), tunnel("192.0.2.3", { error: "File exists" })],
 };
+
+function tunnel(peer: string, state: Pick<TunnelState, "ofport" | "error">): TunnelState {
+  const network = `docker:${NET_C}`;
+  return { name: tunnelNameOf(network, peer), network, peer, ...state };
+}
 
 const pool = parsed(parseCidr("192.168.7.0/24"));
 const pool6 = parsed(parseCidr("fd07::/64"));
@@ -46,10 +57,16 @@ export interface FakeEngine extends Engine {
   readonly reconciled: boolean[];
 }
 
-/** An engine that only shows; with `broken`, every list throws what a damaged database throws. */
-export function fakeEngine(
-  options: { readonly broken?: boolean; readonly empty?: boolean } = {},
-): FakeEngine {
+interface FakeOptions {
+  /** Every list throws what a damaged database throws. */
+  readonly broken?: boolean;
+  readonly empty?: boolean;
+  /** It has one more network, whose peers come and go. */
+  readonly spans?: boolean;
+}
+
+/** An engine that only shows. */
+export function fakeEngine(options: FakeOptions = {}): FakeEngine {
   const reconciled: boolean[] = [];
   const notHere = async (): Promise<never> => {
     throw new UnderlayError("internal", "the fixture only shows");
@@ -61,6 +78,12 @@ export function fakeEngine(
         throw new UnderlayError("state", "underlay.db is damaged: restore it from a backup");
       return options.empty ? [] : [...items];
     };
+  const peers: PeerView[] = [{ address: parsed(peerIn("192.0.2.2")), from: "option", since: SINCE }];
+  const spanning = {
+    ...{ owner: `docker:${NET_C}`, kind: "ovs", state: "active", healthy: true, parent: "br0", mode: "nat" },
+    ...{ mtu: 1450, internal: false, ipv6: false, subnets: [], options: { vni: "42" } },
+    ...{ tunnel: { vni: 42, peers }, endpoints: 0, createdAt: SINCE, findings: [] },
+  } satisfies NetworkView;
   const networks = [
     {
       owner: `docker:${NET_B}`,
@@ -97,6 +120,7 @@ export function fakeEngine(
       createdAt: "2026-01-02T03:00:00.000Z",
       findings: [],
     },
+    ...(options.spans ? [spanning] : []),
   ] satisfies NetworkView[];
   return {
     reconciled,
@@ -107,6 +131,18 @@ export function fakeEngine(
       // The newer first: whoever shows them has to sort.
       list: lists(networks),
       rows: lists(networks.map(({ findings: _, ...row }) => row)),
+    },
+    peers: {
+      add: async (_, asked) => {
+        const fresh = asked.filter((address) => !peers.some((peer) => peer.address === address));
+        peers.push(...fresh.map((address): PeerView => ({ address, from: "learnt", since: LATER })));
+        return asked.map((address) => ({ address, outcome: fresh.includes(address) ? "added" : "there" }));
+      },
+      remove: async (_, asked) => {
+        const gone = peers.filter(({ address }) => asked.includes(address)).map(({ address }) => address);
+        peers.splice(0, peers.length, ...peers.filter(({ address }) => !gone.includes(address)));
+        return asked.map((address) => ({ address, outcome: gone.includes(address) ? "removed" : "absent" }));
+      },
     },
     endpoints: {
       optionNames: () => [],
@@ -129,6 +165,13 @@ export function fakeEngine(
     },
     findings: lists([FINDING]),
   };
+}
+
+const [SINCE, LATER] = ["2026-01-04T03:00:00.000Z", "2026-01-05T03:00:00.000Z"] as const;
+
+function peerIn(text: string): Peer | undefined {
+  const read = readPeer(text);
+  return "value" in read ? read.value : undefined;
 }
 
 function endpoint(network: string, id: string, state: "declared" | "provisioned", address: string) {

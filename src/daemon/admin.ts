@@ -1,11 +1,9 @@
 import * as v from "valibot";
-import type { Finding } from "../conditions/condition.ts";
 import { ownersKnownToDocker } from "../docker/ask.ts";
 import { isDockerOwner } from "../docker/owners.ts";
 import type { Engine } from "../engine/engine.ts";
 import { asUnderlayError, type Code, UnderlayError } from "../lib/errors.ts";
 import { quote, word } from "../lib/quote.ts";
-import type { BridgeView } from "../links/ovs/view.ts";
 import {
   type Body,
   type DaemonBody,
@@ -20,23 +18,10 @@ import {
   statusBody,
 } from "./api.ts";
 import { bridgeBody } from "./bridge-json.ts";
+import { type Call, type DaemonInfo, readBody } from "./call.ts";
 import type { NetworkRows } from "./network-json.ts";
-
-/** What the daemon knows about itself. */
-export interface DaemonInfo {
-  readonly version: string;
-  readonly pid: number;
-  /** RFC 3339. */
-  readonly startedAt: string;
-  readonly stateDir: string;
-  readonly dockerSocket: string;
-  /** Names under which Docker finds us. */
-  readonly drivers: readonly string[];
-  /** What is wrong with the host, as last looked at. */
-  readonly host: () => readonly Finding[] | undefined;
-  /** The bridge of that name, as the switch has it. Throws `unreachable`, `timeout`. */
-  readonly bridge: (name: string) => Promise<BridgeView | undefined>;
-}
+import { PeersRequest } from "./peer-json.ts";
+import { addPeers, peers, peersOn, removePeers } from "./peers.ts";
 
 /** RFC 9110 section 15. The code in the body is what programs should read. */
 const HTTP_STATUS = {
@@ -55,33 +40,65 @@ const HTTP_STATUS = {
   internal: 500,
 } satisfies Record<Code, number>;
 
-/** A body needs a few bytes; more is a mistake. */
-const MOST_BODY = 64 * 1024;
-
-interface Call {
-  readonly engine: Engine;
-  readonly info: DaemonInfo;
-  /** The `:id` of the path, decoded. */
-  readonly id: string;
-  readonly query: URLSearchParams;
-  readonly request: Request;
-}
-
 type Answer = Body<SchemaName> | NetworkRows;
 
-interface Route {
-  readonly method: "GET" | "POST";
+export interface Route {
+  readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
+  /** Names of what may stand behind the question mark. */
+  readonly query?: readonly string[];
+  /** What its body has to be. */
+  readonly takes?: v.GenericSchema;
+  readonly answers: SchemaName;
+  readonly help: string;
   readonly answer: (call: Call) => Answer | Promise<Answer>;
 }
 
-const ROUTES: readonly Route[] = [
-  { method: "GET", path: "/v1/status", answer: status },
-  { method: "GET", path: "/v1/networks", answer: networks },
-  { method: "GET", path: "/v1/networks/:id", answer: network },
-  { method: "GET", path: "/v1/endpoints", answer: endpoints },
-  { method: "GET", path: "/v1/endpoints/:id", answer: endpoint },
-  { method: "POST", path: "/v1/gc", answer: gc },
+/** Explicit both ways: an empty body must not delete anything. */
+const GcRequest = v.strictObject({ dry_run: v.boolean(), ask_docker: v.optional(v.boolean(), false) });
+
+export const ROUTES: readonly Route[] = [
+  {
+    ...{ method: "GET", path: "/v1/status", answers: "underlay.status/v1", answer: status },
+    help: "one screen of everything",
+  },
+  {
+    ...{ method: "GET", path: "/v1/networks", answers: "underlay.networks/v1", answer: networks },
+    query: ["without=findings"],
+    help: "all networks; with the query without what is wrong with each, for which nothing is judged",
+  },
+  {
+    ...{ method: "GET", path: "/v1/networks/:id", answers: "underlay.network/v1", answer: network },
+    help: "one network with its endpoints; `:id` is its id, its owner, or as much of the id as no other network has",
+  },
+  {
+    ...{ method: "GET", path: "/v1/endpoints", answers: "underlay.endpoints/v1", answer: endpoints },
+    help: "all endpoints",
+  },
+  {
+    ...{ method: "GET", path: "/v1/endpoints/:id", answers: "underlay.endpoint/v1", answer: endpoint },
+    help: "one endpoint, found as a network is",
+  },
+  {
+    ...{ method: "GET", path: "/v1/peers", answers: "underlay.peers/v1", answer: peers },
+    query: ["network=ID"],
+    help: "hosts that networks have tunnels to: of all networks, or of one",
+  },
+  {
+    ...{ method: "POST", path: "/v1/peers", answers: "underlay.peer-changes/v1", answer: addPeers },
+    takes: PeersRequest,
+    help: "tunnels of a network to these hosts too; all of them or none",
+  },
+  {
+    ...{ method: "DELETE", path: "/v1/peers", answers: "underlay.peer-changes/v1", answer: removePeers },
+    query: ["network=ID", "address=ADDRESS"],
+    help: "no tunnels to these hosts any more; `address` may be repeated",
+  },
+  {
+    ...{ method: "POST", path: "/v1/gc", answers: "underlay.gc/v1", answer: gc },
+    takes: GcRequest,
+    help: "compares records with the kernel now, and drops what nobody can use",
+  },
 ];
 
 /**
@@ -173,7 +190,9 @@ async function network({ engine, info, id }: Call): Promise<Body<"underlay.netwo
   const found = findById("network", engine.networks.list().map(networkBody), id);
   const own = engine.endpoints.list().filter((view) => view.network === found.owner);
   const told = { schema: "underlay.network/v1", network: found, endpoints: own.map(endpointBody) } as const;
-  return found.kind === "ovs" ? { ...told, ...(await bridgeOf(info, found.parent)) } : told;
+  if (found.kind !== "ovs") return told;
+  const [bridge, { peers }] = await Promise.all([bridgeOf(info, found.parent), peersOn(info, [found])]);
+  return { ...told, ...bridge, ...(found.tunnel && { peers }) };
 }
 
 /** That the switch does not answer is told beside what the records say. */
@@ -195,9 +214,6 @@ function endpoint({ engine, id }: Call): Body<"underlay.endpoint/v1"> {
   return { schema: "underlay.endpoint/v1", endpoint: found };
 }
 
-/** Explicit both ways: an empty body must not delete anything. */
-const GcRequest = v.strictObject({ dry_run: v.boolean(), ask_docker: v.optional(v.boolean(), false) });
-
 async function gc({ engine, info, request }: Call): Promise<Body<"underlay.gc/v1">> {
   const { dry_run, ask_docker } = await readBody(request, GcRequest);
   if (!ask_docker) return gcBody(await engine.reconcile({ dryRun: dry_run }));
@@ -208,32 +224,4 @@ async function gc({ engine, info, request }: Call): Promise<Body<"underlay.gc/v1
       isForgotten: (owner) => isDockerOwner(owner) && !known.has(owner),
     }),
   );
-}
-
-async function readBody<Schema extends v.GenericSchema>(
-  request: Request,
-  schema: Schema,
-): Promise<v.InferOutput<Schema>> {
-  const read = v.safeParse(schema, parseJson(await readText(request)));
-  if (read.success) return read.output;
-  throw new UnderlayError("invalid_request", read.issues.map((issue) => issue.message).join("; "));
-}
-
-/** The server itself has no limit, and a chunked body tells its length too late. */
-async function readText(request: Request): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of request.body ?? []) {
-    text += decoder.decode(chunk, { stream: true });
-    if (text.length > MOST_BODY) throw new UnderlayError("invalid_request", "the body is too long");
-  }
-  return text + decoder.decode();
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (thrown) {
-    throw new UnderlayError("invalid_request", "the body is no JSON", { cause: thrown });
-  }
 }

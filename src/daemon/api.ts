@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { Finding } from "../conditions/condition.ts";
-import type { EndpointView, NetworkView, ReconcileReport } from "../engine/engine.ts";
+import type { EndpointView, NetworkView, ReconcileReport, TunnelView } from "../engine/engine.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import { formatCidr, formatIp } from "../lib/ip.ts";
 import { word } from "../lib/quote.ts";
@@ -8,6 +8,7 @@ import { BridgeJson } from "./bridge-json.ts";
 import { CniCheckJson, CniMigrateJson } from "./cni-json.ts";
 import { MigrateJson } from "./migrate-json.ts";
 import { FindingJson, NetworkJson } from "./network-json.ts";
+import { PEERS, PeerChangesJson } from "./peer-json.ts";
 import { ProbeJson } from "./probe-json.ts";
 
 /**
@@ -65,7 +66,11 @@ export const SCHEMAS = {
     bridge: v.optional(v.nullable(BridgeJson)),
     /** Why nobody could. */
     bridge_error: v.optional(v.string()),
+    /** Of a network that spans hosts: the others, with its tunnels to them. */
+    peers: v.optional(PEERS.peers),
   }),
+  "underlay.peers/v1": v.object({ schema: v.literal("underlay.peers/v1"), ...PEERS }),
+  "underlay.peer-changes/v1": PeerChangesJson,
   "underlay.endpoints/v1": v.object({
     schema: v.literal("underlay.endpoints/v1"),
     endpoints: v.array(EndpointJson),
@@ -163,9 +168,14 @@ export function networkRow(view: Omit<NetworkView, "findings">): Omit<NetworkBod
     options: { ...view.options },
     ...(view.gatewayLink !== undefined && { gateway_link: view.gatewayLink }),
     ...(access && { host_access: { link: access.link, addresses: [...access.addresses] } }),
+    ...(view.tunnel && { tunnel: tunnelBody(view.tunnel) }),
     endpoints,
     created_at: view.createdAt,
   };
+}
+
+function tunnelBody({ vni, peers }: TunnelView): NonNullable<NetworkBody["tunnel"]> {
+  return { vni, peers: peers.map(({ address, from, since }) => ({ address, from, created_at: since })) };
 }
 
 export function endpointBody(view: EndpointView): EndpointBody {

@@ -85,6 +85,7 @@ export async function runDaemon(
     drivers: DRIVERS.map(({ name }) => name),
     host: host.findings,
     bridge: parts.bridge,
+    tunnels: parts.tunnels,
   });
   const sockets: readonly Socket[] = [
     { path: join(values.run_dir, "underlay.sock"), handler: admin },

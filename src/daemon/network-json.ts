@@ -35,6 +35,19 @@ const NETWORK = {
   options: v.record(v.string(), v.string()),
   /** Only with -o host_access=true: the host's own link, and its addresses; without any, it is the parent's own. */
   host_access: v.optional(v.object({ link: v.string(), addresses: v.array(v.string()) })),
+  /** Only of a network that spans hosts: its number, and the others. `option`: it was created with them. */
+  tunnel: v.optional(
+    v.object({
+      vni: v.number(),
+      peers: v.array(
+        v.object({
+          address: v.string(),
+          from: v.picklist(["option", "learnt"]),
+          created_at: v.string(),
+        }),
+      ),
+    }),
+  ),
   endpoints: v.number(),
   created_at: v.string(),
 };
@@ -53,6 +66,7 @@ const NetworkRowJson = v.object({
   mtu: NETWORK.mtu,
   internal: NETWORK.internal,
   subnets: v.array(v.object({ pool: v.string(), gateway: v.nullable(v.string()) })),
+  tunnel: NETWORK.tunnel,
   endpoints: NETWORK.endpoints,
   created_at: NETWORK.created_at,
 });

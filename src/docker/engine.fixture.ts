@@ -42,6 +42,7 @@ export function fakeEngine(): FakeEngine {
       list: () => [...networks.values()].map(networkView),
       rows: () => [...networks.values()].map(networkView),
     },
+    peers: { add: async () => [], remove: async () => [] },
     endpoints: {
       optionNames: (kind) => (kind === "ovs" ? ["vlan", "trunks"] : []),
       async declare(request) {

@@ -10,6 +10,7 @@ import { hostAccess } from "./host-access.ts";
 import { networksOf } from "./networks.ts";
 import { openNetworks } from "./open-network.ts";
 import { ownParents } from "./own-parents.ts";
+import { peersOf } from "./peers.ts";
 import { reconciler } from "./reconcile.ts";
 import { endpointView, networkRowView } from "./views.ts";
 
@@ -44,6 +45,7 @@ export function createEngine(parts: EngineParts): WatchfulEngine {
       list: () => networkViews(context, health),
       rows: () => networkRows(context, health),
     },
+    peers: peersOf(context, ways),
     endpoints: {
       optionNames: (kind) => context.drivers[kind].endpointOptions,
       declare: async (request) => endpointView(await endpoints.declare(request)),

@@ -1,6 +1,7 @@
 import { UnderlayError } from "../lib/errors.ts";
 import { linkNameOf } from "../lib/ifname.ts";
 import { isUnspecified } from "../lib/ip.ts";
+import { type Peer, readPeer } from "../lib/peer.ts";
 import { type Birth, type LinkDriver, type LinkSpec, WHOLE_LINKS } from "../links/driver.ts";
 import { IPVLAN_SHARING, type IpvlanSpec, parseIpvlan } from "../links/ipvlan/spec.ts";
 import { MACVLAN_SHARING, type MacvlanSpec, parseMacvlan } from "../links/macvlan/spec.ts";
@@ -48,21 +49,32 @@ export function worldDrivers(world: World): EngineParts["drivers"] {
       spec.parent.how === "switch" && spec.parent.name === "default" && isTaken("default")
         ? { ...spec, parent: { ...spec.parent, name: `own of ${owner}` } }
         : spec,
-    prepare: async (spec, owner) => {
+    prepare: async (spec, owner, { peers }) => {
       if (world.prepareFailure) throw world.prepareFailure;
       await world.onPrepare(owner);
+      const { tunnel } = spec;
+      if (tunnel) world.tunnels.set(owner, [...tunnel.peers, ...peers]);
+      if (peers.some((peer) => peer === BAD_PEER))
+        throw new UnderlayError("kernel", `no tunnel to ${BAD_PEER}`);
       world.prepared.set(owner, world.prepared.get(owner) ?? "made");
       return spec.parent.how === "switch" ? { ...spec, parent: { ...spec.parent, mtu: 1400 } } : spec;
+    },
+    // What IPv6 takes more than IPv4.
+    reach: async (_, owner, peers) => {
+      world.looks.push(`${owner} ${peers.join(" ")}`);
+      const own = peers.filter((peer) => peer === OWN_ADDRESS);
+      return { own, mtu: peers.some((peer) => peer.includes(":")) ? 1380 : 1400 };
     },
     dismantle: async (_, owner, isLast) => {
       if (world.prepared.delete(owner)) world.dismantled.push([owner, isLast]);
     },
     endpointOptions: ["vlan"],
     parse: (options) => {
-      const { bridge: name = "ovsbr0", mode = "nat" } = options;
+      const { bridge: name = "ovsbr0", mode = "nat", vni, peers = "" } = options;
       const spec = { kind: "ovs", parent: { how: "switch", name, mtu: 1450 }, mode } as const;
       const ownSubnets = [{ pool: "172.18.40.0/29", gateway: "172.18.40.1" }];
-      return { spec: { ...spec, hostIsGateway: mode === "nat", ownSubnets }, allow: [] };
+      const tunnel = vni === undefined ? {} : { tunnel: { vni: Number(vni), peers: peersIn(peers) } };
+      return { spec: { ...spec, ...tunnel, hostIsGateway: mode === "nat", ownSubnets }, allow: [] };
     },
     parseEndpoint: ({ vlan }) =>
       vlan === "0"
@@ -89,6 +101,19 @@ export function worldDrivers(world: World): EngineParts["drivers"] {
     },
   };
   return { macvlan, ipvlan, ovs };
+}
+
+/** The host's own, of which its addresses of parents are none. */
+export const OWN_ADDRESS = "192.0.2.1";
+/** A tunnel to it cannot be made. */
+export const BAD_PEER = "192.0.2.66";
+
+/** Addresses parted by blanks. */
+export function peersIn(text: string): readonly Peer[] {
+  return text.split(" ").flatMap((each) => {
+    const read = readPeer(each);
+    return "value" in read ? [read.value] : [];
+  });
 }
 
 /** Ports of a host with nothing else on it; whoever says none gets them from 40000 on. */

@@ -1,4 +1,5 @@
 import type { Finding } from "../conditions/condition.ts";
+import type { Peer } from "../lib/peer.ts";
 import type { Attachment, EndpointRequest, LinkKind, NetworkRequest, Subnet } from "../lib/request.ts";
 
 /**
@@ -20,6 +21,20 @@ export interface Engine {
     list(): NetworkView[];
     /** The same without a judgement of each. */
     rows(): NetworkRowView[];
+  };
+  /** Other hosts, on networks that have tunnels to them. */
+  readonly peers: {
+    /**
+     * The network has tunnels to these hosts too; one that is a peer already stays as it is. Throws `not_found`,
+     * `invalid_request` (the network has no tunnels), `invalid_option` (no other host's addresses), `conflict` (links of
+     * containers are too large), and what putting a port does: then it has those of before.
+     */
+    add(network: string, peers: readonly Peer[]): Promise<readonly PeerChange[]>;
+    /**
+     * Takes away tunnels to these; an unknown peer is success. Throws `not_found`, `invalid_request`, `conflict` (it is one
+     * by the network's options), and what removing a port does: then it goes as soon as the switch answers.
+     */
+    remove(network: string, peers: readonly Peer[]): Promise<readonly PeerChange[]>;
   };
   readonly endpoints: {
     /** Names of the options that endpoints on networks of the kind may have. */
@@ -44,6 +59,11 @@ export interface Engine {
   reconcile(options: ReconcileOptions): Promise<ReconcileReport>;
   /** What is wrong now, over all networks. */
   findings(): Finding[];
+}
+
+export interface PeerChange {
+  readonly address: Peer;
+  readonly outcome: "added" | "there" | "removed" | "absent";
 }
 
 /** A network on a parent that exists has no side effect before it is active; only its removal can be interrupted. */
@@ -71,6 +91,8 @@ export interface NetworkRowView {
   readonly subnets: readonly Subnet[];
   readonly options: Readonly<Record<string, string>>;
   readonly hostAccess?: HostAccessView;
+  /** Only of a network that spans hosts. */
+  readonly tunnel?: TunnelView;
   readonly endpoints: number;
   /** RFC 3339. */
   readonly createdAt: string;
@@ -81,6 +103,19 @@ export interface HostAccessView {
   readonly link: string;
   /** The host's addresses that were given; of IPv4 without one, the parent's own is used. */
   readonly addresses: readonly string[];
+}
+
+export interface TunnelView {
+  readonly vni: number;
+  readonly peers: readonly PeerView[];
+}
+
+export interface PeerView {
+  readonly address: Peer;
+  /** `option`: the network was created with it. */
+  readonly from: "option" | "learnt";
+  /** RFC 3339. */
+  readonly since: string;
 }
 
 export interface EndpointView {

@@ -4,7 +4,7 @@ import { type Context, livingOn } from "./context.ts";
 import type { Gateways } from "./gateways.ts";
 import { networkKey } from "./networks.ts";
 import { bornFor } from "./provision.ts";
-import { type NetworkRecord, subnetsOf } from "./records.ts";
+import { learntBy, type NetworkRecord, subnetsOf } from "./records.ts";
 
 /** What a network has beside its record and the links of its endpoints: things on its parent, and its way out. */
 export interface OpenNetworks {
@@ -12,6 +12,8 @@ export interface OpenNetworks {
   open(network: NetworkRecord): Promise<NetworkRecord>;
   /** Of one that goes, whichever process opened it. */
   close(network: NetworkRecord): Promise<void>;
+  /** Brings what it has on its parent to what its record says; answers that with what was learnt. */
+  prepare(network: NetworkRecord): Promise<NetworkRecord>;
   /** Makes again what is missing, of all networks and their endpoints. What fails is logged, once for as long as it fails in the same way. */
   keepOpen(): Promise<void>;
 }
@@ -27,7 +29,8 @@ export function openNetworks(context: Context, gateways: Pick<Gateways, "sync" |
   async function prepare(network: NetworkRecord): Promise<NetworkRecord> {
     const { owner, kind, spec } = network;
     const gateways = subnetsOf(network).flatMap(({ gateway }) => gateway ?? []);
-    const prepared: LinkSpec = await drivers[kind].prepare(spec, owner, gateways);
+    const peers = learntBy(network);
+    const prepared: LinkSpec = await drivers[kind].prepare(spec, owner, { gateways, peers });
     if (Bun.deepEquals(prepared, spec)) return network;
     const changed = { ...network, spec: prepared };
     await networks.put(changed);
@@ -42,6 +45,7 @@ export function openNetworks(context: Context, gateways: Pick<Gateways, "sync" |
   }
 
   return {
+    prepare,
     async open(network) {
       const { owner, kind, spec } = network;
       await using undo = new AsyncDisposableStack();

@@ -1,6 +1,7 @@
 import { linkNameOf } from "../lib/ifname.ts";
 import { formatCidr, formatIp, type Ip, parseCidr, parseIp } from "../lib/ip.ts";
 import type { Mac } from "../lib/mac.ts";
+import type { Peer } from "../lib/peer.ts";
 import type { LinkKind, Subnet } from "../lib/request.ts";
 import type { EndpointSpec, LinkSpec } from "../links/driver.ts";
 import type { PublishedPort } from "../links/nat/rules.ts";
@@ -28,11 +29,18 @@ export interface NetworkRecord {
   readonly allow: readonly string[];
   readonly parent: ParentMemory;
   readonly subnets: readonly SubnetRecord[];
+  /** Hosts that it spans beside those of its options, in the order in which they were learnt. */
+  readonly learnt?: readonly PeerRecord[];
   /** Its endpoints are given addresses here: nobody else does. */
   readonly allocates?: true;
   readonly internal: boolean;
   readonly ipv6: boolean;
   readonly createdAt: string;
+}
+
+export interface PeerRecord {
+  readonly address: Peer;
+  readonly learntAt: string;
 }
 
 export interface EndpointRecord {
@@ -120,6 +128,10 @@ export function subnetsOf(record: Pick<NetworkRecord, "subnets">): Subnet[] {
 /** Of a network whose gateway is this host: the link that has the gateways' addresses. */
 export function gatewayLinkOf({ spec, parent }: NetworkRecord): string {
   return spec.gatewayLink ?? parent.name;
+}
+
+export function learntBy({ learnt = [] }: Pick<NetworkRecord, "learnt">): Peer[] {
+  return learnt.map(({ address }) => address);
 }
 
 /** Names by which networks are counted as users of parents. */

@@ -12,13 +12,27 @@ import { type NetworkRecord, type SubnetRecord, subnetRecord, subnetsOf } from "
 
 /**
  * The spec with what depends on the other networks. Throws `conflict` when the subnets that the kind has for those who
- * bring none are another network's.
+ * bring none, or the number of its tunnels, are another network's.
  */
 export function settledSpec(context: Context, request: NetworkRequest, spec: LinkSpec): LinkSpec {
   const { networks, drivers } = context;
   const isTaken = (parent: string) => networks.with("parent", parent).length > 0;
+  requireOwnNumber(context, request, spec);
   if (request.subnets.length === 0) requireFree(context, request, spec);
   return drivers[request.kind].settle(spec, request.owner, isTaken);
+}
+
+/** What comes out of a tunnel is known by the number alone. Tunnels have it from the first peer on, and records before. */
+function requireOwnNumber({ networks }: Context, { owner }: NetworkRequest, { tunnel }: LinkSpec): void {
+  if (tunnel === undefined) return;
+  const { vni } = tunnel;
+  const holder = networks.list().find((other) => other.owner !== owner && other.spec.tunnel?.vni === vni);
+  if (holder === undefined) return;
+  throw new UnderlayError(
+    "conflict",
+    `VNI ${vni} is taken on this host by network ${ownerWords(holder.owner)}; each network needs its own`,
+    { inputs: { network: owner, holder: holder.owner, vni } },
+  );
 }
 
 function requireFree({ networks }: Context, { owner }: NetworkRequest, { ownSubnets = [] }: LinkSpec): void {

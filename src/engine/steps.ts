@@ -48,6 +48,16 @@ export const USER_STEPS = [
   "parent.leave.after-record",
 ] as const;
 
+/** The same for hosts that a network with tunnels learns of, and forgets. */
+export const PEER_STEPS = [
+  "peers.add.before-record",
+  "peers.add.after-record",
+  "peers.add.after-tunnels",
+  "peers.remove.before-record",
+  "peers.remove.after-record",
+  "peers.remove.after-tunnels",
+] as const;
+
 /** The same for the host's own links, on networks with `host_access`. */
 export const HOST_STEPS = [
   "host.make.before-link",
@@ -83,6 +93,7 @@ export const ALL_STEPS = [
   ...STEPS,
   ...PARENT_STEPS,
   ...USER_STEPS,
+  ...PEER_STEPS,
   ...HOST_STEPS,
   ...ATTACH_STEPS,
   ...PAIR_STEPS,

@@ -1,5 +1,6 @@
 import { hostLinkNameOf } from "../lib/ifname.ts";
-import type { EndpointView, NetworkRowView } from "./engine.ts";
+import type { TunnelSpec } from "../links/driver.ts";
+import type { EndpointView, NetworkRowView, PeerView, TunnelView } from "./engine.ts";
 import {
   type EndpointRecord,
   gatewayLinkOf,
@@ -32,9 +33,16 @@ export function networkRowView(record: NetworkRecord, live: NetworkLive): Networ
     ...(record.spec.hostAccess && {
       hostAccess: { link: hostLinkNameOf(record.owner), addresses: record.spec.hostAccess.addresses },
     }),
+    ...(record.spec.tunnel && { tunnel: tunnelView(record, record.spec.tunnel) }),
     endpoints: live.endpoints,
     createdAt: record.createdAt,
   };
+}
+
+function tunnelView({ createdAt, learnt = [] }: NetworkRecord, { vni, peers }: TunnelSpec): TunnelView {
+  const given = peers.map((address): PeerView => ({ address, from: "option", since: createdAt }));
+  const later = learnt.map(({ address, learntAt: since }): PeerView => ({ address, from: "learnt", since }));
+  return { vni, peers: [...given, ...later] };
 }
 
 export function endpointView(record: EndpointRecord): EndpointView {

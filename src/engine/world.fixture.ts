@@ -52,6 +52,8 @@ export class World {
   /** Those that were taken away, and whether they were their parent's last. */
   readonly dismantled: [owner: string, isLast: boolean][] = [];
   prepareFailure: UnderlayError | undefined;
+  /** Peers to which networks have tunnels, by owner. */
+  readonly tunnels = new Map<string, readonly string[]>();
   /** What happens before a network gets what it has on its parent. */
   onPrepare: (owner: string) => Promise<void> = async () => undefined;
   /** Addresses of gateways, by link. */

@@ -1,7 +1,8 @@
-import type { Problem } from "../lib/errors.ts";
+import { type Problem, UnderlayError } from "../lib/errors.ts";
 import type { TrialFacts } from "../lib/facts.ts";
 import type { Cidr, Family, Ip } from "../lib/ip.ts";
 import type { Mac } from "../lib/mac.ts";
+import type { Peer } from "../lib/peer.ts";
 import { word } from "../lib/quote.ts";
 import type { LinkKind } from "../lib/request.ts";
 import type { ParentRef } from "./parent/ref.ts";
@@ -22,8 +23,34 @@ export interface LinkSpec {
   readonly hostIsGateway?: boolean;
   /** The link that has them, where it is not the parent. */
   readonly gatewayLink?: string;
+  /** It spans hosts; absent: it is this host's alone, or its parent is what it spans. */
+  readonly tunnel?: TunnelSpec;
   /** What its endpoints get addresses of, when whoever asks for the network brings no subnets. */
   readonly ownSubnets?: readonly OwnSubnet[];
+}
+
+/** VXLAN between hosts. */
+export interface TunnelSpec {
+  /** The network's number, on every host the same and no other network's. */
+  readonly vni: number;
+  /** Other hosts; more may be learnt later. */
+  readonly peers: readonly Peer[];
+}
+
+/** What is to be known before a network gets tunnels to other hosts. */
+export interface Reach {
+  /** Those of them that are this host itself. */
+  readonly own: readonly Peer[];
+  /** Bytes, of every link of the network. */
+  readonly mtu: number;
+}
+
+/** What a network's parent is to have for it, beside what its spec says. */
+export interface Beside {
+  /** Whoever has them. */
+  readonly gateways: readonly Ip[];
+  /** Hosts that were learnt, beside those of the spec. */
+  readonly peers: readonly Peer[];
 }
 
 /** As text: a spec is kept as JSON. */
@@ -101,10 +128,15 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
   settle(spec: Spec, owner: string, isTaken: (parent: string) => boolean): Spec;
   /**
    * Makes what a network has on its parent beside the links of its endpoints, and answers the spec with what was learnt
-   * of it. Again: what is missing is made. When it fails, what it made is gone. `gateways`: the network's, whoever has
-   * them.
+   * of it. Again: what is missing is made, and peers that are no longer named lose their tunnel. When it fails, what it
+   * made is gone.
    */
-  prepare(spec: Spec, owner: string, gateways: readonly Ip[]): Promise<Spec>;
+  prepare(spec: Spec, owner: string, beside: Beside): Promise<Spec>;
+  /**
+   * What tunnels to these hosts beside those of the spec would mean; makes nothing. Throws `invalid_option` when packets of
+   * the size that was asked for do not fit into them.
+   */
+  reach(spec: Spec, owner: string, peers: readonly Peer[]): Promise<Reach>;
   /** Takes that away; nothing is success. `isLast`: no other network is on the parent. */
   dismantle(spec: Spec, owner: string, isLast: boolean): Promise<void>;
   /** Names of the options that endpoints may have. */
@@ -152,6 +184,9 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
 export const WHOLE_LINKS = {
   settle: <Spec>(spec: Spec): Spec => spec,
   prepare: async <Spec>(spec: Spec): Promise<Spec> => spec,
+  reach: async (): Promise<Reach> => {
+    throw new UnderlayError("internal", "links of this kind are no tunnels");
+  },
   dismantle: async () => undefined,
   endpointOptions: [],
   parseEndpoint: (options: Readonly<Record<string, string>>): ParsedEndpoint => {

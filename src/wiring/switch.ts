@@ -15,7 +15,7 @@ import { portSecurity } from "../links/ovs/security/port-security.ts";
 import type { OvsDefaults } from "../links/ovs/spec.ts";
 import { switchTunnels } from "../links/ovs/tunnels.ts";
 import { switchUplinks } from "../links/ovs/uplink.ts";
-import { type BridgeView, viewBridge } from "../links/ovs/view.ts";
+import { type BridgeView, type TunnelState, viewBridge, viewTunnels } from "../links/ovs/view.ts";
 import type { ParentLinks } from "../links/parent/make.ts";
 import type { KernelLayer } from "../links/parent/plan.ts";
 import type { Reaper } from "../links/reaper.ts";
@@ -46,6 +46,7 @@ export interface SwitchWiring extends Disposable {
   readonly driver: LinkDriver<OvsLinkSpec>;
   parents(kernel: ParentLinks<KernelLayer>): ParentLinks;
   bridge(name: string): Promise<BridgeView | undefined>;
+  tunnels(): Promise<readonly TunnelState[]>;
 }
 
 /** Throws `invalid_option` when subnet and gateway do not go together. */
@@ -75,6 +76,7 @@ export function wireSwitch(
   return {
     driver: ovsLinks({ driver, ports, uplinks, security, whenApplied, home, isThere }, own),
     bridge: (name) => viewBridge(database, name),
+    tunnels: () => viewTunnels(database),
     parents: (kernel) => withSwitch(kernel, { bridges, home, seed }),
     [Symbol.dispose]() {
       security[Symbol.dispose]();

@@ -1,3 +1,4 @@
+import { type Peer, readPeer } from "../../src/lib/peer.ts";
 import type { Age } from "../ground/engines.ts";
 import { openTestNetns, type TestNetns } from "../ground/netns.ts";
 import { makeOvsScene, type OvsScene } from "./ovs-scene.ts";
@@ -9,7 +10,13 @@ import { makeOvsScene, type OvsScene } from "./ovs-scene.ts";
 
 export interface Host {
   readonly scene: OvsScene;
-  readonly address: string;
+  readonly address: Peer;
+}
+
+export function peerOf(text: string): Peer {
+  const read = readPeer(text);
+  if ("problem" in read) throw new Error(read.problem);
+  return read.value;
 }
 
 export async function makeHosts(
@@ -30,7 +37,7 @@ export async function makeHosts(
     await scene.ovs.vsctl("add-port", "phy", "nic0");
     await scene.ip(`address add 192.0.2.${i}/24 dev phy`);
     await scene.ip("link set phy up");
-    return { scene, address: `192.0.2.${i}` };
+    return { scene, address: peerOf(`192.0.2.${i}`) };
   };
   return [await make(1), await make(2), await make(3)];
 }

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { EP_1, NET_A } from "../../daemon/admin.fixture.ts";
+import { EP_1, fakeEngine, NET_A, NET_C } from "../../daemon/admin.fixture.ts";
 import { newHost } from "../cli.fixture.ts";
 import { flagsOf } from "../flags.ts";
 import { VERBS } from "../verbs.ts";
@@ -34,6 +34,26 @@ describe("what comes next", () => {
     [
       ["endpoint", "inspect", "e"],
       ["endpoint-1", "endpoint-2"],
+    ],
+    [
+      ["peer", ""],
+      ["ls", "add", "rm"],
+    ],
+    [
+      ["peer", "ls", ""],
+      ["network-1", "network-2"],
+    ],
+    [
+      ["peer", "add", ""],
+      ["network-1", "network-2"],
+    ],
+    [
+      ["peer", "add", "network-1", ""],
+      ["address...-1", "address...-2"],
+    ],
+    [
+      ["peer", "rm", "network-1", "peer...-1", ""],
+      ["peer...-1", "peer...-2"],
     ],
     [["cni", "check", ""], ":files"],
     [["cni", "migrate", "/etc/cni/net.d", ""], ":dirs"],
@@ -107,10 +127,27 @@ describe("names of the host", () => {
     );
   });
 
+  test("are those that fit what stands before them", async () => {
+    const spanning = newHost();
+    spanning.startDaemon(fakeEngine({ spans: true }));
+    const network = NET_C.slice(0, 12);
+    const complete = async (line: string) => (await spanning.run(`${COMPLETE} ${line}`)).out;
+    await spanning.run(`peer add ${network} 192.0.2.3 192.0.2.4`);
+    expect(await complete(`peer rm ${network} 1`)).toMatch(
+      /^192\.0\.2\.3\tult-[a-z2-7]{11} failed\n192\.0\.2\.4\tult-[a-z2-7]{11} missing\n$/,
+    );
+    expect(await complete(`peer rm ${network} 192.0.2.4 1`)).toStartWith("192.0.2.3\t");
+    expect(await complete(`peer rm ${network} 192.0.2.4 192.0.2.3 1`)).toBe("");
+    expect(await complete("peer rm nonsense 1")).toBe("");
+    expect(await complete(`peer add ${network} 1`)).toBe("");
+    expect(await complete(`peer add ${NET_A} 192.0.2.3 1`)).toBe("192.0.2.2\t\n192.0.2.4\t\n");
+    await spanning.close();
+  });
+
   test("an id of a condition is known without asking", async () => {
     const { CONDITIONS } = await import("../../conditions/registry.ts");
     const { hostNames } = await import("./names.ts");
-    const ids = await hostNames(() => Promise.reject(new Error("nobody asks")))("ID");
+    const ids = await hostNames(() => Promise.reject(new Error("nobody asks")))("ID", []);
     expect(ids.map(({ word }) => word)).toEqual(CONDITIONS.map(({ id }) => id));
   });
 });

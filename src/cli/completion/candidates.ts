@@ -12,8 +12,11 @@ export interface Candidate {
 /** Lines for the shell: `word TAB help`, or one of PLACES. */
 export type Answer = readonly Candidate[] | (typeof PLACES)[keyof typeof PLACES];
 
-/** Candidates for an argument or value by its name in the tables: NETWORK. Never rejects. */
-export type Names = (name: string) => Promise<readonly Candidate[]>;
+/**
+ * Candidates for an argument or value by its name in the tables: NETWORK. `before`: the arguments that stand before it.
+ * Never rejects.
+ */
+export type Names = (name: string, before: readonly string[]) => Promise<readonly Candidate[]>;
 
 const FILES: Readonly<Record<string, Answer>> = {
   FILE: PLACES.files,
@@ -78,7 +81,7 @@ async function valuesBehind(flag: string, begin: string, names: Names): Promise<
 
 async function valuesOf({ takes = "", values = [] }: KnownFlag, names: Names): Promise<Answer> {
   if (values.length > 0) return values.map((word) => ({ word, help: "" }));
-  return FILES[takes] ?? (await names(takes));
+  return FILES[takes] ?? (await names(takes, []));
 }
 
 function flagsFor(plain: readonly string[], verbs: readonly Verb[]): Candidate[] {
@@ -117,10 +120,11 @@ async function argumentAfter(
   const verb = verbOf(plain, verbs);
   if (verb === undefined || plain[0] === "help") return [];
   const { args = [], words } = verb;
-  const name = args[plain.length - words.split(" ").length] ?? args.find(isRepeated);
+  const before = plain.slice(words.split(" ").length);
+  const name = args[before.length] ?? args.find(isRepeated);
   if (name === undefined) return [];
   const plainName = name.replace(/^\[|\]$/g, "");
-  return FILES[plainName] ?? (await names(plainName));
+  return FILES[plainName] ?? (await names(plainName, before));
 }
 
 export function answerLines(answer: Answer): string {

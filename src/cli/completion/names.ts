@@ -5,6 +5,7 @@ import { CONDITIONS } from "../../conditions/registry.ts";
 import type { EndpointBody } from "../../daemon/api.ts";
 import type { Config } from "../../daemon/config.ts";
 import type { NetworkRow } from "../../daemon/network-json.ts";
+import type { PeerBody } from "../../daemon/peer-json.ts";
 import { dockerdAt } from "../../docker/dockerd.ts";
 import { chosen } from "../../docker/migrate/plan.ts";
 import { asUnderlayError } from "../../lib/errors.ts";
@@ -27,15 +28,36 @@ const FIXED: Readonly<Record<string, () => readonly Candidate[]>> = {
   ID: () => CONDITIONS.map(({ id, title }) => ({ word: id, help: title })),
 };
 
-const LIVE: Readonly<Record<string, (source: Source) => Promise<readonly Candidate[]>>> = {
+type Live = (source: Source, before: readonly string[]) => Promise<readonly Candidate[]>;
+
+const LIVE: Readonly<Record<string, Live>> = {
   NETWORK: async (source) => (await source.networkRows()).networks.map(networkName),
   ENDPOINT: async (source) => (await source.endpoints()).endpoints.map(endpointName),
+  "ADDRESS...": hostsOfOthers,
+  "PEER...": learntPeers,
   LINK: async (source) =>
     (await source.status()).parents.map(({ name, networks }) => ({
       word: name,
       help: `networks ${networks}`,
     })),
 };
+
+/** To add: hosts that other networks span; who spans one network with a host often does so with the next. */
+async function hostsOfOthers(source: Source, [network = "", ...given]: readonly string[]) {
+  const { peers } = await source.peers();
+  const isOwn = ({ network_id, owner }: PeerBody) => network_id.startsWith(network) || owner === network;
+  const there = [...given, ...peers.filter(isOwn).map(({ address }) => address)];
+  const fresh = peers.map(({ address }) => address).filter((address) => !there.includes(address));
+  return [...new Set(fresh)].map((word) => ({ word, help: "" }));
+}
+
+/** To remove: what was learnt. */
+async function learntPeers(source: Source, [network = "", ...given]: readonly string[]) {
+  const { peers } = await source.peers(network);
+  return peers
+    .filter(({ address, from }) => from === "learnt" && !given.includes(address))
+    .map(({ address, port, state }) => ({ word: address, help: `${port} ${state}` }));
+}
 
 function networkName({ id, kind, parent, subnets }: NetworkRow): Candidate {
   const pools = subnets.map(({ pool }) => ` ${pool}`).join("");
@@ -51,13 +73,13 @@ function endpointName({ id, addresses, mac }: EndpointBody): Candidate {
  * error, and the command that is typed will tell it.
  */
 export function hostNames(config: () => Promise<Config>): Names {
-  return async (name) => {
+  return async (name, before) => {
     const fixed = FIXED[name];
     if (fixed) return fixed();
     if (name === MOVABLE) return await movable(config).catch(() => []);
     const live = LIVE[name];
     if (!live) return [];
-    const found = await ask(config, live).catch(() => []);
+    const found = await ask(config, (source) => live(source, before)).catch(() => []);
     return name === "LINK" ? [...found, ...otherLinks(found)] : found;
   };
 }

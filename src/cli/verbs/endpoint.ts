@@ -8,6 +8,7 @@ import { ageOf, type ListContext, macOf } from "./network.ts";
 const ENDPOINTS: Listing<EndpointBody, ListContext> = {
   schema: "underlay.endpoints/v1",
   key: "endpoints",
+  name: ({ id }, short) => short(id),
   columns: ({ short, now }) => [
     { head: "ENDPOINT", cell: ({ id }) => short(id) },
     { head: "NETWORK", cell: ({ network_id }) => short(network_id) },

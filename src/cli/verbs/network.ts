@@ -14,6 +14,7 @@ import {
   paintOf,
   shortId,
 } from "../output.ts";
+import { originOf, tunnelState } from "../peer-text.ts";
 import { type Cell, pairsOf } from "../table.ts";
 import type { Call, Verb } from "../verb.ts";
 import { findingLines } from "./findings.ts";
@@ -31,6 +32,7 @@ export const ageOf = (createdAt: string, now: number): string => formatAge(now -
 const NETWORKS: Listing<NetworkRow, ListContext> = {
   schema: "underlay.networks/v1",
   key: "networks",
+  name: ({ id }, short) => short(id),
   columns: ({ short, now }) => [
     { head: "NETWORK", cell: ({ id }) => short(id) },
     { head: "KIND", cell: ({ kind }) => kind },
@@ -98,8 +100,10 @@ async function inspect(call: Call): Promise<number> {
   const text = jsonOf(format, answer);
   io.stdout(
     text ??
-      pairsOf([...details(answer.network, answer.endpoints, now), ...switchRows(answer)], paint) +
-        problems(answer.network.findings),
+      pairsOf(
+        [...details(answer.network, answer.endpoints, now), ...peerRows(answer), ...switchRows(answer)],
+        paint,
+      ) + problems(answer.network.findings),
   );
   return EXIT.done;
 
@@ -124,6 +128,7 @@ function details(network: NetworkBody, endpoints: readonly EndpointBody[], now: 
     }),
     ...Object.entries(network.options).map(([key, value]): [string, Cell] => ["option", `${key}=${value}`]),
     ...hostAccessOf(network),
+    ...(network.tunnel ? [["vni", `${network.tunnel.vni}`] satisfies [string, Cell]] : []),
     ["state", stateOf(network)],
     ["created", `${network.created_at} (${ageOf(network.created_at, now)} ago)`],
     ...endpoints.map(({ id, addresses, mac, state }): [string, Cell] => [
@@ -131,6 +136,13 @@ function details(network: NetworkBody, endpoints: readonly EndpointBody[], now: 
       [id.slice(0, 12), addresses.join(",") || "no address", macOf(mac), state].join("  "),
     ]),
   ];
+}
+
+function peerRows({ peers = [] }: Body<"underlay.network/v1">): [string, Cell][] {
+  return peers.map((peer) => {
+    const { text, style } = tunnelState(peer);
+    return ["peer", { text: [peer.address, originOf(peer), peer.port, text].join("  "), style }];
+  });
 }
 
 function switchRows({ bridge, bridge_error: error }: Body<"underlay.network/v1">): [string, Cell][] {

@@ -1,4 +1,6 @@
-import { contains, type Ip, parseIp } from "../../lib/ip.ts";
+import { contains, formatIp, type Ip, parseIp } from "../../lib/ip.ts";
+import type { Peer } from "../../lib/peer.ts";
+import { listAddresses } from "../../netlink/address.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { getLink } from "../../netlink/link.ts";
 import { listRoutes, nextHopsOf, type Route } from "../../netlink/route.ts";
@@ -32,6 +34,12 @@ export async function carrierToward(
     if (name !== undefined && mtu !== undefined) carriers.push({ name, mtu });
   }
   return carriers.toSorted((a, b) => a.mtu - b.mtu)[0];
+}
+
+/** Those that are this host itself. */
+export async function peersHere(home: Conversation, peers: readonly Peer[]): Promise<readonly Peer[]> {
+  const own = new Set((await listAddresses(home)).map(({ cidr }) => formatIp(cidr.ip)));
+  return peers.filter((peer) => own.has(peer));
 }
 
 /** Of the routes with the longest prefix, those of the lowest metric. */

@@ -3,8 +3,10 @@ import type { Log } from "../../lib/log.ts";
 import type { Mac } from "../../lib/mac.ts";
 import type { LinkEnd } from "../../lib/pair.ts";
 import { settleAll } from "../../lib/settle.ts";
+import type { Reach } from "../driver.ts";
 import type { Families } from "../on-parent.ts";
 import type { FoundBridge } from "./bridge-rows.ts";
+import { peersHere } from "./carrier.ts";
 import { type OvsEndpointSpec, type ParsedOvsEndpoint, parseOvsEndpoint } from "./endpoint-spec.ts";
 import {
   bridgeIsSharedGateway,
@@ -30,6 +32,8 @@ export interface OvsDriver {
    * no longer named lose their tunnel. When it fails, what it made is gone. Calls for one bridge come one after another.
    */
   prepare(network: OvsNetwork): Promise<Prepared>;
+  /** What tunnels to the network's peers would mean; makes nothing. Throws as `prepare` for an MTU. */
+  reach(network: OvsNetwork): Promise<Reach>;
   /** Takes off the bridge what the network alone has there; goes on past what fails. */
   dismantle(network: Pick<OvsNetwork, "network" | "bridge">): Promise<void>;
   /** A pair of which one end is a port of the bridge, down in the container's half. Again: made as wanted. */
@@ -62,7 +66,7 @@ export interface OvsBorn {
 
 export interface OvsParts extends NetworkParts {
   readonly pairs: SwitchPairs;
-  readonly security: Pick<PortSecurity, "secure" | "forget">;
+  readonly security: Pick<PortSecurity, "secure" | "release" | "forget">;
   readonly defaults: OvsDefaults;
   readonly log: Log;
   /** Deletes a link of ours by name, without its sender waiting for the kernel; absent: `pairs` does. */
@@ -70,8 +74,10 @@ export interface OvsParts extends NetworkParts {
 }
 
 export function ovsDriver(parts: OvsParts): OvsDriver {
-  const { pairs, ports, bridges, security, defaults, log, deleteLink } = parts;
+  const { home, pairs, ports, bridges, security, defaults, log, deleteLink } = parts;
   const own = networkPorts(parts);
+  /** Owners of secured tunnels, by network. */
+  const secured = new Map<string, readonly string[]>();
 
   /** Before the gateway has its addresses. Again: flows that ovs-vswitchd or we ourselves forgot are put back. */
   async function secureTunnels({ network, gateways = [] }: OvsNetwork, { gateway, guarded }: PutPorts) {
@@ -83,6 +89,11 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
       gateway: shared,
     }));
     await security.secure(guarded.bridge, ...tunnels);
+    const owners = tunnels.map(({ owner }) => owner);
+    // The number of one that is gone may be another's by now, whose flows these are then.
+    const gone = secured.get(network)?.filter((owner) => !owners.includes(owner)) ?? [];
+    if (gone.length > 0) await security.release(guarded.bridge, ...gone);
+    secured.set(network, owners);
   }
 
   return {
@@ -103,10 +114,14 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
       undo.move();
       return { bridge, mtu, ...put };
     },
+    reach: async (on) => ({ own: await peersHere(home, on.peers ?? []), mtu: await own.mtu(on) }),
     dismantle: ({ network, bridge }) =>
       settleAll([
         () => own.remove({ network, bridge }),
-        () => security.forget(overlayNamesOf(network).bridge),
+        () => {
+          security.forget(overlayNamesOf(network).bridge);
+          secured.delete(network);
+        },
       ]),
     async create({ owner, on, endpoint, mac, mtu }) {
       const { network, bridge, spec } = on;

@@ -83,10 +83,11 @@ export function ovsLinks(
       spec.bridge.how === "name" || !isTaken(spec.parent.name)
         ? spec
         : { ...spec, parent: { ...spec.parent, name: bridgeNameOf(owner, isTaken) } },
-    async prepare(spec, owner, gateways) {
-      const { mtu, gateway } = await driver.prepare({ ...networkOf(spec, owner), gateways });
+    async prepare(spec, owner, beside) {
+      const { mtu, gateway } = await driver.prepare({ ...networkOf(spec, owner), ...beside });
       return { ...spec, parent: { ...spec.parent, mtu }, ...(gateway && { gatewayLink: gateway.link }) };
     },
+    reach: (spec, owner, peers) => driver.reach({ ...networkOf(spec, owner), peers }),
     dismantle: (spec, owner, isLast) =>
       settleAll([
         () => driver.dismantle(networkOf(spec, owner)),

@@ -2,6 +2,7 @@ import { UnderlayError } from "../../lib/errors.ts";
 import { gatewayLinkNameOf } from "../../lib/ifname.ts";
 import type { Ip } from "../../lib/ip.ts";
 import { deriveMac, type Mac } from "../../lib/mac.ts";
+import type { Peer } from "../../lib/peer.ts";
 import { settleAll } from "../../lib/settle.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { getLink, setLinkRequest } from "../../netlink/link.ts";
@@ -40,7 +41,7 @@ export interface OvsNetwork {
   readonly bridge: string;
   readonly spec: OvsSpec;
   /** Peers that were learnt, beside those of the spec. */
-  readonly peers?: readonly string[];
+  readonly peers?: readonly Peer[];
   /** Addresses of the gateways, for a network with tunnels. */
   readonly gateways?: readonly Ip[];
 }
@@ -180,6 +181,6 @@ export function isUntagged({ vlans }: OvsSpec): boolean {
   return vlans.mode === "access" && vlans.vlan === 0;
 }
 
-function peersOf({ spec, peers = [] }: OvsNetwork): readonly string[] {
+function peersOf({ spec, peers = [] }: OvsNetwork): readonly Peer[] {
   return spec.tunnel ? [...new Set([...spec.tunnel.peers, ...peers])] : [];
 }

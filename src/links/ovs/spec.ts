@@ -8,6 +8,7 @@ import {
   wholeNumber,
   yesOrNo,
 } from "../../lib/options.ts";
+import type { TunnelSpec } from "../driver.ts";
 import { commonOptions, type Families, type RefusedOptions } from "../on-parent.ts";
 import { portOptions, type Rates, ratesOf } from "./endpoint-spec.ts";
 import { FIRST_VNI, LAST_VNI, linkName, peerList, uplinkName } from "./values.ts";
@@ -52,13 +53,6 @@ export interface UplinkSpec {
   readonly name: string;
   /** The host's addresses and routes on it move to the bridge. */
   readonly migrate: boolean;
-}
-
-/** VXLAN between hosts. */
-export interface TunnelSpec {
-  readonly vni: number;
-  /** Addresses of other hosts; more may be learnt later. */
-  readonly peers: readonly string[];
 }
 
 /** What the configuration says for networks that do not say it themselves, as text. */

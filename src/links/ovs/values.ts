@@ -1,6 +1,6 @@
 import { ifnameProblem } from "../../lib/ifname.ts";
-import { contains, formatIp, type Ip, isUnspecified, LINK_LOCAL, parseCidr, parseIp } from "../../lib/ip.ts";
 import { commaList, type Reading } from "../../lib/options.ts";
+import { type Peer, readPeer } from "../../lib/peer.ts";
 import { quote } from "../../lib/quote.ts";
 
 /** How single values of Open vSwitch networks are written, and what is wrong with those that are not. */
@@ -54,52 +54,15 @@ export function bitRate(text: string): Reading<number> {
   return { problem: `${quote(text)} ${words}` };
 }
 
-/** Addresses of other hosts, in the text of RFC 5952, without repeats. Names are never looked up. */
-export function peerList(text: string): Reading<readonly string[]> {
+/** Addresses of other hosts, without repeats. Names are never looked up. */
+export function peerList(text: string): Reading<readonly Peer[]> {
   const list = commaList(text);
   if ("problem" in list) return list;
-  const read = list.value.map(peerAddress);
+  const read = list.value.map(readPeer);
   const bad = read.find((reading) => "problem" in reading);
   if (bad && "problem" in bad) return bad;
   return { value: [...new Set(read.flatMap((reading) => ("value" in reading ? [reading.value] : [])))] };
 }
-
-/** One address of another host, as a tunnel's far end. */
-export function peerAddress(text: string): Reading<string> {
-  const ip = parseIp(text);
-  if (!ip) {
-    const words = "is no IP address; peers are given by address, never by name";
-    return { problem: `${quote(text)} ${words}` };
-  }
-  const why = isUnspecified(ip)
-    ? "is no host's address"
-    : NO_PEERS.find(({ pool }) => contains(pool, ip))?.why;
-  return why === undefined ? { value: formatIp(ip) } : { problem: `${quote(text)} ${why}` };
-}
-
-interface NoPeers {
-  readonly pool: { readonly ip: Ip; readonly prefix: number };
-  readonly why: string;
-}
-
-function noPeers(cidr: string, why: string): readonly NoPeers[] {
-  const pool = parseCidr(cidr);
-  return pool ? [{ pool, why }] : [];
-}
-
-const ONE_HOST = "is a group's address, and a tunnel ends at one host";
-const THIS_HOST = "is this host itself to every host";
-
-const NO_PEERS: readonly NoPeers[] = [
-  ...noPeers("224.0.0.0/4", ONE_HOST),
-  ...noPeers("ff00::/8", ONE_HOST),
-  ...noPeers("255.255.255.255/32", ONE_HOST),
-  ...noPeers("0.0.0.0/8", "is no host's address"),
-  ...noPeers("127.0.0.0/8", THIS_HOST),
-  ...noPeers("::1/128", THIS_HOST),
-  ...noPeers("::ffff:0:0/96", "is an IPv4 address in the clothes of IPv6; write it as IPv4"),
-  { pool: LINK_LOCAL, why: "is a link-local address, which Open vSwitch cannot say the link of" },
-];
 
 /** A name that the switch, and a link of the host, can have. */
 export function linkName(text: string): Reading<string> {

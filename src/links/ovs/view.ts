@@ -1,7 +1,7 @@
 import type { Uuid } from "../../ovsdb/datum.ts";
 import { select } from "../../ovsdb/operation.ts";
 import type { SwitchDatabase } from "./ports.ts";
-import { idsOf, type RowIds } from "./rows.ts";
+import { idsOf, MARKED, type RowIds } from "./rows.ts";
 import type { Datapath } from "./spec.ts";
 
 /** A bridge as a person wants to see it: its ports, their VLANs, tunnels and counters. */
@@ -59,6 +59,30 @@ export async function viewBridge(database: SwitchDatabase, name: string): Promis
       .map((port) => portView(port, faces.get(port.interfaces[0] ?? port._uuid)))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   };
+}
+
+/** A tunnel of a network as Open vSwitch has it, on whichever bridge. */
+export interface TunnelState {
+  readonly name: string;
+  /** Owner key. */
+  readonly network: string;
+  readonly peer: string;
+  readonly ofport?: number;
+  /** What ovs-vswitchd says against it. */
+  readonly error?: string;
+}
+
+/** All of ours. Throws `unreachable`, `timeout`. */
+export async function viewTunnels(database: SwitchDatabase): Promise<readonly TunnelState[]> {
+  const [rows] = await database.transact([
+    select("Interface", [["type", "==", "vxlan"], MARKED], ["name", "external_ids", "ofport", "error"]),
+  ]);
+  return rows.flatMap(({ name, external_ids, ofport, error }) => {
+    const { network, peer } = idsOf(external_ids) ?? {};
+    if (network === undefined || peer === undefined) return [];
+    const number = ofport !== undefined && ofport > 0 && { ofport };
+    return [{ name, network, peer, ...number, ...(error !== undefined && { error }) }];
+  });
 }
 
 interface PortRow {
