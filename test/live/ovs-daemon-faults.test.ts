@@ -1,11 +1,11 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { PARENT_STEPS, STEPS } from "../../src/engine/steps.ts";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { type Switch, startSwitch } from "../ground/ovs.ts";
 import { until } from "../ground/until.ts";
 import { type DockerCall, deleteNetwork, done, idOf, jsonOf, statusOf } from "./docker-calls.ts";
 import { type LoneDaemon, startLoneDaemon } from "./lone-daemon.ts";
+import { speakingOvs } from "./ovs-calls.ts";
 import { type Sandbox, startSandbox } from "./sandbox.ts";
 
 /**
@@ -24,7 +24,7 @@ beforeAll(async () => {
   const lone = things.use(await startLoneDaemon());
   ovs = things.use(await startSwitch({ age: "newest", netns: lone.netns }));
   await lone.stop();
-  daemon = { ...lone, call: (method, message) => callOvs(lone, method, message) };
+  daemon = speakingOvs(lone);
 }, 600_000);
 afterEach(async () => {
   await daemon.kill9();
@@ -32,18 +32,6 @@ afterEach(async () => {
 
 const start = (env: Readonly<Record<string, string>> = {}) =>
   daemon.start({ env, flags: [`--ovsdb=unix:${ovs.socket}`] });
-
-/** What dockerd says on the socket of the driver for Open vSwitch. */
-async function callOvs({ pluginDir }: LoneDaemon, method: string, message?: object) {
-  const response = await fetch(`http://plugin/NetworkDriver.${method}`, {
-    method: "POST",
-    unix: join(pluginDir, "underlay-ovs.sock"),
-    keepalive: false,
-    body: JSON.stringify(message),
-  });
-  const body: Record<string, unknown> = JSON.parse(await response.text());
-  return { status: response.status, body };
-}
 
 const NETWORK = idOf(1);
 const CREATE: DockerCall = [
