@@ -6,6 +6,7 @@ import type { ForwardFacts } from "./lib/forward-facts.ts";
 import type { KindFacts } from "./lib/host-facts.ts";
 import { OUR_LINK_NAME_BYTES } from "./lib/ifname.ts";
 import type { Log } from "./lib/log.ts";
+import type { PortHolder } from "./lib/switch-facts.ts";
 import { announceOn } from "./links/announce.ts";
 import { kindFacts } from "./links/host/kinds.ts";
 import { modulesNow } from "./links/host/modules.ts";
@@ -47,6 +48,8 @@ export interface DaemonParts {
   readonly watch: LinkWatch;
   /** A bridge of Open vSwitch, as a person wants to see it. */
   bridge(name: string): Promise<BridgeView | undefined>;
+  /** Who has the UDP port of tunnels; undefined when nobody has, or Open vSwitch. */
+  tunnelPortHolder(): Promise<PortHolder | undefined>;
   /** Whether others' rules let out and in what is behind these links. Throws `kernel`. */
   forward(links: readonly GatewayLink[]): Promise<ForwardFacts>;
   /** Tunnels of networks, as the switch has them. */
@@ -182,6 +185,7 @@ export async function wireDaemon(
     engine,
     watch,
     bridge: ovs.bridge,
+    tunnelPortHolder: ovs.tunnelPortHolder,
     forward: nat.look,
     tunnels: ovs.tunnels,
     kinds,

@@ -89,6 +89,8 @@ export function switchBridge(change: Partial<SwitchBridge> = {}): SwitchBridge {
     controllers: [],
     isControlled: false,
     broken: [],
+    isFlat: false,
+    ways: [],
     ...change,
   };
 }

@@ -25,6 +25,8 @@ const COMMANDS = [
   /^systemctl (start|restart) (ovsdb-server|ovs-vswitchd)\.service$/,
   /^ovs-vsctl (set-fail-mode \S+ standalone|set-manager( p?tcp:\S+)+|set-controller \S+( p?tcp:\S+)+)$/,
   /^docker ps --all$/,
+  /^ovs-vsctl add-port \S+ NIC$/,
+  /^ss --udp --listening --numeric --processes$/,
   /^(iptables|ip6tables|iptables-legacy) (-S FORWARD|-I FORWARD -[io] \S+ -j ACCEPT)$/,
   /^nft insert rule inet \w+ \w+ [io]ifname '"\S+"' accept$/,
   /^ufw route allow (in|out) on \S+$/,

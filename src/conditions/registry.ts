@@ -11,6 +11,7 @@ import { OCCUPIED_CONDITIONS } from "./occupied.ts";
 import { PARENT_CONDITIONS } from "./parents.ts";
 import { PROBE_CONDITIONS } from "./probe.ts";
 import { RUNTIME_CONDITIONS } from "./runtime.ts";
+import { WAY_CONDITIONS } from "./switch-ways.ts";
 import { SWITCH_CONDITIONS } from "./switches.ts";
 
 /** What `doctor` can look for; the others are about a file that somebody names. */
@@ -20,7 +21,7 @@ export function isOfHost({ judge, judgeHost }: Condition): boolean {
 
 /** Of no interest to a host without Open vSwitch: there it is not asked. */
 export function isOfSwitch(condition: Condition): boolean {
-  return [...SWITCH_CONDITIONS, ...FORWARD_CONDITIONS].includes(condition);
+  return [...SWITCH_CONDITIONS, ...WAY_CONDITIONS, ...FORWARD_CONDITIONS].includes(condition);
 }
 
 /** Every condition, most fundamental first: that is the order of findings of one severity. */
@@ -34,6 +35,7 @@ export const CONDITIONS: readonly Condition[] = [
   ...ENDPOINT_CONDITIONS,
   ...HOST_CONDITIONS,
   ...SWITCH_CONDITIONS,
+  ...WAY_CONDITIONS,
   ...FORWARD_CONDITIONS,
   ...MACHINE_CONDITIONS,
   ...RUNTIME_CONDITIONS,

@@ -1,4 +1,4 @@
-import type { SwitchBridge, SwitchListener, SwitchState } from "../lib/switch-facts.ts";
+import type { PortHolder, SwitchBridge, SwitchListener, SwitchState } from "../lib/switch-facts.ts";
 import { host, openVswitch, switchBridge, switchState } from "./host.fixture.ts";
 import type { HostCases } from "./host-cases.fixture.ts";
 
@@ -12,6 +12,23 @@ const noDatabase = host({ ovs: openVswitch({ database: dead }) });
 const listening = (target: string, more: Partial<SwitchListener> = {}) =>
   state({ listeners: [{ target, all: [target], ...more }] });
 const { ovs: _, ...without } = host();
+
+const lacking = (udpPort?: PortHolder) =>
+  state({
+    bridges: [
+      switchBridge({
+        broken: [
+          {
+            name: "ult1",
+            error: "could not add network device ult1 to ofproto (Address already in use)",
+            lacksUdpPort: true,
+          },
+        ],
+      }),
+    ],
+    ...(udpPort && { udpPort }),
+  });
+const taken = (who: string) => `tunnels of bridge br0 cannot be made: UDP port 4789 is taken by ${who}`;
 
 /** Hosts whose Open vSwitch something is wrong with. */
 export const SWITCH_CASES: Readonly<Record<string, HostCases>> = {
@@ -87,6 +104,26 @@ export const SWITCH_CASES: Readonly<Record<string, HostCases>> = {
       },
     ],
     not: [host(), without],
+    skipped: [unread, noDatabase],
+  },
+  "UL-O11": {
+    holds: [
+      { host: lacking(), message: taken("another") },
+      { host: lacking({ kind: "process", name: "iperf (process 7)" }), message: taken("iperf (process 7)") },
+      { host: lacking({ kind: "link", name: "vx0" }), message: taken("VXLAN link vx0") },
+      { host: lacking({ kind: "elsewhere" }), message: taken("another namespace's link") },
+    ],
+    not: [host(), without, bridge({ broken: [{ name: "ulabc", error: "File exists" }] })],
+    skipped: [unread, noDatabase],
+  },
+  "UL-O12": {
+    holds: [
+      {
+        host: bridge({ isFlat: true }),
+        message: "bridge br0 has no uplink: its containers reach each other and nobody else",
+      },
+    ],
+    not: [host(), without, bridge({ isFlat: true, ways: ["eth1"] })],
     skipped: [unread, noDatabase],
   },
   "UL-O09": {

@@ -148,20 +148,21 @@ const brokenPort: Condition = {
   confidence: "certain",
   explain:
     "ovs-vswitchd could not take a link that a port names: mostly the link is gone, because a container or the host " +
-    "ended without a farewell, and the port stayed in the database. It harms nobody until its name is wanted again. " +
-    "A tunnel whose UDP port another program has shows the same.",
+    "ended without a farewell, and the port stayed in the database. It harms nobody until its name is wanted again.",
   hiddenBy: ["UL-O01", "UL-O05"],
   judgeHost: onBridges(({ bridges }) =>
     bridges.flatMap(({ name: bridge, broken }) =>
-      broken.map(({ name, error }) => ({
-        subject: { kind: "parent", name: bridge } as const,
-        message: `port ${name} of bridge ${bridge} does not work`,
-        evidence: [{ source: `Interface ${name} error`, value: error }],
-        fix: [
-          { say: "remove what endpoints have left, and see again", run: "underlay gc" },
-          { say: "or start its container anew" },
-        ],
-      })),
+      broken
+        .filter(({ lacksUdpPort: lacks }) => !lacks)
+        .map(({ name, error }) => ({
+          subject: { kind: "parent", name: bridge } as const,
+          message: `port ${name} of bridge ${bridge} does not work`,
+          evidence: [{ source: `Interface ${name} error`, value: error }],
+          fix: [
+            { say: "remove what endpoints have left, and see again", run: "underlay gc" },
+            { say: "or start its container anew" },
+          ],
+        })),
     ),
   ),
 };
@@ -210,7 +211,7 @@ function ofListener({ bridge, target, all }: SwitchListener): Judgement {
 export const SWITCH_CONDITIONS: readonly Condition[] = [notServing, datapath, secureAlone, brokenPort, open];
 
 /** Nothing where there is no Open vSwitch; skipped where its database is not read, which UL-O01 tells. */
-function onBridges(
+export function onBridges(
   judge: (state: SwitchState, facts: SwitchFacts) => readonly Judgement[],
 ): (host: HostFacts) => readonly Judgement[] | Skipped {
   return ({ ovs }) => {

@@ -15,6 +15,8 @@ import type { Files } from "../links/host/read.ts";
 export interface HostWatch {
   /** Undefined before the first look. */
   findings(): readonly Finding[] | undefined;
+  /** Networks came or went since the last look. */
+  isStale(): boolean;
   /** Reads files; the kinds only the first time, because the kernel must be asked for a link. Throws `kernel`. */
   look(): Promise<void>;
 }
@@ -36,10 +38,13 @@ export interface HostParts {
 export function hostWatch(parts: HostParts): HostWatch {
   let kinds: Promise<readonly KindFacts[]> | undefined;
   let last: readonly Finding[] | undefined;
+  let networks: number | undefined;
   const phases = new Phases(parts.log);
   return {
     findings: () => last,
+    isStale: () => networks !== parts.networks(),
     async look() {
+      networks = parts.networks();
       kinds ??= parts.kinds();
       const ovs = await parts.ovs?.();
       const forward = await parts.forward?.();

@@ -69,6 +69,11 @@ export function keepLooking(
     await engine.refresh();
   };
   const lookAtHost = host && (() => host.look());
+  /** A bridge of a switch came, say, and what is wrong with it is the host's. */
+  const refreshAll = async () => {
+    await refresh();
+    if (lookAtHost && host.isStale()) look(lookAtHost);
+  };
 
   if (lookAtHost) look(lookAtHost);
 
@@ -81,7 +86,7 @@ export function keepLooking(
     const cancel = clock.after(wait, () => {
       soon = undefined;
       lastLook = clock.now();
-      look(refresh);
+      look(refreshAll);
     });
     soon = { at, cancel };
   };

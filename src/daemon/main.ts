@@ -13,7 +13,7 @@ import { kernelFacts } from "../links/host/machine.ts";
 import { moduleState } from "../links/host/modules.ts";
 import { MACHINE_FILES } from "../links/host/read.ts";
 import { gatewayLinksOf } from "../links/nat/forward-look.ts";
-import { bridgesOf, OVS_MODULE, switchFacts } from "../links/ovs/look.ts";
+import { bridgesOf, flatBridgesOf, OVS_MODULE, switchFacts } from "../links/ovs/look.ts";
 import type { Target } from "../ovsdb/target.ts";
 import { type Libc, openLibc } from "../sys/libc.ts";
 import { releaseCode } from "../sys/memory.ts";
@@ -63,7 +63,7 @@ export async function runDaemon(
     dockerSocket: values.docker_socket,
     kinds: parts.kinds,
     networks: () => engine.networks.list().length,
-    ovs: () => switchOf(values.ovsdb, engine.networks.rows()),
+    ovs: () => switchOf(parts, values.ovsdb, engine.networks.rows()),
     forward: () => forwardOf(parts, engine.networks.rows()),
     log,
   });
@@ -113,11 +113,17 @@ export async function runDaemon(
 }
 
 /** A host on whose switch no network is, is not asked about it. */
-async function switchOf(target: Target, rows: readonly NetworkRowView[]): Promise<SwitchFacts | undefined> {
+async function switchOf(
+  { tunnelPortHolder: holder }: Pick<DaemonParts, "tunnelPortHolder">,
+  target: Target,
+  rows: readonly NetworkRowView[],
+): Promise<SwitchFacts | undefined> {
   const bridges = bridgesOf(rows);
   if (bridges.length === 0) return undefined;
   const release = kernelFacts(MACHINE_FILES).release;
-  return switchFacts({ target, bridges, module: moduleState(MACHINE_FILES, release, OVS_MODULE) });
+  const flatBridges = flatBridgesOf(rows.map(networkRow));
+  const module = moduleState(MACHINE_FILES, release, OVS_MODULE);
+  return switchFacts({ target, bridges, flatBridges, module, holder });
 }
 
 /** Where this host is no gateway, its firewall is not asked. */

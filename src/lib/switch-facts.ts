@@ -18,7 +18,15 @@ export interface SwitchState {
   readonly listeners: readonly SwitchListener[];
   /** Only those that networks of ours are on, by record or by a port of ours. */
   readonly bridges: readonly SwitchBridge[];
+  /** Who has the UDP port of tunnels, where one lacks it and that is known. */
+  readonly udpPort?: PortHolder;
 }
+
+/** A program; a VXLAN link of the kernel's; or one of another network namespace, whose name is not known. */
+export type PortHolder =
+  | { readonly kind: "process"; readonly name: string }
+  | { readonly kind: "link"; readonly name: string }
+  | { readonly kind: "elsewhere" };
 
 /**
  * `behind`: it has not applied what is in the database. `gone`: nobody answers at its control socket. `unknown`: there
@@ -54,10 +62,16 @@ export interface SwitchBridge {
   readonly flows?: number;
   /** Ports of ours that do not work. */
   readonly broken: readonly BrokenPort[];
+  /** Networks of ours on it let nobody in or out but by ports of the bridge: in mode flat, without tunnels. */
+  readonly isFlat: boolean;
+  /** Ports by which it is left: NICs that we put there, and all that somebody else did. */
+  readonly ways: readonly string[];
 }
 
 export interface BrokenPort {
   readonly name: string;
   /** What ovs-vswitchd says against it. */
   readonly error: string;
+  /** It is a tunnel, and another has the UDP port that it needs. */
+  readonly lacksUdpPort?: true;
 }

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { systemClock } from "../lib/clock.ts";
 import { problemsError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import type { PortHolder } from "../lib/switch-facts.ts";
 import type { LinkDriver, OwnSubnet } from "../links/driver.ts";
 import { switchBridges } from "../links/ovs/bridges.ts";
 import { ovsDriver } from "../links/ovs/driver.ts";
@@ -13,6 +14,7 @@ import { switchPairs } from "../links/ovs/pair.ts";
 import { type SwitchDatabase, switchPorts } from "../links/ovs/ports.ts";
 import { portSecurity } from "../links/ovs/security/port-security.ts";
 import type { OvsDefaults } from "../links/ovs/spec.ts";
+import { tunnelPortHolder } from "../links/ovs/tunnel-port.ts";
 import { switchTunnels } from "../links/ovs/tunnels.ts";
 import { switchUplinks } from "../links/ovs/uplink.ts";
 import { type BridgeView, type TunnelState, viewBridge, viewTunnels } from "../links/ovs/view.ts";
@@ -47,6 +49,8 @@ export interface SwitchWiring extends Disposable {
   parents(kernel: ParentLinks<KernelLayer>): ParentLinks;
   bridge(name: string): Promise<BridgeView | undefined>;
   tunnels(): Promise<readonly TunnelState[]>;
+  /** Who has the UDP port of tunnels; undefined when nobody has, or Open vSwitch. */
+  tunnelPortHolder(): Promise<PortHolder | undefined>;
 }
 
 /** Throws `invalid_option` when subnet and gateway do not go together. */
@@ -65,7 +69,7 @@ export function wireSwitch(
   const driver = ovsDriver({
     ...{ home, database, ports, bridges, uplinks, security, log },
     pairs: switchPairs(home, ethtool(generic)),
-    tunnels: switchTunnels(database, ports),
+    tunnels: switchTunnels(database, ports, () => tunnelPortHolder(home)),
     defaults: settings.defaults,
     deleteLink: reaper.delete,
   });
@@ -77,6 +81,7 @@ export function wireSwitch(
     driver: ovsLinks({ driver, ports, uplinks, security, whenApplied, home, isThere }, own),
     bridge: (name) => viewBridge(database, name),
     tunnels: () => viewTunnels(database),
+    tunnelPortHolder: () => tunnelPortHolder(home),
     parents: (kernel) => withSwitch(kernel, { bridges, home, seed }),
     [Symbol.dispose]() {
       security[Symbol.dispose]();

@@ -106,7 +106,9 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   "UL-R05": "test/live/gc.test.ts",
   "UL-R06": "test/live/host-access.test.ts",
   "UL-M06": "test/clients/doctor.test.ts",
-  "UL-O10": "test/live/ovs-network-doctor.test.ts",
+  ...Object.fromEntries(
+    ["UL-O10", "UL-O11", "UL-O12"].map((id) => [id, "test/live/ovs-network-doctor.test.ts"]),
+  ),
   ...Object.fromEntries(
     ["UL-O01", "UL-O02", "UL-O04", "UL-O05", "UL-O09"].map((id) => [id, "test/live/ovs-doctor.test.ts"]),
   ),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { disposedAfterAll } from "../ground/cleanup.ts";
-import { testNetnsAt } from "../ground/netns.ts";
+import { openTestNetns, testNetnsAt } from "../ground/netns.ts";
 import { nft } from "../ground/nft.ts";
 import { type Switch, startSwitch } from "../ground/ovs.ts";
 import { until } from "../ground/until.ts";
@@ -68,3 +68,87 @@ test("UL-O10: a firewall that drops what is forwarded, told first, and mended by
   await daemonHasNo("UL-O10");
   await nft(host, "delete table inet mine");
 });
+
+test("UL-O12: a flat bridge that nobody is reached by, until somebody puts a port on it", async () => {
+  await network(2, { bridge: "br8", mode: "flat" });
+  const told = "info UL-O12 bridge br8 has no uplink: its containers reach each other and nobody else";
+  await daemonTells(told);
+  expect((await lone.cli("status")).stdout).toMatch(/br8: networks 1, endpoints 0, no uplink$/m);
+  const found = look().findings.find(({ id }) => id === "UL-O12");
+  expect(found && line(found)).toBe(told);
+
+  await lone.ip("link add nic0 type veth peer name nic1");
+  await ovs.host.must((found?.fix[0]?.run ?? "false").replace("NIC", "nic0").split(" "));
+  await daemonHasNo("UL-O12");
+  expect(look().findings.filter(({ id }) => id === "UL-O12")).toEqual([]);
+  expect((await lone.cli("status")).stdout).not.toContain("no uplink");
+  const [begun, ended] = [`condition begins: ${told.slice(12)}`, `condition ended: ${told.slice(12)}`];
+  const logged = lone.lines().filter((text) => text.includes("UL-O12"));
+  expect(logged).toEqual([expect.stringContaining(begun), expect.stringContaining(ended)]);
+  await ovs.vsctl("del-port", "nic0");
+});
+
+/**
+ * The userspace datapath needs no socket for tunnels: what ovs-vswitchd says of the kernel's stands for that. Who has the
+ * port is real.
+ */
+test("UL-O11: the UDP port of tunnels, and who has it: a program, a link here, one elsewhere", async () => {
+  await ovs.vsctl(
+    "--no-wait",
+    "--",
+    "add-port",
+    "br7",
+    "ult1",
+    "--",
+    "set",
+    "interface",
+    "ult1",
+    "type=vxlan",
+  );
+  await ovs.vsctl("set", "interface", "ult1", "options:remote_ip=192.0.2.2", "options:key=7");
+  const marks = ["owner=underlay", "network=docker:n1", "peer=192.0.2.2"].map(
+    (mark) => `external_ids:${mark}`,
+  );
+  await ovs.vsctl("set", "port", "ult1", ...marks);
+  const error = "could not add network device ult1 to ofproto (Address already in use)";
+  const firstOf = async () => {
+    // It says otherwise with each change of a link.
+    await ovs.vsctl("--no-wait", "set", "interface", "ult1", `error="${error}"`);
+    const [first] = look().findings;
+    return first && [line(first), first.fix[0]?.run];
+  };
+  const told = (who: string) =>
+    `fail UL-O11 tunnels of bridge br7 cannot be made: UDP port 4789 is taken by ${who}`;
+  const list = "ss --udp --listening --numeric --processes";
+
+  const server = Bun.spawn(["nsenter", `--net=${lone.netns}`, "python3", "-uc", SERVE], {
+    stdin: "pipe",
+    stdout: "pipe",
+  });
+  try {
+    await server.stdout.getReader().read();
+    expect(await firstOf()).toEqual([told(`python3 (process ${server.pid})`), list]);
+  } finally {
+    server.stdin.end();
+    await server.exited;
+  }
+  await lone.ip("link add vx0 type vxlan id 7 dstport 4789 dev lo");
+  await lone.ip("link set vx0 up");
+  expect(await firstOf()).toEqual([told("VXLAN link vx0"), "ip link delete dev vx0"]);
+  using other = openTestNetns();
+  await lone.ip(`link set vx0 netns /proc/${process.pid}/fd/${other.netns.fd}`);
+  other.ip("link", "set", "vx0", "up");
+  expect(await firstOf()).toEqual([told("another namespace's link"), undefined]);
+  other.ip("link", "delete", "vx0");
+  expect(await firstOf()).toEqual([told("another"), list]);
+  await ovs.vsctl("del-port", "ult1");
+  expect(look().findings.filter(({ id }) => id === "UL-O11")).toEqual([]);
+}, 30_000);
+
+const SERVE = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", 4789))
+print("bound")
+sys.stdin.read()
+`;

@@ -118,7 +118,7 @@ export async function makeOvsScene(options: SwitchOptions): Promise<OvsScene> {
   const security = undo.use(portSecurity({ rundir: ovs.rundir, clock: systemClock, log: () => undefined }));
   const driver = ovsDriver({
     ...{ security, home, database: ovsdb, pairs, ports, bridges, defaults: {} },
-    tunnels: switchTunnels(ovsdb, ports),
+    tunnels: switchTunnels(ovsdb, ports, async () => undefined),
     uplinks,
     log: (level, message) => {
       if (level === "info") said.push(message);

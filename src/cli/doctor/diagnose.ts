@@ -5,7 +5,7 @@ import { type Body, type FindingBody, findingBody } from "../../daemon/api.ts";
 import type { Values } from "../../daemon/settings.ts";
 import { MACHINE_FILES } from "../../links/host/read.ts";
 import { gatewayLinksOf } from "../../links/nat/forward-look.ts";
-import { bridgesOf } from "../../links/ovs/look.ts";
+import { bridgesOf, flatBridgesOf } from "../../links/ovs/look.ts";
 import { type HostQuestion, hostFacts } from "./host.ts";
 import { type DoctorKernel, openKernel } from "./kernel.ts";
 import { type KnownNetworks, knownNetworks } from "./networks.ts";
@@ -54,7 +54,11 @@ export async function diagnose(
     parents: looks.flatMap(({ facts }) => facts.link ?? []),
     probes: looks.flatMap(({ facts }) => facts.probe ?? []),
     gatewayLinks: gatewayLinksOf(known.networks),
-    ovs: { target: values.ovsdb, bridges: bridgesOf(known.networks) },
+    ovs: {
+      target: values.ovsdb,
+      bridges: bridgesOf(known.networks),
+      flatBridges: flatBridgesOf(known.networks),
+    },
   };
   const host = await hostFacts(question);
   const ofHost = hostFindings(host);

@@ -23,7 +23,7 @@ export interface HostQuestion {
   readonly dockerNetworks: number;
   readonly parents: readonly LinkFacts[];
   readonly probes: readonly ProbeFacts[];
-  readonly ovs: Omit<SwitchQuestion, "module">;
+  readonly ovs: Omit<SwitchQuestion, "module" | "holder">;
   /** That have the addresses of networks' gateways. */
   readonly gatewayLinks: readonly GatewayLink[];
 }
@@ -33,6 +33,7 @@ export async function hostFacts(question: HostQuestion): Promise<HostFacts> {
   const { files, kernel, pid, parents, probes } = question;
   const ovs = await switchFacts({
     ...question.ovs,
+    holder: async () => ("known" in kernel ? kernel.known.tunnelPortHolder() : undefined),
     module: moduleState(files, kernelFacts(files).release, OVS_MODULE),
   });
   return {

@@ -5,10 +5,12 @@ import type { HostFacts, Read } from "../../lib/host-facts.ts";
 import type { Ip } from "../../lib/ip.ts";
 import { silentLog } from "../../lib/log.ts";
 import { deriveMac, type Mac } from "../../lib/mac.ts";
+import type { PortHolder } from "../../lib/switch-facts.ts";
 import { kindFacts } from "../../links/host/kinds.ts";
 import { processFacts } from "../../links/host/process.ts";
 import type { Files } from "../../links/host/read.ts";
 import { forwardFacts, type GatewayLink } from "../../links/nat/forward-look.ts";
+import { tunnelPortHolder } from "../../links/ovs/tunnel-port.ts";
 import { kernelParents } from "../../links/parent/kernel.ts";
 import type { Parents } from "../../links/parent/parents.ts";
 import { probeParent } from "../../links/parent/probe.ts";
@@ -27,6 +29,8 @@ export interface DoctorKernel extends Disposable {
   /** Where a link can be tried, or why not. */
   readonly scratch: Read<Scratch>;
   kinds(): Promise<HostFacts["kinds"]>;
+  /** Who has the UDP port of tunnels; undefined when nobody has, or Open vSwitch. */
+  tunnelPortHolder(): Promise<PortHolder | undefined>;
   /** Whether the rules of others let out and in what is behind these links. Throws `kernel`, `permission`. */
   forward(links: readonly GatewayLink[]): Promise<ForwardFacts>;
   /** Asks `target` by two MAC addresses. `onSend`: there is a macvlan, and frames leave now. Throws `permission`. */
@@ -80,6 +84,7 @@ function kernelOver(libc: Libc, files: Files, release: string, bootId: string): 
       const ask = { parent, target, foreign, onSend: () => onSend(foreign) };
       return probeParent({ libc, scratch: scratch.known }, ask);
     },
+    tunnelPortHolder: () => tunnelPortHolder(requests),
     async forward(links) {
       const legacyTables = files.text("/proc/net/ip_tables_names")?.split("\n") ?? [];
       const firewall = open(NETLINK_NETFILTER);

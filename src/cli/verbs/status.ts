@@ -25,7 +25,7 @@ function screen(body: Body<"underlay.status/v1">, now: number, paint: Paint): st
     ["endpoints", `${endpoints.total}, ${endpoints.provisioned} with a link`],
     ...parents.map((parent): [string, Cell] => [
       "parent",
-      `${parent.name}: networks ${parent.networks}, endpoints ${parent.endpoints}`,
+      `${parent.name}: networks ${parent.networks}, endpoints ${parent.endpoints}${uplinkWords(body, parent.name)}`,
     ]),
     ...hostPairs(body.host),
     [
@@ -36,6 +36,12 @@ function screen(body: Body<"underlay.status/v1">, now: number, paint: Paint): st
     ],
   ];
   return pairsOf(pairs, paint) + findingLines(findings, paint);
+}
+
+/** A remark, and what is on one's mind who looks why containers reach nobody. */
+function uplinkWords({ host }: Body<"underlay.status/v1">, bridge: string): string {
+  const has = host?.findings.some(({ id, subject }) => id === "UL-O12" && subject.name === bridge);
+  return has ? ", no uplink" : "";
 }
 
 /** A line for each, because much about a host is lasting; what was read and what to do is the doctor's to tell. */

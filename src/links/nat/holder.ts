@@ -9,17 +9,26 @@ const STATE = { tcp: "0A", udp: "07" } as const;
 /** `nginx (process 123)`. Undefined when no process can be told: another user's, one in another pid namespace, or SCTP. */
 export function processWith(protocol: Protocol, port: number, proc = "/proc"): string | undefined {
   if (protocol === "sctp") return undefined;
-  const inodes = [protocol, `${protocol}6`].flatMap((table) => {
-    const lines = unlessGone(() => readFileSync(`${proc}/net/${table}`, "utf8"))?.split("\n") ?? [];
-    return lines.flatMap((line) => socketIn(line, STATE[protocol], port));
-  });
-  const wanted = new Set(inodes.map((inode) => `socket:[${inode}]`));
+  const wanted = new Set(socketsAt(protocol, port, proc).map((inode) => `socket:[${inode}]`));
   if (wanted.size === 0) return undefined;
   const pids = readdirSync(proc).filter((name) => /^\d+$/.test(name));
   const pid = pids.find((candidate) => hasOneOf(`${proc}/${candidate}/fd`, wanted));
   if (pid === undefined) return undefined;
   const name = unlessGone(() => readFileSync(`${proc}/${pid}/comm`, "utf8").trim()) ?? "a program";
   return `${name} (process ${pid})`;
+}
+
+/** Whether somebody has it, if only the kernel itself. */
+export function hasSocket(protocol: keyof typeof STATE, port: number, proc = "/proc"): boolean {
+  return socketsAt(protocol, port, proc).length > 0;
+}
+
+/** Inodes. */
+function socketsAt(protocol: keyof typeof STATE, port: number, proc: string): string[] {
+  return [protocol, `${protocol}6`].flatMap((table) => {
+    const lines = unlessGone(() => readFileSync(`${proc}/net/${table}`, "utf8"))?.split("\n") ?? [];
+    return lines.flatMap((line) => socketIn(line, STATE[protocol], port));
+  });
 }
 
 /** `0: 00000000:1F90 00000000:0000 0A … inode`: the tenth word is the inode. */

@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { systemClock } from "../../lib/clock.ts";
 import { asUnderlayError } from "../../lib/errors.ts";
-import type { Read } from "../../lib/host-facts.ts";
 import type {
   BrokenPort,
+  PortHolder,
   SwitchBridge,
   SwitchFacts,
   SwitchListener,
@@ -17,6 +17,7 @@ import { select } from "../../ovsdb/operation.ts";
 import type { RowOf } from "../../ovsdb/tables.ts";
 import { formatTarget, type Target } from "../../ovsdb/target.ts";
 import { idsOf } from "./rows.ts";
+import { lacksUdpPort } from "./tunnel-port.ts";
 import { vswitchdFacts } from "./vswitchd.ts";
 
 /** The kernel's datapath. */
@@ -26,12 +27,28 @@ export interface SwitchQuestion {
   readonly target: Target;
   /** Bridges that networks of ours are on, by record. */
   readonly bridges: readonly string[];
+  /** Those of them on which there is a network that this host is not the gateway of, and that is to reach others. */
+  readonly flatBridges: readonly string[];
   readonly module: SwitchFacts["module"];
+  /** Who has the UDP port of tunnels. Asked when one lacks it. */
+  readonly holder: () => Promise<PortHolder | undefined>;
 }
 
 /** Bridges that networks are on. `parent`: of an ovs network that is its bridge. */
 export function bridgesOf(networks: readonly { readonly kind: string; readonly parent: string }[]): string[] {
   return [...new Set(networks.filter(({ kind }) => kind === "ovs").map(({ parent }) => parent))];
+}
+
+interface Flat {
+  readonly kind: string;
+  readonly parent: string;
+  readonly internal: boolean;
+  readonly gateway_link?: string | undefined;
+}
+
+/** Bridges that have to have a port which leads elsewhere, for a network on them to reach anybody. */
+export function flatBridgesOf(networks: readonly Flat[]): string[] {
+  return bridgesOf(networks.filter(({ internal, gateway_link: own }) => !internal && own === undefined));
 }
 
 /** Milliseconds. Both programs are on this host, and a person waits. */
@@ -50,10 +67,14 @@ export async function switchFacts(question: SwitchQuestion): Promise<SwitchFacts
   return { ...facts, database: await read(question) };
 }
 
-async function read({ target, bridges }: SwitchQuestion): Promise<SwitchFacts["database"]> {
+async function read(question: SwitchQuestion): Promise<SwitchFacts["database"]> {
+  const { target, holder } = question;
   try {
     using ovsdb = await openOvsdb({ target, patience: PATIENCE });
-    return await stateOf(ovsdb, target, bridges);
+    const state = await stateOf(ovsdb, question);
+    const isLacking = state.bridges.some(({ broken }) => broken.some(({ lacksUdpPort: lacks }) => lacks));
+    const udpPort = isLacking ? await holder() : undefined;
+    return { known: { ...state, ...(udpPort && { udpPort }) } };
   } catch (thrown) {
     const { code, message } = asUnderlayError(thrown);
     if (code === "permission") return { unread: `${message}: run as root` };
@@ -63,7 +84,10 @@ async function read({ target, bridges }: SwitchQuestion): Promise<SwitchFacts["d
   }
 }
 
-async function stateOf(ovsdb: Ovsdb, target: Target, wanted: readonly string[]): Promise<Read<SwitchState>> {
+async function stateOf(
+  ovsdb: Ovsdb,
+  { target, bridges: wanted, flatBridges }: SwitchQuestion,
+): Promise<SwitchState> {
   const rundir = target.kind === "unix" ? dirname(target.path) : undefined;
   const vswitchd = await vswitchdFacts(ovsdb, rundir);
   const [bridges, ports, faces, controllers, managers] = await ovsdb.transact([
@@ -95,6 +119,10 @@ async function stateOf(ovsdb: Ovsdb, target: Target, wanted: readonly string[]):
       isControlled,
       ...(flows !== undefined && { flows }),
       broken: its.flatMap(({ _uuid }) => broken.get(_uuid) ?? []),
+      isFlat: flatBridges.includes(name),
+      ways: ports
+        .filter((port) => bridge.ports.includes(port._uuid) && port.name !== name && leadsElsewhere(port))
+        .map((port) => port.name),
     });
   }
   const listeners = [
@@ -106,7 +134,13 @@ async function stateOf(ovsdb: Ovsdb, target: Target, wanted: readonly string[]):
       ),
     ),
   ];
-  return { known: { vswitchd, listeners, bridges: known } };
+  return { vswitchd, listeners, bridges: known };
+}
+
+/** Whatever somebody else has put there may. */
+function leadsElsewhere({ external_ids: external }: { readonly external_ids: ReadonlyMap<string, string> }) {
+  const ids = idsOf(external);
+  return ids === undefined || ids.peer !== undefined || ids.role === "uplink" || ids.role === "overlay";
 }
 
 function byUuid<R extends { readonly _uuid: Uuid }>(rows: readonly R[]): ReadonlyMap<Uuid, R> {
@@ -115,13 +149,15 @@ function byUuid<R extends { readonly _uuid: Uuid }>(rows: readonly R[]): Readonl
 
 /** ovs-vswitchd sets `ofport` to -1 and mostly says why; a port that it has not looked at yet has neither. */
 function brokenOf(
-  { _uuid, name, interfaces }: RowOf<"Port", "name" | "interfaces" | "external_ids">,
+  { _uuid, name, interfaces, external_ids: external }: RowOf<"Port", "name" | "interfaces" | "external_ids">,
   faces: ReadonlyMap<Uuid, RowOf<"Interface", "ofport" | "error">>,
 ): (BrokenPort & { readonly _uuid: Uuid })[] {
   return interfaces.flatMap((uuid) => {
     const face = faces.get(uuid);
     if (face === undefined || (face.error === undefined && face.ofport !== -1)) return [];
-    return [{ _uuid, name, error: face.error ?? "ofport -1" }];
+    const { error = "ofport -1" } = face;
+    const lacks = idsOf(external)?.peer !== undefined && lacksUdpPort(error);
+    return [{ _uuid, name, error, ...(lacks && { lacksUdpPort: true as const }) }];
   });
 }
 

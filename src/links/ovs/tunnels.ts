@@ -1,8 +1,10 @@
 import { UnderlayError } from "../../lib/errors.ts";
 import { tunnelNameOf } from "../../lib/ifname.ts";
+import type { PortHolder } from "../../lib/switch-facts.ts";
 import { select } from "../../ovsdb/operation.ts";
 import type { SwitchDatabase, SwitchPorts } from "./ports.ts";
 import { idsOf, tunnelRows } from "./rows.ts";
+import { withHolder } from "./tunnel-port.ts";
 import type { PortVlans } from "./vlans.ts";
 
 /** VXLAN between hosts: one tunnel a network and peer, a full mesh when every host names all others. */
@@ -33,7 +35,12 @@ export interface TunnelsWish {
   readonly vlans: PortVlans;
 }
 
-export function switchTunnels(database: SwitchDatabase, ports: SwitchPorts): SwitchTunnels {
+/** `holder`: who has the UDP port of tunnels. */
+export function switchTunnels(
+  database: SwitchDatabase,
+  ports: SwitchPorts,
+  holder: () => Promise<PortHolder | undefined>,
+): SwitchTunnels {
   /**
    * A frame out of a tunnel is known by its number alone: Open vSwitch refuses a second such tunnel of the host, and
    * with another peer the frames of both networks would mix.
@@ -70,7 +77,10 @@ export function switchTunnels(database: SwitchDatabase, ports: SwitchPorts): Swi
       const all: Tunnel[] = [];
       for (const peer of peers) {
         const name = tunnelNameOf(network, peer);
-        const { ofport } = await ports.keep(tunnelRows({ bridge, name, network, vni, peer, vlans }));
+        const rows = tunnelRows({ bridge, name, network, vni, peer, vlans });
+        const { ofport } = await ports.keep(rows).catch(async (thrown: unknown) => {
+          throw await withHolder(thrown, holder);
+        });
         all.push({ name, peer, ofport });
       }
       return all;
