@@ -40,9 +40,12 @@ describe("the newest dockerd and Open vSwitch on three hosts", () => {
       if (scene === undefined) throw new Error(`${GUIDE}:${line}: there is no host ${machine}`);
       try {
         await followGuide(GUIDE, block, (command) =>
-          scene.host.run(["sh", "-c", `cd ${FOLDER}; exec 2>&1\nPATH=${PROGRAMS}:$PATH\n${command}`], {
-            timeoutMs: 60_000,
-          }),
+          scene.host.run(
+            ["sh", "-c", `cd ${FOLDER}; exec 2>&1\nPATH=${PROGRAMS}:/opt/underlay:$PATH\n${command}`],
+            {
+              timeoutMs: 60_000,
+            },
+          ),
         );
       } catch (failure) {
         first = failure;
