@@ -117,6 +117,14 @@ describe.each([...AGES])("a network's peers, %s", (age) => {
     expect(await peersOf(daemon)).toEqual([`${OPTION} option made`, `${FIRST} learnt made`]);
   });
 
+  test("outlive a boot that left nothing in the switch", async () => {
+    await daemon.kill9();
+    await ovs.vsctl("del-br", "br7", "--", "del-br", overlayNamesOf(OWNER).bridge);
+    await start();
+    await until("the tunnels are back", async () => (await tunnelsOf(ovs)).join() === `${OPTION},${FIRST}`);
+    expect(await peersOf(daemon)).toEqual([`${OPTION} option made`, `${FIRST} learnt made`]);
+  });
+
   test("that ovs-vswitchd cannot reach are told in its words, and made again by another add", async () => {
     const broken = ["set", "Interface", tunnelNameOf(OWNER, FIRST), "options:remote_ip=nowhere.invalid"];
     await ovs.vsctl("--no-wait", "--", ...broken);
