@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { endpointBody, findById, type NetworkBody, networkRow, statusBody } from "../daemon/api.ts";
+import { findById, type NetworkBody, networkRow, statusBody } from "../daemon/api.ts";
+import { endpointBody } from "../daemon/endpoint-json.ts";
 import { peerBodies } from "../daemon/peer-json.ts";
 import type { EndpointRecord, NetworkRecord } from "../engine/records.ts";
 import { endpointView, networkRowView } from "../engine/views.ts";

@@ -8,7 +8,6 @@ import {
   type Body,
   type DaemonBody,
   type ErrorBody,
-  endpointBody,
   findById,
   findingBody,
   gcBody,
@@ -19,6 +18,7 @@ import {
 } from "./api.ts";
 import { bridgeBody } from "./bridge-json.ts";
 import { type Call, type DaemonInfo, readBody } from "./call.ts";
+import { endpointBody } from "./endpoint-json.ts";
 import type { NetworkRows } from "./network-json.ts";
 import { PeersRequest } from "./peer-json.ts";
 import { addPeers, peers, peersOn, removePeers } from "./peers.ts";

@@ -1,11 +1,12 @@
 import * as v from "valibot";
 import type { Finding } from "../conditions/condition.ts";
-import type { EndpointView, NetworkView, ReconcileReport, TunnelView } from "../engine/engine.ts";
+import type { NetworkView, ReconcileReport, TunnelView } from "../engine/engine.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import { formatCidr, formatIp } from "../lib/ip.ts";
 import { word } from "../lib/quote.ts";
 import { BridgeJson } from "./bridge-json.ts";
 import { CniCheckJson, CniMigrateJson } from "./cni-json.ts";
+import { type EndpointBody, EndpointJson, idOf, portsOf } from "./endpoint-json.ts";
 import { MigrateJson } from "./migrate-json.ts";
 import { FindingJson, NetworkJson } from "./network-json.ts";
 import { PEERS, PeerChangesJson } from "./peer-json.ts";
@@ -15,18 +16,6 @@ import { ProbeJson } from "./probe-json.ts";
  * The JSON of the admin API and of `-o json`: the same bodies, each under a versioned schema name. A key is never
  * renamed or given another meaning within a version; new ones may come. Times are RFC 3339 in UTC.
  */
-
-const EndpointJson = v.object({
-  id: v.string(),
-  owner: v.string(),
-  network_id: v.string(),
-  state: v.string(),
-  addresses: v.array(v.string()),
-  /** Null when its link has the parent's. */
-  mac: v.nullable(v.string()),
-  link_name: v.string(),
-  created_at: v.string(),
-});
 
 /** Who runs, as it says itself. */
 const DaemonJson = v.object({
@@ -43,7 +32,12 @@ export const SCHEMAS = {
     /** Null when none runs; then the rest is what the records say. */
     daemon: v.nullable(DaemonJson),
     networks: v.object({ total: v.number(), degraded: v.nullable(v.number()) }),
-    endpoints: v.object({ total: v.number(), provisioned: v.number() }),
+    endpoints: v.object({
+      total: v.number(),
+      provisioned: v.number(),
+      /** Ports of the host that lead to them, each once however many addresses it is on. */
+      ports: v.optional(v.number(), 0),
+    }),
     parents: v.array(v.object({ name: v.string(), networks: v.number(), endpoints: v.number() })),
     /** What is wrong with the host itself, and how much of it; null when nobody has looked. */
     host: v.optional(
@@ -133,7 +127,6 @@ export const SCHEMAS = {
 export type SchemaName = keyof typeof SCHEMAS;
 export type Body<Name extends SchemaName> = v.InferOutput<(typeof SCHEMAS)[Name]>;
 export type NetworkBody = v.InferOutput<typeof NetworkJson>;
-export type EndpointBody = v.InferOutput<typeof EndpointJson>;
 export type FindingBody = v.InferOutput<typeof FindingJson>;
 export type DaemonBody = v.InferOutput<typeof DaemonJson>;
 
@@ -147,9 +140,6 @@ export const ErrorBody = v.object({
   }),
 });
 export type ErrorBody = v.InferOutput<typeof ErrorBody>;
-
-/** Owners are `PROTOCOL:NETWORK` and `PROTOCOL:NETWORK/ENDPOINT`. */
-const idOf = (owner: string) => owner.slice(owner.indexOf(":") + 1);
 
 export function networkBody(view: NetworkView): NetworkBody {
   return { ...networkRow(view), findings: view.findings.map(findingBody) };
@@ -176,20 +166,6 @@ export function networkRow(view: Omit<NetworkView, "findings">): Omit<NetworkBod
 
 function tunnelBody({ vni, peers }: TunnelView): NonNullable<NetworkBody["tunnel"]> {
   return { vni, peers: peers.map(({ address, from, since }) => ({ address, from, created_at: since })) };
-}
-
-export function endpointBody(view: EndpointView): EndpointBody {
-  const { owner, network, state, mac } = view;
-  return {
-    id: owner.slice(owner.lastIndexOf("/") + 1),
-    owner,
-    network_id: idOf(network),
-    state,
-    addresses: [...view.addresses],
-    mac: mac ?? null,
-    link_name: view.linkName,
-    created_at: view.createdAt,
-  };
 }
 
 export function findingBody(finding: Finding): FindingBody {
@@ -223,6 +199,7 @@ export function statusBody(
     endpoints: {
       total: endpoints.length,
       provisioned: endpoints.filter(({ state }) => state === "provisioned").length,
+      ports: endpoints.reduce((sum, endpoint) => sum + portsOf(endpoint).size, 0),
     },
     parents: parents.sort((a, b) => (a.name < b.name ? -1 : 1)),
     host: ofHost === undefined ? null : hostBody(ofHost),

@@ -126,7 +126,19 @@ export interface EndpointView {
   /** Absent when its link has the parent's. */
   readonly mac: string | undefined;
   readonly linkName: string;
+  /** Ports of the host that lead to it; absent where nobody publishes. */
+  readonly published?: readonly PublishedView[];
   readonly createdAt: string;
+}
+
+/** One family's: a port on all addresses of both is two of these. */
+export interface PublishedView {
+  readonly protocol: string;
+  /** `0.0.0.0` or `::`: every address of that family. */
+  readonly hostAddress: string;
+  readonly hostPort: number;
+  readonly containerAddress: string;
+  readonly containerPort: number;
 }
 
 export interface ReconcileOptions {

@@ -1,11 +1,12 @@
 import { hostLinkNameOf } from "../lib/ifname.ts";
 import type { TunnelSpec } from "../links/driver.ts";
-import type { EndpointView, NetworkRowView, PeerView, TunnelView } from "./engine.ts";
+import type { EndpointView, NetworkRowView, PeerView, PublishedView, TunnelView } from "./engine.ts";
 import {
   type EndpointRecord,
   gatewayLinkOf,
   linkNameOfEndpoint,
   type NetworkRecord,
+  type PublishedRecord,
   subnetsOf,
 } from "./records.ts";
 
@@ -45,6 +46,10 @@ function tunnelView({ createdAt, learnt = [] }: NetworkRecord, { vni, peers }: T
   return { vni, peers: [...given, ...later] };
 }
 
+function publishedView({ hostAddress, ...port }: PublishedRecord): PublishedView {
+  return { ...port, hostAddress: hostAddress ?? (port.containerAddress.includes(":") ? "::" : "0.0.0.0") };
+}
+
 export function endpointView(record: EndpointRecord): EndpointView {
   return {
     owner: record.owner,
@@ -53,6 +58,7 @@ export function endpointView(record: EndpointRecord): EndpointView {
     addresses: record.addresses,
     mac: record.mac,
     linkName: linkNameOfEndpoint(record),
+    ...(record.published && { published: record.published.map(publishedView) }),
     createdAt: record.createdAt,
   };
 }

@@ -1,6 +1,7 @@
-import type { EndpointBody } from "../../daemon/api.ts";
+import type { EndpointBody } from "../../daemon/endpoint-json.ts";
 import { EXIT } from "../exit.ts";
 import { formatOf, jsonOf, type Listing, listText, ONE_FORMATS, paintOf, shortId } from "../output.ts";
+import { portsText, portText } from "../port-text.ts";
 import { type Cell, pairsOf } from "../table.ts";
 import type { Call, Verb } from "../verb.ts";
 import { ageOf, type ListContext, macOf } from "./network.ts";
@@ -14,6 +15,7 @@ const ENDPOINTS: Listing<EndpointBody, ListContext> = {
     { head: "NETWORK", cell: ({ network_id }) => short(network_id) },
     { head: "ADDRESSES", cell: ({ addresses }) => addresses.join(",") || "-" },
     { head: "MAC", cell: ({ mac }) => macOf(mac) },
+    { head: "PORTS", wide: true, cell: ({ ports }) => portsText(ports) || "-" },
     { head: "LINK", wide: true, cell: ({ link_name }) => link_name },
     { head: "STATE", cell: stateOf },
     { head: "AGE", cell: ({ created_at }) => ageOf(created_at, now) },
@@ -66,6 +68,7 @@ function details(endpoint: EndpointBody, now: number): [string, Cell][] {
     ...endpoint.addresses.map((address): [string, Cell] => ["address", address]),
     ["mac", macOf(endpoint.mac)],
     ["link", endpoint.link_name],
+    ...endpoint.ports.map((port): [string, Cell] => ["port", portText(port)]),
     ["state", stateOf(endpoint)],
     ["created", `${endpoint.created_at} (${ageOf(endpoint.created_at, now)} ago)`],
   ];

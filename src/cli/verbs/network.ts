@@ -1,4 +1,5 @@
-import type { Body, EndpointBody, FindingBody, NetworkBody } from "../../daemon/api.ts";
+import type { Body, FindingBody, NetworkBody } from "../../daemon/api.ts";
+import type { EndpointBody } from "../../daemon/endpoint-json.ts";
 import type { NetworkRow, NetworkRows } from "../../daemon/network-json.ts";
 import { formatAge } from "../../lib/duration.ts";
 import { bridgeRows } from "../bridge-text.ts";
@@ -15,6 +16,7 @@ import {
   shortId,
 } from "../output.ts";
 import { originOf, tunnelState } from "../peer-text.ts";
+import { portsText } from "../port-text.ts";
 import { type Cell, pairsOf } from "../table.ts";
 import type { Call, Verb } from "../verb.ts";
 import { findingLines } from "./findings.ts";
@@ -131,9 +133,11 @@ function details(network: NetworkBody, endpoints: readonly EndpointBody[], now: 
     ...(network.tunnel ? [["vni", `${network.tunnel.vni}`] satisfies [string, Cell]] : []),
     ["state", stateOf(network)],
     ["created", `${network.created_at} (${ageOf(network.created_at, now)} ago)`],
-    ...endpoints.map(({ id, addresses, mac, state }): [string, Cell] => [
+    ...endpoints.map(({ id, addresses, mac, state, ports }): [string, Cell] => [
       "endpoint",
-      [id.slice(0, 12), addresses.join(",") || "no address", macOf(mac), state].join("  "),
+      [id.slice(0, 12), addresses.join(",") || "no address", macOf(mac), state, portsText(ports)]
+        .filter((word) => word !== "")
+        .join("  "),
     ]),
   ];
 }

@@ -22,7 +22,7 @@ function screen(body: Body<"underlay.status/v1">, now: number, paint: Paint): st
     ["daemon", daemon ? running(daemon, now) : { text: "not running", style: "red" }],
     ...(daemon ? [["drivers", daemon.drivers.join(", ")] satisfies [string, Cell]] : []),
     ["networks", `${networks.total}${degraded}`],
-    ["endpoints", `${endpoints.total}, ${endpoints.provisioned} with a link`],
+    ["endpoints", `${endpoints.total}, ${endpoints.provisioned} with a link${portWords(endpoints.ports)}`],
     ...parents.map((parent): [string, Cell] => [
       "parent",
       `${parent.name}: networks ${parent.networks}, endpoints ${parent.endpoints}${uplinkWords(body, parent.name)}`,
@@ -36,6 +36,10 @@ function screen(body: Body<"underlay.status/v1">, now: number, paint: Paint): st
     ],
   ];
   return pairsOf(pairs, paint) + findingLines(findings, paint);
+}
+
+function portWords(ports: number): string {
+  return ports === 0 ? "" : `, ports published ${ports}`;
 }
 
 /** A remark, and what is on one's mind who looks why containers reach nobody. */
