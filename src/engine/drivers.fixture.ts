@@ -60,8 +60,7 @@ export function worldDrivers(world: World): EngineParts["drivers"] {
       return spec.parent.how === "switch" ? { ...spec, parent: { ...spec.parent, mtu: 1400 } } : spec;
     },
     // What IPv6 takes more than IPv4.
-    reach: async (_, owner, peers) => {
-      world.looks.push(`${owner} ${peers.join(" ")}`);
+    reach: async (_spec, _owner, peers) => {
       const own = peers.filter((peer) => peer === OWN_ADDRESS);
       return { own, mtu: peers.some((peer) => peer.includes(":")) ? 1380 : 1400 };
     },

@@ -15,6 +15,7 @@ import type { Health } from "./health.ts";
 import type { HostAccess } from "./host-access.ts";
 import { requireHostAddress } from "./host-sources.ts";
 import type { OpenNetworks } from "./open-network.ts";
+import { requireOtherHosts } from "./other-hosts.ts";
 import type { OwnParents } from "./own-parents.ts";
 import type { NetworkRecord } from "./records.ts";
 import { addressesOf, hostIsGateway, requireSame, requireUnrouted, settledSpec } from "./settled.ts";
@@ -174,6 +175,7 @@ export function networksOf(context: Context, parts: NetworkParts): Networks {
     if (refusal) throw refusal;
     requireHostAddress(context, record, facts.link.addresses);
     requireUnrouted(record, facts.routesElsewhere);
+    if (spec.tunnel) await requireOtherHosts(context.drivers, record, spec.tunnel.peers);
     const trial = await context.drivers[record.kind].trial(facts.link.ifindex, spec);
     const tried = trial && refused(record, { ...facts, trial });
     if (tried) throw tried;

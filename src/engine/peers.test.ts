@@ -146,6 +146,14 @@ describe("refused", () => {
     expect(world.tunnels.get(NET)).toEqual(["192.0.2.2"]);
   });
 
+  test("the same in the option, and no network is made", async () => {
+    const world = new World();
+    const engine = world.start();
+    const create = engine.networks.ensure(request({ vni: "42", peers: `192.0.2.2 ${OWN_ADDRESS}` }));
+    await expect(create).rejects.toThrow("192.0.2.1 is an address of this host");
+    expect([engine.networks.rows(), world.parents.has("ovsbr0")]).toEqual([[], false]);
+  });
+
   test("what would leave containers that are there with too large packets", async () => {
     const { world, engine } = await started();
     await engine.endpoints.declare(endpointRequest("a"));

@@ -1,5 +1,4 @@
 import { asUnderlayError, type Problem, problemsError, UnderlayError } from "../lib/errors.ts";
-import { contains, formatCidr, parseIp } from "../lib/ip.ts";
 import { ownerWords } from "../lib/owner.ts";
 import type { Peer } from "../lib/peer.ts";
 import type { TunnelSpec } from "../links/driver.ts";
@@ -7,7 +6,8 @@ import { type Context, endpointsOf, knownNetwork } from "./context.ts";
 import type { Engine, PeerChange } from "./engine.ts";
 import { networkKey } from "./networks.ts";
 import type { OpenNetworks } from "./open-network.ts";
-import { learntBy, type NetworkRecord, type PeerRecord, subnetsOf } from "./records.ts";
+import { requireOtherHosts } from "./other-hosts.ts";
+import { learntBy, type NetworkRecord, type PeerRecord } from "./records.ts";
 
 /**
  * Hosts that a network learns of after it was made. They stand in its record, which is written before its tunnels are
@@ -31,13 +31,8 @@ export function peersOf(context: Context, ways: Pick<OpenNetworks, "prepare">): 
   }
 
   async function requireReach(network: NetworkRecord, fresh: readonly Peer[]): Promise<void> {
-    const { owner, kind, spec } = network;
-    const { own, mtu } = await drivers[kind].reach(spec, owner, [...learntBy(network), ...fresh]);
-    const problems = [
-      ...insideProblems(network, fresh),
-      ...fresh.filter((peer) => own.includes(peer)).map(ownProblem),
-    ];
-    if (problems.length > 0) throw problemsError("invalid_option", problems, { network: owner });
+    const { owner, spec } = network;
+    const { mtu } = await requireOtherHosts(drivers, network, fresh);
     const has = spec.parent.how === "switch" ? spec.parent.mtu : mtu;
     if (mtu >= has || endpointsOf(context, owner).length === 0) return;
     throw new UnderlayError(
@@ -106,21 +101,6 @@ function tunnelOf({ owner, kind, spec }: NetworkRecord): TunnelSpec {
     `network ${ownerWords(owner)} ${why}: only networks on Open vSwitch with a vni have peers`,
     { inputs: { network: owner } },
   );
-}
-
-/** A tunnel would be sought in itself. */
-function insideProblems(network: NetworkRecord, peers: readonly Peer[]): Problem[] {
-  const pools = subnetsOf(network).map(({ pool }) => pool);
-  return peers.flatMap((peer) => {
-    const ip = parseIp(peer);
-    const pool = ip && pools.find((each) => contains(each, ip));
-    const words = `is in the network's own subnet ${pool && formatCidr(pool)}; a peer is the address of a host, not of a container`;
-    return pool ? [{ subject: "peers", message: `${peer} ${words}` }] : [];
-  });
-}
-
-function ownProblem(peer: Peer): Problem {
-  return { subject: "peers", message: `${peer} is an address of this host; its peers are the other ones` };
 }
 
 function optionProblem(peer: Peer): Problem {

@@ -193,6 +193,8 @@ describe.each([...AGES])("a network's peers, %s", (age) => {
       "VNI 42 is taken on this host by network docker:000000000000; each network needs its own",
     );
     expect((await peer("ls", "--noheading")).stdout).toBe("");
+    const itself = create({ bridge: "br8", vni: "43", peers: `${FIRST},${OWN}` }, idOf(9), "10.61.0");
+    expect(await refused(daemon, itself)).toContain(`${OWN} is an address of this host`);
     await done(daemon, deleteNetwork(NETWORK));
     expect(await ovs.vsctl("list-br")).toBe("");
   });
