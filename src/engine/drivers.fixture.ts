@@ -69,9 +69,10 @@ export function worldDrivers(world: World): EngineParts["drivers"] {
     },
     endpointOptions: ["vlan"],
     parse: (options) => {
-      const { bridge: name = "ovsbr0", mode = "nat", vni, peers = "" } = options;
+      const { bridge: name = "ovsbr0", mode = "nat", vni, peers = "", chosen } = options;
       const spec = { kind: "ovs", parent: { how: "switch", name, mtu: 1450 }, mode } as const;
-      const ownSubnets = [{ pool: "172.18.40.0/29", gateway: "172.18.40.1" }];
+      const own = { pool: chosen ?? "172.18.40.0/29", gateway: "172.18.40.1" };
+      const ownSubnets = [{ ...own, ...(chosen !== undefined && { isChosen: true as const }) }];
       const tunnel = vni === undefined ? {} : { tunnel: { vni: Number(vni), peers: peersIn(peers) } };
       return { spec: { ...spec, ...tunnel, hostIsGateway: mode === "nat", ownSubnets }, allow: [] };
     },

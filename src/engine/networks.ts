@@ -18,7 +18,14 @@ import type { OpenNetworks } from "./open-network.ts";
 import { requireOtherHosts } from "./other-hosts.ts";
 import type { OwnParents } from "./own-parents.ts";
 import type { NetworkRecord } from "./records.ts";
-import { addressesOf, hostIsGateway, requireSame, requireUnrouted, settledSpec } from "./settled.ts";
+import {
+  addressesOf,
+  hostIsGateway,
+  requireSame,
+  requireUnrouted,
+  settledSpec,
+  tellOverridden,
+} from "./settled.ts";
 
 /** Networks: everything that can be wrong is found at create; afterwards a network is a record. */
 export interface Networks {
@@ -99,6 +106,7 @@ export function networksOf(context: Context, parts: NetworkParts): Networks {
     step("network.ensure.after-record");
     const opened = await ways.open(record);
     tellOfGateways(opened);
+    tellOverridden(context, opened);
     health.note(opened, facts);
   }
 

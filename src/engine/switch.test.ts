@@ -292,6 +292,21 @@ describe("a network that brings no subnets", () => {
     await expect(engine.endpoints.declare(first)).rejects.toThrow("10.6.0.1 is the gateway of this network");
   });
 
+  test("that somebody has set, and an allocator's counts: the log says so", async () => {
+    const world = new World();
+    const engine = world.start();
+    const said = () => world.logged.filter((line) => line.includes("do not count"));
+    await engine.networks.ensure(ON_SWITCH);
+    expect(said()).toEqual([]);
+    const options = { bridge: "ovsbr0", chosen: "172.18.40.0/29" };
+    await engine.networks.ensure({ ...ON_SWITCH, owner: "docker:net2", options });
+    expect(said()).toEqual([
+      "subnet and gateway of [ovs] do not count: Docker's IPAM gives others; --ipam-driver null does not",
+    ]);
+    await engine.networks.ensure({ ...ON_SWITCH, owner: "docker:net3", options, subnets: [] });
+    expect(said()).toHaveLength(1);
+  });
+
   test("where an allocator brings addresses those are used, and none is made up", async () => {
     const engine = new World().start();
     await engine.networks.ensure(ON_SWITCH);

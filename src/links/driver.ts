@@ -57,6 +57,8 @@ export interface Beside {
 export interface OwnSubnet {
   readonly pool: string;
   readonly gateway?: string;
+  /** Somebody has set it: he is told where it does not count. */
+  readonly isChosen?: true;
 }
 
 export interface HostAccessSpec {

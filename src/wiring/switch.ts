@@ -9,7 +9,7 @@ import { switchBridges } from "../links/ovs/bridges.ts";
 import { ovsDriver } from "../links/ovs/driver.ts";
 import { withSwitch } from "../links/ovs/layers.ts";
 import { type OvsLinkSpec, ovsLinks } from "../links/ovs/link-driver.ts";
-import { ownSubnet } from "../links/ovs/own-subnet.ts";
+import { OWN_SUBNET, ownSubnet } from "../links/ovs/own-subnet.ts";
 import { switchPairs } from "../links/ovs/pair.ts";
 import { type SwitchDatabase, switchPorts } from "../links/ovs/ports.ts";
 import { portSecurity } from "../links/ovs/security/port-security.ts";
@@ -95,7 +95,8 @@ const RUN_DIR = "/run/openvswitch";
 
 function readOwn({ subnet, gateway }: SwitchSettings): OwnSubnet {
   const reading = ownSubnet(subnet, gateway);
-  if ("value" in reading) return reading.value;
+  const isChosen = subnet !== OWN_SUBNET || gateway !== undefined;
+  if ("value" in reading) return { ...reading.value, ...(isChosen && { isChosen: true as const }) };
   throw problemsError("invalid_option", [
     { subject: "ovs.gateway", message: `${reading.problem} (configuration, [ovs])` },
   ]);
