@@ -19,7 +19,7 @@ import {
 import type { SwitchPairs } from "./pair.ts";
 import { missingBridge } from "./ports.ts";
 import { requireRates } from "./rates.ts";
-import { portRows } from "./rows.ts";
+import { type PortRows, portRows } from "./rows.ts";
 import type { PortSecurity } from "./security/port-security.ts";
 import { type OvsDefaults, type ParsedOvs, parseOvs } from "./spec.ts";
 
@@ -38,6 +38,8 @@ export interface OvsDriver {
   dismantle(network: Pick<OvsNetwork, "network" | "bridge">): Promise<void>;
   /** A pair of which one end is a port of the bridge, down in the container's half. Again: made as wanted. */
   create(birth: OvsBirth): Promise<OvsBorn>;
+  /** Puts the port of a pair back that somebody else has taken off the bridge; false when there is no pair either. */
+  replug(plug: OvsPlug): Promise<boolean>;
   /** Both halves, wherever the container's is; goes on past what fails. "Already gone" is success. */
   remove(owner: string): Promise<void>;
 }
@@ -48,12 +50,15 @@ export interface Prepared extends PutPorts {
   readonly mtu: number;
 }
 
-export interface OvsBirth {
+export interface OvsPlug {
   readonly owner: string;
   readonly on: OvsNetwork;
   readonly endpoint: OvsEndpointSpec;
-  /** Absent: the kernel's choice. */
+  /** Of the container's end; absent: the kernel's choice. */
   readonly mac?: Mac;
+}
+
+export interface OvsBirth extends OvsPlug {
   /** Bytes; as `prepare` said. */
   readonly mtu: number;
 }
@@ -124,11 +129,10 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
         },
       ]),
     async create({ owner, on, endpoint, mac, mtu }) {
-      const { network, bridge, spec } = on;
+      const { bridge, spec } = on;
       const found = await bridges.find(bridge);
       if (!found) throw missingBridge(bridge);
-      const rates = { ...spec.rates, ...endpoint.rates };
-      requireRates(rates, found);
+      requireRates({ ...spec.rates, ...endpoint.rates }, found);
       await using undo = new AsyncDisposableStack();
       undo.defer(async () => {
         await pairs.remove(owner);
@@ -138,18 +142,21 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
         ...(mac !== undefined && { mac }),
         finishesChecksums: found.datapath === "netdev",
       });
-      const { ofport } = await ports.put(
-        portRows({
-          ...{ bridge, rates, name: ends.port.name },
-          ids: { network, endpoint: owner },
-          vlans: endpoint.vlans ?? spec.vlans,
-          isolate: endpoint.isolate ?? spec.isolate,
-          ...(ends.container.mac !== undefined && { mac: ends.container.mac }),
-        }),
-      );
+      const { mac: given } = ends.container;
+      const plug = { owner, on, endpoint, ...(given !== undefined && { mac: given }) };
+      const { ofport } = await ports.put(rowsOf(plug, ends.port.name));
       undo.move();
       log("info", `attached veth ${ends.port.name} to bridge ${bridge}`, { owner, bridge, ofport });
       return { ...ends, ofport };
+    },
+    async replug(plug) {
+      const { owner, on } = plug;
+      const port = await pairs.find(owner);
+      if (!port) return false;
+      await ports.put(rowsOf(plug, port.name));
+      const { bridge } = on;
+      log("warn", `port ${port.name} was taken off bridge ${bridge} and is put back`, { owner, bridge });
+      return true;
     },
     async remove(owner) {
       const name = switchPortNameOf(owner);
@@ -164,4 +171,16 @@ export function ovsDriver(parts: OvsParts): OvsDriver {
       ]);
     },
   };
+}
+
+function rowsOf({ owner, on, endpoint, mac }: OvsPlug, name: string): PortRows {
+  const { network, bridge, spec } = on;
+  return portRows({
+    ...{ bridge, name },
+    ids: { network, endpoint: owner },
+    vlans: endpoint.vlans ?? spec.vlans,
+    isolate: endpoint.isolate ?? spec.isolate,
+    rates: { ...spec.rates, ...endpoint.rates },
+    ...(mac !== undefined && { mac }),
+  });
 }

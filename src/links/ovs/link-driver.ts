@@ -5,7 +5,7 @@ import type { Conversation } from "../../netlink/conversation.ts";
 import { getLink, setLinkRequest } from "../../netlink/link.ts";
 import { type BornFor, type EndpointSpec, type LinkDriver, type OwnSubnet, WHOLE_LINKS } from "../driver.ts";
 import type { SwitchRef } from "../parent/ref.ts";
-import type { OvsDriver } from "./driver.ts";
+import type { OvsDriver, OvsPlug } from "./driver.ts";
 import { type OvsEndpointSpec, portOptions } from "./endpoint-spec.ts";
 import { bridgeIsSharedGateway, type OvsNetwork } from "./network-ports.ts";
 import type { SwitchPorts } from "./ports.ts";
@@ -67,6 +67,19 @@ export function ovsLinks(
     secured.delete(owner);
   }
 
+  /** Ports whose pair is there: the container has lost its network, and nobody but us would give it back. */
+  async function replug(spec: OvsLinkSpec, endpoints: readonly BornFor[]): Promise<void> {
+    const [one] = endpoints;
+    if (!one) return;
+    const there = new Set((await ports.list(one.network)).map(({ name }) => name));
+    const lost = endpoints.filter(({ owner }) => !there.has(switchPortNameOf(owner)));
+    const replugging = lost.map((endpoint) => async () => {
+      // It comes back under another number: its flows are made anew.
+      if (await driver.replug(plugOf(spec, endpoint))) secured.delete(endpoint.owner);
+    });
+    await settleAll(replugging);
+  }
+
   async function repaired(): Promise<void> {
     await security.repair();
   }
@@ -105,14 +118,11 @@ export function ovsLinks(
     sharesAddress: () => ({ never: "the host reaches the containers by its address on the bridge" }),
     async create({ spec, mac, endpoint }) {
       if (!endpoint) throw new UnderlayError("internal", "the host has no link of its own on a switch");
-      const { owner, network, spec: asked } = endpoint;
+      const { owner } = endpoint;
       await using undo = new AsyncDisposableStack();
       const born = await driver.create({
-        owner,
-        on: networkOf(spec, network),
-        endpoint: isOvsEndpoint(asked) ? asked : { rates: {} },
+        ...plugOf(spec, { ...endpoint, ...(mac !== undefined && { mac }) }),
         mtu: spec.parent.mtu,
-        ...(mac !== undefined && { mac }),
       });
       undo.defer(() => driver.remove(owner));
       const isSafe =
@@ -120,7 +130,9 @@ export function ovsLinks(
       if (!isSafe) throw new UnderlayError("kernel", `port ${born.port.name} cannot be secured: it has gone`);
       undo.move();
     },
-    async resume({ portSecurity, parent }, endpoints) {
+    async resume(spec, endpoints) {
+      await replug(spec, endpoints);
+      const { portSecurity, parent } = spec;
       if (!portSecurity) return;
       const unknown = endpoints.filter(({ owner }) => !secured.has(owner));
       // Of an ovs-vswitchd that was just started, ports have no numbers yet, or those of its former life.
@@ -142,6 +154,14 @@ export function ovsLinks(
 
 function networkOf(spec: OvsLinkSpec, network: string): OvsNetwork {
   return { network, bridge: spec.parent.name, spec };
+}
+
+function plugOf(spec: OvsLinkSpec, { owner, network, mac, spec: asked }: BornFor): OvsPlug {
+  return {
+    ...{ owner, on: networkOf(spec, network) },
+    endpoint: isOvsEndpoint(asked) ? asked : { rates: {} },
+    ...(mac !== undefined && { mac }),
+  };
 }
 
 /** The MTU is only known when the network is prepared. */

@@ -37,8 +37,8 @@ export interface SwitchPorts {
    * has deleted the port, which leaves them.
    */
   remove(name: string, endpoint?: string): Promise<boolean>;
-  /** Every port that bears our mark, without those of the bridges' own links. */
-  list(): Promise<readonly ListedPort[]>;
+  /** Every port that bears our mark, or of one network, without those of the bridges' own links. */
+  list(network?: string): Promise<readonly ListedPort[]>;
   /** Endpoints that have a row of ours, each once. */
   owners(): Promise<readonly string[]>;
 }
@@ -180,8 +180,11 @@ export function switchPorts(database: SwitchDatabase): SwitchPorts {
       if (changes.length > 0) await database.transact([comment(`underlay: no port ${name}`), ...changes]);
       return own !== undefined;
     },
-    async list() {
-      const [ports] = await database.transact([select("Port", [MARKED], ["name", "external_ids"])]);
+    async list(network) {
+      const marks = { owner: OWNER, ...(network !== undefined && { network }) };
+      const [ports] = await database.transact([
+        select("Port", [["external_ids", "includes", marks]], ["name", "external_ids"]),
+      ]);
       return ports.flatMap(({ name, external_ids }) => {
         const ids = idsOf(external_ids);
         return ids && ids.role !== "bridge" ? [{ name, ids }] : [];

@@ -61,8 +61,8 @@ export function switchTunnels(
   }
 
   async function ownOf(network: string) {
-    return (await ports.list()).flatMap(({ name, ids }) =>
-      ids.network === network && ids.peer !== undefined ? [{ name, peer: ids.peer }] : [],
+    return (await ports.list(network)).flatMap(({ name, ids }) =>
+      ids.peer === undefined ? [] : [{ name, peer: ids.peer }],
     );
   }
 
