@@ -18,14 +18,8 @@ import type { OpenNetworks } from "./open-network.ts";
 import { requireOtherHosts } from "./other-hosts.ts";
 import type { OwnParents } from "./own-parents.ts";
 import type { NetworkRecord } from "./records.ts";
-import {
-  addressesOf,
-  hostIsGateway,
-  requireSame,
-  requireUnrouted,
-  settledSpec,
-  tellOverridden,
-} from "./settled.ts";
+import { addressesOf, hostIsGateway, requireSame, requireUnrouted, settledSpec } from "./settled.ts";
+import { tellOfSubnets } from "./tell-of-subnets.ts";
 
 /** Networks: everything that can be wrong is found at create; afterwards a network is a record. */
 export interface Networks {
@@ -105,19 +99,8 @@ export function networksOf(context: Context, parts: NetworkParts): Networks {
     givenUp?.throwIfAborted();
     step("network.ensure.after-record");
     const opened = await ways.open(record);
-    tellOfGateways(opened);
-    tellOverridden(context, opened);
+    tellOfSubnets(context, opened);
     health.note(opened, facts);
-  }
-
-  /** Docker up to 27 makes one up for every subnet, so it is no error. */
-  function tellOfGateways({ owner, kind, spec, subnets }: NetworkRecord): void {
-    const gateways = subnets.flatMap(({ gateway }) => gateway ?? []);
-    if (gateways.length === 0 || !context.drivers[kind].routesOnLink(spec)) return;
-    context.log("info", `${kind} in mode ${spec.mode} sends everything to its link: the gateway has no use`, {
-      network: owner,
-      gateway: gateways.join(" "),
-    });
   }
 
   function notDropped(network: string) {

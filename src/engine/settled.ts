@@ -105,28 +105,6 @@ function ownRecord({ pool, gateway }: OwnSubnet): SubnetRecord {
   return { pool, ...(gateway !== undefined && { gateway }), aux: {} };
 }
 
-/** That another brings subnets is usual; that somebody has set others is not, and he would look for them in vain. */
-export function tellOverridden(
-  { log }: Context,
-  { owner, kind, spec, subnets, allocates }: NetworkRecord,
-): void {
-  const chosen = (spec.ownSubnets ?? []).filter(({ isChosen }) => isChosen);
-  const isThere = ({ pool, gateway }: OwnSubnet) =>
-    subnets.some((given) => given.pool === pool && given.gateway === gateway);
-  if (allocates || chosen.every(isThere)) return;
-  const words = ({ pool, gateway }: OwnSubnet) =>
-    gateway === undefined ? pool : `${pool} gateway ${gateway}`;
-  log(
-    "warn",
-    `subnet and gateway of [${kind}] do not count: Docker's IPAM gives others; --ipam-driver null does not`,
-    {
-      network: owner,
-      configured: chosen.map(words).join(", "),
-      given: subnets.map(words).join(", "),
-    },
-  );
-}
-
 /** What cannot be parsed is refused when it is to be made. */
 export function hostIsGateway(
   { drivers }: Context,
