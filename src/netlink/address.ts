@@ -23,6 +23,8 @@ export const IFA_F = {
   IFA_F_PERMANENT: 0x80,
   /** The kernel makes no route for it. */
   IFA_F_NOPREFIXROUTE: 0x200,
+  /** A multicast group is joined for it on the wire. */
+  IFA_F_MCAUTOJOIN: 0x400,
 } as const;
 
 export const ifaddrmsg = struct({ family: u8, prefixlen: u8, flags: u8, scope: u8, index: u32 });
@@ -104,4 +106,33 @@ export async function listAddresses(conversation: Conversation, ifindex = 0): Pr
     const cidr = ip && { ip, prefix: header.prefixlen };
     return cidr ? [{ ifindex: header.index, cidr, ...states, proto: attrs.proto ?? 0 }] : [];
   });
+}
+
+/** All that the kernel tells of the addresses of a link, in its order, which is that in which they were given. */
+export async function readAddresses(conversation: Conversation, ifindex: number): Promise<Address[]> {
+  const messages = await conversation.dump({
+    what: `read the addresses of link #${ifindex}`,
+    type: RTM_ADDR.RTM_GETADDR,
+    flags: 0,
+    body: encodeBody(addressFormat, { index: ifindex }, {}),
+    format: addressFormat,
+  });
+  return messages
+    .map(({ body }) => decodeBody(addressFormat, body))
+    .filter(({ header }) => header.index === ifindex);
+}
+
+/** Tells the kernel what it told of one, as `readAddresses` has it. `new`: EEXIST when the link has it. */
+export function sameAddressRequest(verb: "new" | "delete", address: Address): Request {
+  const { header, attrs } = address;
+  const { address: of, local = of } = attrs;
+  const text = local ? formatCidr({ ip: local, prefix: header.prefixlen }) : "an address";
+  return {
+    what:
+      verb === "new" ? `give ${text} to link #${header.index}` : `take ${text} from link #${header.index}`,
+    type: verb === "new" ? RTM_ADDR.RTM_NEWADDR : RTM_ADDR.RTM_DELADDR,
+    flags: verb === "new" ? NLM_F.NLM_F_CREATE | NLM_F.NLM_F_EXCL : 0,
+    body: encodeBody(addressFormat, header, attrs),
+    format: addressFormat,
+  };
 }

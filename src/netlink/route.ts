@@ -11,12 +11,20 @@ import { type Body, decodeBody, encodeBody, type Message, NLM_F } from "./messag
 export const RTM_ROUTE = { RTM_NEWROUTE: 24, RTM_DELROUTE: 25, RTM_GETROUTE: 26 } as const;
 
 export const RT_TABLE_MAIN = 254;
+/** The kernel's own, of what is this host's. */
+export const RT_TABLE_LOCAL = 255;
 const RT_TABLE_UNSPEC = 0;
 /** What the header's byte holds; a larger table is named by RTA_TABLE. */
 const MOST_IN_HEADER = 255;
+/** Made by the kernel itself, with an address. */
+export const RTPROT_KERNEL = 2;
 export const RTPROT_STATIC = 4;
 export const RT_SCOPE = { RT_SCOPE_UNIVERSE: 0, RT_SCOPE_LINK: 253, RT_SCOPE_HOST: 254 } as const;
 export const RTN_UNICAST = 1;
+/** The gateway is on the link, whatever the routes say. */
+export const RTNH_F_ONLINK = 4;
+/** What was learnt of a destination, and is no route. */
+export const RTM_F_CLONED = 0x200;
 
 export const rtmsg = struct({
   family: u8,
@@ -44,7 +52,11 @@ export const routeTable = {
   prefsrc: { type: 7, symbol: "RTA_PREFSRC", codec: ipAddress },
   metrics: { type: 8, symbol: "RTA_METRICS", codec: nested(metricsTable) },
   multipath: { type: 9, symbol: "RTA_MULTIPATH", codec: binary },
+  /** Use, age and time left; the kernel's to tell. */
+  cacheinfo: { type: 12, symbol: "RTA_CACHEINFO", codec: binary },
   table: { type: 15, symbol: "RTA_TABLE", codec: u32 },
+  /** Of a nexthop object, which stands for gateway and link. */
+  nexthop: { type: 30, symbol: "RTA_NH_ID", codec: u32 },
 } as const;
 
 /** `struct rtnexthop`: one leg of a multipath route; its attributes follow it, `len` counts both. */
@@ -141,6 +153,68 @@ function* legsOf(bytes: Uint8Array): Generator<NextHop> {
 
 function nextHop(ifindex: number, gateway: Ip | undefined): NextHop {
   return { ifindex, ...(gateway !== undefined && { gateway }) };
+}
+
+/** Where the legs of an IPv6 route lead over that link, each as a route of its own, which is what it is to the kernel. */
+export function legsAsRoutes({ header, attrs }: Route, ifindex: number): Route[] {
+  const { multipath, oif: _, gateway: __, ...told } = attrs;
+  if (multipath === undefined) return [{ header, attrs }];
+  return [...legsOf(multipath)]
+    .filter((leg) => leg.ifindex === ifindex)
+    .map(({ gateway }) => ({
+      header,
+      attrs: { ...told, oif: ifindex, ...(gateway !== undefined && { gateway }) },
+    }));
+}
+
+/** The legs, those on one link put on another. */
+export function movedLegs(bytes: Uint8Array, from: number, to: number): Uint8Array {
+  const moved = bytes.slice();
+  const view = new DataView(moved.buffer);
+  for (let at = 0; bytes.length - at >= rtnexthop.size; ) {
+    const { len, ifindex } = rtnexthop.decode(bytes.subarray(at));
+    if (len < rtnexthop.size || len > bytes.length - at) throw malformed(`a next hop of length ${len}`);
+    if (ifindex === from) rtnexthop.members.ifindex.write(view, at + rtnexthop.size - 4, to);
+    at += align4(len);
+  }
+  return moved;
+}
+
+/** The routes of one family in all tables. */
+export async function readRoutes(conversation: Conversation, family: 4 | 6): Promise<Route[]> {
+  const messages = await conversation.dump({
+    what: "read the routes of all tables",
+    type: RTM_ROUTE.RTM_GETROUTE,
+    flags: 0,
+    body: encodeBody(routeFormat, { family: addressFamily(family) }, {}),
+    format: routeFormat,
+  });
+  return messages.map(decodeRoute);
+}
+
+/**
+ * Tells the kernel what it told of one, as `readRoutes` has it. `new`: beside what others have for the same destination;
+ * EEXIST when there is this very one.
+ */
+export function sameRouteRequest(verb: "new" | "delete", { header, attrs }: Route): Request {
+  const { ip, prefix } = destinationOf({ header, attrs });
+  const { cacheinfo: _, ...told } = attrs;
+  const words = `${formatIp(ip)}/${prefix}${attrs.gateway ? ` via ${formatIp(attrs.gateway)}` : ""}`;
+  return {
+    what: verb === "new" ? `add the route to ${words}` : `delete the route to ${words}`,
+    type: verb === "new" ? RTM_ROUTE.RTM_NEWROUTE : RTM_ROUTE.RTM_DELROUTE,
+    flags: verb === "new" ? NLM_F.NLM_F_CREATE | NLM_F.NLM_F_APPEND : 0,
+    // Whether its link is down the kernel knows, and refuses to be told.
+    body: encodeBody(routeFormat, { ...header, flags: header.flags & RTNH_F_ONLINK }, told),
+    format: routeFormat,
+  };
+}
+
+/** Where it leads; a default route has no attribute for that. */
+export function destinationOf({ header, attrs }: Route): Cidr {
+  const family = header.family === addressFamily(4) ? 4 : 6;
+  const ip = attrs.destination ?? { family, bytes: new Uint8Array(family === 4 ? 4 : 16) };
+  return { ip, prefix: header.dst_len };
 }
 
 /** The main table's routes of one family. A netns that never had an address has no such table, and no routes. */

@@ -53,6 +53,7 @@ const GROUPS = {
     posix_spawnattr_init: { args: [ptr], returns: i32 },
     posix_spawnattr_setflags: { args: [ptr, i32], returns: i32 },
     posix_spawn: { args: [ptr, ptr, ptr, ptr, ptr, ptr], returns: i32 },
+    waitpid: { args: [i32, ptr, i32], returns: i32 },
   },
   /** For threads, and for those who watch. */
   threads: {

@@ -9,9 +9,10 @@ const O_RDWR = 2;
 
 /**
  * Starts a program that nobody waits for, with a socket as its stdin, no output and an empty environment. Whoever reads
- * our own output sees its end with ours. Throws `kernel`.
+ * our own output sees its end with ours. Answers its pid, for who lives on: it stays a zombie until it is collected. Throws
+ * `kernel`.
  */
-export function spawnDetached(libc: Libc, argv: readonly string[], stdinFd: number): void {
+export function spawnDetached(libc: Libc, argv: readonly string[], stdinFd: number): number {
   const { spawn } = libc;
   const words = argv.map((word) => new TextEncoder().encode(`${word}\0`));
   const nowhere = new TextEncoder().encode("/dev/null\0");
@@ -32,4 +33,12 @@ export function spawnDetached(libc: Libc, argv: readonly string[], stdinFd: numb
   // Naming the words here keeps them alive until here: the kernel reads them by address.
   if (errno !== 0)
     throw errnoError(`start ${words.map((word) => new TextDecoder().decode(word)).join(" ")}`, errno);
+  return pid[0] ?? 0;
+}
+
+const WNOHANG = 1;
+
+/** False while the child runs; then it is no zombie any more. */
+export function collectChild(libc: Libc, pid: number): boolean {
+  return libc.spawn.waitpid(pid, null, WNOHANG) !== 0;
 }

@@ -32,7 +32,9 @@ export function attachmentsOf(libc: Libc, env: Readonly<Record<string, string | 
 
 /** How this program deletes a link whose end nobody is to wait for. */
 export function deleting(libc: Libc): DeleteElsewhere {
-  return (socketFd, ifindex) => spawnDetached(libc, [OWN_EXECUTABLE, DELETE_LINK, `${ifindex}`], socketFd);
+  return (socketFd, ifindex) => {
+    spawnDetached(libc, [OWN_EXECUTABLE, DELETE_LINK, `${ifindex}`], socketFd);
+  };
 }
 
 /** Leads to this program even when its file was replaced. */

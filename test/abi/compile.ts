@@ -42,6 +42,7 @@ const HEADERS = [
   "linux/veth.h",
   "spawn.h",
   "sys/stat.h",
+  "sys/wait.h",
 ];
 
 const PROLOGUE = `#define _GNU_SOURCE\n${HEADERS.map((header) => `#include <${header}>\n`).join("")}`;
