@@ -9,6 +9,7 @@ export function memoryStore(seed = "00112233445566778899aabbccddeeff"): Store {
     endpoints: new Map(),
     parents: new Map(),
     attachments: new Map(),
+    moves: new Map(),
   };
   return {
     seed,

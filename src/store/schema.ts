@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 import { UnderlayError } from "../lib/errors.ts";
 
 /** The tables that hold records; each has the columns `id`, `version`, `body` (JSON). */
-export const TABLES = ["networks", "endpoints", "parents", "attachments"] as const;
+export const TABLES = ["networks", "endpoints", "parents", "attachments", "moves"] as const;
 export type TableName = (typeof TABLES)[number];
 
 const records = (table: TableName) =>
@@ -21,6 +21,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   [records("parents")],
   [records("attachments")],
+  [records("moves")],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -57,6 +57,7 @@ const step = fc.record({
     "endpoints" as const,
     "parents" as const,
     "attachments" as const,
+    "moves" as const,
   ),
   what: fc.constantFrom("put" as const, "put" as const, "delete" as const),
   id: fc.constantFrom("a", "b", "ä"),
@@ -81,6 +82,7 @@ test("the store in memory does what the one on disk does", async () => {
         store.table("endpoints").list(),
         store.table("parents").list(),
         store.table("attachments").list(),
+        store.table("moves").list(),
       ]);
       expect(memory).toEqual(disk);
       for (const store of stores) store.close();
@@ -165,6 +167,7 @@ describe("damaged and foreign databases", () => {
     const old = new Database(path);
     old.run("DROP TABLE parents");
     old.run("DROP TABLE attachments");
+    old.run("DROP TABLE moves");
     old.run("INSERT INTO networks VALUES ('a', 3, '{\"name\":\"lan\"}')");
     old.run("PRAGMA user_version = 1");
     old.close();

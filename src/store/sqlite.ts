@@ -16,6 +16,7 @@ const DURABILITY: Readonly<Record<TableName, Durability>> = {
   endpoints: "normal",
   parents: "full",
   attachments: "normal",
+  moves: "full",
 };
 
 /**

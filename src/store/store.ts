@@ -27,8 +27,8 @@ export interface Table<Body> {
 }
 
 export interface Store {
-  /** `networks` and `parents` commit with `full`, `endpoints` and `attachments` with `normal`. */
-  table<Body>(name: "networks" | "endpoints" | "parents" | "attachments"): Table<Body>;
+  /** `networks`, `parents` and `moves` commit with `full`, `endpoints` and `attachments` with `normal`. */
+  table<Body>(name: "networks" | "endpoints" | "parents" | "attachments" | "moves"): Table<Body>;
   /** 16 random bytes as hex, made with the database: the seed of derived MAC addresses on this host. */
   readonly seed: string;
   /**
