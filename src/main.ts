@@ -93,8 +93,20 @@ async function deleteLink(ifindex: string): Promise<number> {
   return 0;
 }
 
+/** A copy of the daemon that brings the host's addresses back when the daemon cannot. */
+async function guardMove(path: string): Promise<number> {
+  const { runGuard } = await import("./wiring/guard.ts");
+  return runGuard(path);
+}
+
 /** Called by ourselves alone. */
 const DELETE_LINK = "--delete-link";
+const GUARD_MOVE = "--guard-move";
+
+function ownProgram(name: string | undefined, argument: string): Promise<number> | undefined {
+  if (name === DELETE_LINK) return deleteLink(argument);
+  return name === GUARD_MOVE ? guardMove(argument) : undefined;
+}
 
 function basename(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
@@ -103,10 +115,8 @@ function basename(path: string): string {
 try {
   const [first, second, ...rest] = process.argv.slice(2);
   const args = [first, second, ...rest].filter((arg) => arg !== undefined);
-  process.exitCode =
-    first === DELETE_LINK && second !== undefined
-      ? await deleteLink(second)
-      : await programOf(basename(process.argv0), args)(args);
+  const own = second === undefined ? undefined : ownProgram(first, second);
+  process.exitCode = await (own ?? programOf(basename(process.argv0), args)(args));
 } catch (thrown) {
   const { asUnderlayError } = await import("./lib/errors.ts");
   const { message, code } = asUnderlayError(thrown);

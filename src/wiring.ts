@@ -136,7 +136,12 @@ export async function wireDaemon(
   const thread = requestThread;
   const nat = natHost({ libc, log, thread, startWorker, onError, sysctls: MACHINE_SYSCTLS, trace });
   undo.defer(() => nat.close());
-  const ovs = undo.use(wireSwitch(settings.ovs, { home: requests, generic, seed: store.seed, reaper, log }));
+  const ovs = undo.use(
+    wireSwitch(settings.ovs, {
+      ...{ home: requests, generic, libc, store, bootId, step, reaper, log },
+      runDir: settings.runDir,
+    }),
+  );
   const engine = createEngine({
     store,
     log,

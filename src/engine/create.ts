@@ -60,8 +60,8 @@ export function createEngine(parts: EngineParts): WatchfulEngine {
       const touched = () => links && health.concerned(links);
       await own.restoreAll(touched());
       await hosts.syncAll();
-      if (links === undefined) await ways.keepOpen();
       const concerned = touched() ?? [];
+      if (links === undefined || concerned.some(({ spec }) => spec.carriesHost)) await ways.keepOpen();
       if (links === undefined || concerned.some(({ spec }) => spec.hostIsGateway)) await gateways.refresh();
       await health.refresh(touched());
     },

@@ -1,5 +1,5 @@
 import { asUnderlayError } from "../lib/errors.ts";
-import type { LinkSpec } from "../links/driver.ts";
+import type { LinkDriver, LinkSpec } from "../links/driver.ts";
 import { type Context, livingOn } from "./context.ts";
 import type { Gateways } from "./gateways.ts";
 import { networkKey } from "./networks.ts";
@@ -44,6 +44,18 @@ export function openNetworks(context: Context, gateways: Pick<Gateways, "sync" |
     await drivers[kind].resume(spec, livingOn(context, owner).map(bornFor));
   }
 
+  async function finished(driver: LinkDriver): Promise<void> {
+    try {
+      await driver.finish();
+      failing.delete(driver.kind);
+    } catch (thrown) {
+      const error = asUnderlayError(thrown).message;
+      if (failing.get(driver.kind) !== error)
+        log("warn", "what was interrupted cannot be taken back yet", { kind: driver.kind, error });
+      failing.set(driver.kind, error);
+    }
+  }
+
   return {
     prepare,
     async open(network) {
@@ -59,6 +71,7 @@ export function openNetworks(context: Context, gateways: Pick<Gateways, "sync" |
     },
     close: (network) => drivers[network.kind].dismantle(network.spec, network.owner, isLast(network)),
     async keepOpen() {
+      for (const driver of Object.values(drivers)) await finished(driver);
       for (const { owner } of networks.list()) {
         try {
           // In its turn: what is just being removed must not be made again.

@@ -1,3 +1,4 @@
+import { MOVE_STEPS, RETURN_STEPS } from "../links/move-steps.ts";
 import { HOST_LOCAL_STEPS } from "../store/host-local/steps.ts";
 
 /**
@@ -97,6 +98,8 @@ export const ALL_STEPS = [
   ...HOST_STEPS,
   ...ATTACH_STEPS,
   ...PAIR_STEPS,
+  ...MOVE_STEPS,
+  ...RETURN_STEPS,
   ...HOST_LOCAL_STEPS,
 ] as const;
 

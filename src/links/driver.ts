@@ -21,6 +21,8 @@ export interface LinkSpec {
   readonly hostAccess?: HostAccessSpec;
   /** The host has the gateways' addresses on the parent, routes for the network and publishes ports. */
   readonly hostIsGateway?: boolean;
+  /** The host's own addresses may be on the parent, which somebody else may make anew. */
+  readonly carriesHost?: boolean;
   /** The link that has them, where it is not the parent. */
   readonly gatewayLink?: string;
   /** It spans hosts; absent: it is this host's alone, or its parent is what it spans. */
@@ -178,6 +180,8 @@ export interface LinkDriver<Spec extends LinkSpec = LinkSpec> {
    * is success. Comes before the link is deleted.
    */
   detach(owner: string): Promise<void>;
+  /** Takes back what was begun beside links and records, and not finished. At a start and whenever everything is looked at. */
+  finish(): Promise<void>;
   /** Owners of links of ours that are gone, in whichever netns, while what they had beside themselves is there still. */
   leftovers(): Promise<readonly string[]>;
 }
@@ -200,5 +204,6 @@ export const WHOLE_LINKS = {
   },
   resume: async () => undefined,
   detach: async () => undefined,
+  finish: async () => undefined,
   leftovers: async () => [],
 } as const satisfies Partial<LinkDriver>;

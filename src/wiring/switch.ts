@@ -1,14 +1,16 @@
 import { existsSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { systemClock } from "../lib/clock.ts";
 import { problemsError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { PortHolder } from "../lib/switch-facts.ts";
 import type { LinkDriver, OwnSubnet } from "../links/driver.ts";
+import type { MoveStep } from "../links/move-steps.ts";
 import { switchBridges } from "../links/ovs/bridges.ts";
 import { ovsDriver } from "../links/ovs/driver.ts";
 import { withSwitch } from "../links/ovs/layers.ts";
 import { type OvsLinkSpec, ovsLinks } from "../links/ovs/link-driver.ts";
+import { hostMover } from "../links/ovs/move/mover.ts";
 import { OWN_SUBNET, ownSubnet } from "../links/ovs/own-subnet.ts";
 import { switchPairs } from "../links/ovs/pair.ts";
 import { type SwitchDatabase, switchPorts } from "../links/ovs/ports.ts";
@@ -25,6 +27,9 @@ import type { Conversation } from "../netlink/conversation.ts";
 import { ethtool } from "../netlink/ethtool.ts";
 import { keepOvsdb, type Ovsdb } from "../ovsdb/client.ts";
 import type { Target } from "../ovsdb/target.ts";
+import type { Store } from "../store/store.ts";
+import type { Libc } from "../sys/libc.ts";
+import { awaitingGuards, moveRecords, postingGuards } from "./guards.ts";
 
 /** The rooms of Open vSwitch put together. Nothing is connected to before somebody asks for a network on a switch. */
 
@@ -39,7 +44,11 @@ export interface SwitchParts {
   /** Conversations in the netns that the bridges are in. */
   readonly home: Conversation;
   readonly generic: Conversation;
-  readonly seed: string;
+  readonly libc: Libc;
+  readonly runDir: string;
+  readonly store: Store;
+  readonly bootId: string;
+  readonly step: (step: MoveStep) => void;
   readonly reaper: Reaper;
   readonly log: Log;
 }
@@ -56,14 +65,22 @@ export interface SwitchWiring extends Disposable {
 /** Throws `invalid_option` when subnet and gateway do not go together. */
 export function wireSwitch(
   settings: SwitchSettings,
-  { home, generic, seed, reaper, log }: SwitchParts,
+  { home, generic, libc, runDir, store, bootId, step, reaper, log }: SwitchParts,
 ): SwitchWiring {
   const own = readOwn(settings);
   const { target } = settings;
   const database = lazily(target, log);
   const ports = switchPorts(database);
   const bridges = switchBridges(database, home);
-  const uplinks = switchUplinks(home, ports);
+  const guards = { libc, lockDir: join(runDir, "lock"), target };
+  const mover = hostMover({
+    ...{ home, database, ports, bridges, bootId, step, log },
+    records: moveRecords(store.table("moves")),
+    postGuard: postingGuards(guards, runDir),
+    awaitGuards: awaitingGuards(guards),
+    pause: (milliseconds) => Bun.sleep(milliseconds),
+  });
+  const uplinks = switchUplinks(home, ports, mover);
   const rundir = target.kind === "unix" ? dirname(target.path) : RUN_DIR;
   const security = portSecurity({ rundir, clock: systemClock, log });
   const driver = ovsDriver({
@@ -78,11 +95,14 @@ export function wireSwitch(
   };
   const isThere = () => target.kind !== "unix" || existsSync(target.path);
   return {
-    driver: ovsLinks({ driver, ports, uplinks, security, whenApplied, home, isThere }, own),
+    driver: ovsLinks(
+      { driver, ports, uplinks, finish: mover.finish, security, whenApplied, home, isThere },
+      own,
+    ),
     bridge: (name) => viewBridge(database, name),
     tunnels: () => viewTunnels(database),
     tunnelPortHolder: () => tunnelPortHolder(home),
-    parents: (kernel) => withSwitch(kernel, { bridges, home, seed }),
+    parents: (kernel) => withSwitch(kernel, { bridges, home, seed: store.seed }),
     [Symbol.dispose]() {
       security[Symbol.dispose]();
       database[Symbol.dispose]();
@@ -103,7 +123,7 @@ function readOwn({ subnet, gateway }: SwitchSettings): OwnSubnet {
 }
 
 /** A host without Open vSwitch is not asked for it again and again. */
-function lazily(target: Target, log: Log): SwitchDatabase & Disposable {
+export function lazily(target: Target, log: Log): SwitchDatabase & Disposable {
   const kept: { ovsdb?: Ovsdb } = {};
   const open = (): Ovsdb => {
     kept.ovsdb ??= keep(target, log);

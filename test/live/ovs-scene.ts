@@ -3,8 +3,11 @@ import { systemClock } from "../../src/lib/clock.ts";
 import type { Problem } from "../../src/lib/errors.ts";
 import { linkNameOf, switchPortNameOf } from "../../src/lib/ifname.ts";
 import { deriveMac } from "../../src/lib/mac.ts";
+import type { MoveStep } from "../../src/links/move-steps.ts";
 import { type RemovedBridge, type SwitchBridges, switchBridges } from "../../src/links/ovs/bridges.ts";
 import { type OvsDriver, ovsDriver, type Prepared } from "../../src/links/ovs/driver.ts";
+import { type HostMover, hostMover } from "../../src/links/ovs/move/mover.ts";
+import type { MoveRecords } from "../../src/links/ovs/move/record.ts";
 import {
   bridgeIsSharedGateway,
   type OvsNetwork,
@@ -24,8 +27,10 @@ import { NETLINK_GENERIC, NETLINK_ROUTE, openRequestSocket } from "../../src/net
 import { inlineTransport } from "../../src/netlink/transport.ts";
 import { keepOvsdb, type Ovsdb } from "../../src/ovsdb/client.ts";
 import { parseTarget } from "../../src/ovsdb/target.ts";
+import { memoryStore } from "../../src/store/memory.ts";
 import { openLibc } from "../../src/sys/libc.ts";
 import { openNetns } from "../../src/sys/netns-path.ts";
+import { moveRecords } from "../../src/wiring/guards.ts";
 import { openTestNetns, type TestNetns } from "../ground/netns.ts";
 import { type Switch, type SwitchOptions, startSwitch } from "../ground/ovs.ts";
 import { must } from "../ground/run.ts";
@@ -47,6 +52,11 @@ export interface OvsScene extends AsyncDisposable {
   close(on: OvsNetwork): Promise<RemovedBridge>;
   /** What the driver has logged at info, so far. */
   readonly said: readonly string[];
+  readonly mover: HostMover;
+  /** Of what was moved. Its guard is none. */
+  readonly records: MoveRecords;
+  /** What happens at the steps of a move. */
+  readonly moving: { at?: (step: MoveStep) => void };
   /** Runs `ip` where the bridges are, words parted by blanks. */
   ip(words: string): Promise<string>;
   /** A container with that address whose link is a port of the bridge. */
@@ -113,9 +123,19 @@ export async function makeOvsScene(options: SwitchOptions): Promise<OvsScene> {
   const pairs = switchPairs(home, features);
   const ports = switchPorts(ovsdb);
   const bridges = switchBridges(ovsdb, home);
-  const uplinks = switchUplinks(home, ports);
   const said: string[] = [];
   const security = undo.use(portSecurity({ rundir: ovs.rundir, clock: systemClock, log: () => undefined }));
+  const moving: OvsScene["moving"] = {};
+  const records = moveRecords(memoryStore().table("moves"));
+  const mover = hostMover({
+    ...{ home, database: ovsdb, ports, bridges, records, bootId: "now" },
+    step: (name) => moving.at?.(name),
+    postGuard: async () => ({ standDown: async () => undefined, leave: () => undefined }),
+    awaitGuards: async () => undefined,
+    pause: (milliseconds) => Bun.sleep(milliseconds),
+    log: () => undefined,
+  });
+  const uplinks = switchUplinks(home, ports, mover);
   const driver = ovsDriver({
     ...{ security, home, database: ovsdb, pairs, ports, bridges, defaults: {} },
     tunnels: switchTunnels(ovsdb, ports, async () => undefined),
@@ -128,7 +148,7 @@ export async function makeOvsScene(options: SwitchOptions): Promise<OvsScene> {
   const kept = undo.move();
 
   return {
-    ...{ ovs, home, features, ovsdb, pairs, ports, bridges, driver, said, ip },
+    ...{ ovs, home, features, ovsdb, pairs, ports, bridges, driver, said, mover, records, moving, ip },
     async open(on) {
       const { bridge: name, network, spec } = on;
       const mac = bridgeIsSharedGateway(spec) ? SHARED_GATEWAY_MAC : deriveMac("scene", name);

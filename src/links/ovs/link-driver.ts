@@ -20,6 +20,7 @@ export interface OvsLinkSpec extends OvsSpec {
   readonly parent: { readonly how: "switch" } & SwitchRef;
   readonly ownSubnets: readonly OwnSubnet[];
   readonly gatewayLink?: string;
+  readonly carriesHost?: boolean;
 }
 
 interface OvsEndpoint extends EndpointSpec, OvsEndpointSpec {
@@ -30,6 +31,8 @@ export interface OvsLinkParts {
   readonly driver: OvsDriver;
   readonly ports: SwitchPorts;
   readonly uplinks: SwitchUplinks;
+  /** Ends moves of the host's addresses that were interrupted. */
+  readonly finish: () => Promise<void>;
   readonly security: PortSecurity;
   /** Resolves when ovs-vswitchd has done all that the database says. Throws `timeout`, `unreachable`. */
   readonly whenApplied: () => Promise<void>;
@@ -41,7 +44,7 @@ export interface OvsLinkParts {
 
 /** `own`: what networks get for which nobody brings a subnet. */
 export function ovsLinks(
-  { driver, ports, uplinks, security, whenApplied, home, isThere }: OvsLinkParts,
+  { driver, ports, uplinks, finish, security, whenApplied, home, isThere }: OvsLinkParts,
   own: OwnSubnet,
 ): LinkDriver<OvsLinkSpec> {
   /** Owners of secured ports, and the bridge of each. */
@@ -141,6 +144,7 @@ export function ovsLinks(
       await settleAll([...securing, repaired]);
     },
     detach: (owner) => settleAll([() => release(owner), () => driver.remove(owner)]),
+    finish,
     async leftovers() {
       if (!isThere()) return [];
       const owners = await ports.owners();
@@ -166,13 +170,18 @@ function plugOf(spec: OvsLinkSpec, { owner, network, mac, spec: asked }: BornFor
 
 /** The MTU is only known when the network is prepared. */
 function asLinks(spec: OvsSpec, own: OwnSubnet): OvsLinkSpec {
-  const { bridge, datapath, mtu, defaultMtu } = spec;
+  const { bridge, datapath, mtu, defaultMtu, uplink } = spec;
   const made = {
     mtu: mtu ?? defaultMtu,
     ...(datapath !== undefined && { datapath }),
     ...(bridgeIsSharedGateway(spec) && { isSharedGateway: true as const }),
   };
-  return { ...spec, parent: { how: "switch", name: bridge.name, ...made }, ownSubnets: [own] };
+  return {
+    ...spec,
+    parent: { how: "switch", name: bridge.name, ...made },
+    ownSubnets: [own],
+    ...(uplink?.migrate && { carriesHost: true }),
+  };
 }
 
 function isOvsEndpoint(spec: EndpointSpec | undefined): spec is OvsEndpoint {

@@ -13,7 +13,7 @@ import { mtuOf } from "./mtu.ts";
 import { switchOverlays } from "./overlay.ts";
 import type { SwitchDatabase, SwitchPorts } from "./ports.ts";
 import { gatewayRows } from "./rows.ts";
-import type { OvsSpec } from "./spec.ts";
+import type { OvsSpec, UplinkSpec } from "./spec.ts";
 import type { SwitchTunnels, Tunnel } from "./tunnels.ts";
 import type { SwitchUplinks } from "./uplink.ts";
 import { UNTAGGED } from "./vlans.ts";
@@ -111,10 +111,10 @@ export function networkPorts(parts: NetworkParts): NetworkPorts {
     return typeof address === "string" ? { mac: address } : {};
   }
 
-  async function putUplink({ network, bridge }: OvsNetwork, asked: string, undo: AsyncDisposableStack) {
-    const { name, isNew } = await uplinks.put({ network, bridge, name: asked });
+  async function putUplink({ network, bridge }: OvsNetwork, asked: UplinkSpec, undo: AsyncDisposableStack) {
+    const { name, isNew } = await uplinks.put({ network, bridge, ...asked });
     undo.defer(async () => {
-      if (isNew) await ports.remove(name);
+      if (isNew) await uplinks.remove(name);
     });
   }
 
@@ -144,7 +144,7 @@ export function networkPorts(parts: NetworkParts): NetworkPorts {
     async put(on, mtu, undo) {
       const { spec } = on;
       const gateway = spec.hostIsGateway ? await putGateway(on, mtu, undo) : undefined;
-      if (spec.uplink) await putUplink(on, spec.uplink.name, undo);
+      if (spec.uplink) await putUplink(on, spec.uplink, undo);
       const made = await putTunnels(on, mtu, undo);
       return { ...made, ...(gateway && { gateway }) };
     },

@@ -85,13 +85,7 @@ function optionTable(families: Families) {
       aliases: ["ovs.bridge.bind_interface", "net.gopher.ovs.bridge.bind_interface"],
       read: uplinkName,
     },
-    uplink_migrate: {
-      read: yesOrNo,
-      notYet: (value: string) =>
-        value === "true"
-          ? "moving the host's addresses to the bridge is not there yet; give a NIC without addresses"
-          : undefined,
-    },
+    uplink_migrate: { read: yesOrNo },
     datapath: { read: oneOf(DATAPATHS) },
     "ovs.bridge.userspace": { read: yesOrNo },
     ...portOptions,

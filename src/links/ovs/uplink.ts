@@ -1,8 +1,10 @@
 import { UnderlayError } from "../../lib/errors.ts";
 import { contains, formatCidr, LINK_LOCAL } from "../../lib/ip.ts";
+import { settleAll } from "../../lib/settle.ts";
 import { listAddresses } from "../../netlink/address.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { getLink, IFF, type Link, setLinkRequest } from "../../netlink/link.ts";
+import type { HostMover } from "./move/mover.ts";
 import type { SwitchPorts } from "./ports.ts";
 import { uplinkRows } from "./rows.ts";
 
@@ -10,10 +12,13 @@ import { uplinkRows } from "./rows.ts";
 export interface SwitchUplinks {
   /**
    * The NIC is a port of the bridge, whoever made it one. Throws `not_found`, and `conflict` when it is the loopback, on
-   * another bridge or bond, or holds addresses of the host, which would stop working.
+   * another bridge or bond, or holds addresses of the host, which would stop working, and they are not to be moved, or
+   * cannot be.
    */
   put(wish: UplinkWish): Promise<Uplink>;
-  /** Takes off the bridge all that were put there for networks of ours. */
+  /** Takes one of ours off its bridge; the host has again on it what was moved. */
+  remove(name: string): Promise<void>;
+  /** The same of all that were put on the bridge for networks of ours. */
   removeAll(bridge: string): Promise<void>;
 }
 
@@ -22,6 +27,8 @@ export interface UplinkWish {
   readonly bridge: string;
   /** A name or an altname. */
   readonly name: string;
+  /** What the host has on it moves to the bridge. */
+  readonly migrate: boolean;
 }
 
 export interface Uplink {
@@ -33,9 +40,13 @@ export interface Uplink {
   readonly isNew: boolean;
 }
 
-export function switchUplinks(home: Conversation, ports: SwitchPorts): SwitchUplinks {
-  async function requireFit(link: Link, name: string): Promise<void> {
-    const why = (await whyUnfit(link)) ?? (await whyInUse(link));
+export function switchUplinks(
+  home: Conversation,
+  ports: SwitchPorts,
+  mover: Pick<HostMover, "move" | "movedTo" | "back">,
+): SwitchUplinks {
+  async function requireFit(link: Link, name: string, migrate: boolean): Promise<void> {
+    const why = (await whyUnfit(link)) ?? (migrate ? undefined : await whyInUse(link));
     if (why !== undefined) throw conflict(name, why);
   }
 
@@ -54,12 +65,20 @@ export function switchUplinks(home: Conversation, ports: SwitchPorts): SwitchUpl
       .map(({ cidr }) => formatCidr(cidr));
     if (addresses.length === 0) return undefined;
     const what =
-      "would stop working on a bridge; give a NIC without addresses, or move them to the bridge first";
+      "would stop working on a bridge; give a NIC without addresses, or uplink_migrate=true, which moves them to the bridge";
     return `holds ${addresses.join(", ")} of this host, which ${what}`;
   }
 
+  /** Of the bridge, when one is named, and of no other. */
+  async function removeOne(name: string, bridge: string | undefined): Promise<void> {
+    const found = await ports.find(name);
+    if (!found?.bridge || (bridge !== undefined && found.bridge !== bridge)) return;
+    if (mover.movedTo(found.bridge).includes(name)) await mover.back(name);
+    await ports.remove(name);
+  }
+
   return {
-    async put({ network, bridge, name: asked }) {
+    async put({ network, bridge, name: asked, migrate }) {
       const link = await getLink(home, { name: asked });
       if (!link)
         throw new UnderlayError("not_found", `there is no link ${asked}`, { inputs: { uplink: asked } });
@@ -67,19 +86,30 @@ export function switchUplinks(home: Conversation, ports: SwitchPorts): SwitchUpl
       const found = await ports.find(name);
       if (found && found.bridge !== bridge)
         throw conflict(name, `is a port of bridge ${found.bridge} already`);
-      if (!found) {
-        await requireFit(link, name);
-        await ports.put(uplinkRows({ bridge, name, network }));
-      }
+      if (!found) await requireFit(link, name, migrate);
+      // With a port that the user added the addresses are the user's matter, too.
+      if (migrate && (!found || found.ids)) await mover.move({ network, bridge, nic: nicOf(link, name) });
+      if (!found && !(await ports.find(name))) await ports.put(uplinkRows({ bridge, name, network }));
       await home.request(setLinkRequest({ ifindex: link.header.index }, { up: true }));
       return { name, mtu, isNew: !found };
     },
+    remove: (name) => removeOne(name, undefined),
     async removeAll(bridge) {
-      const uplinks = (await ports.list()).filter(({ ids }) => ids.role === "uplink");
-      for (const { name } of uplinks)
-        if ((await ports.find(name))?.bridge === bridge) await ports.remove(name);
+      // First those that need no answer of the switch to be begun.
+      await settleAll([
+        ...mover.movedTo(bridge).map((name) => () => mover.back(name)),
+        async () => {
+          const uplinks = (await ports.list()).filter(({ ids }) => ids.role === "uplink");
+          for (const { name } of uplinks) await removeOne(name, bridge);
+        },
+      ]);
     },
   };
+}
+
+function nicOf({ header, attrs }: Link, name: string) {
+  const { address, mtu = 0 } = attrs;
+  return { name, ifindex: header.index, mac: typeof address === "string" ? address : undefined, mtu };
 }
 
 function conflict(uplink: string, why: string): UnderlayError {
