@@ -97,6 +97,7 @@ describe("README.md", () => {
     bridge: ["br0"],
     mode: ["flat"],
     uplink: ["eth1", FLAT],
+    uplink_migrate: ["true", { ...FLAT, uplink: "eth1" }],
     vlan: ["20", FLAT],
     trunks: ["20-30", FLAT],
     native_vlan: ["5", { ...FLAT, trunks: "20" }],
