@@ -6,6 +6,7 @@ import { linkAttribute, parentOf, shellWord } from "./say.ts";
 const noCarrier: Condition = {
   id: "UL-P03",
   title: "parent has no carrier",
+  onUplinks: true,
   severity: "fail",
   refuses: false,
   confidence: "certain",
@@ -37,6 +38,9 @@ const noCarrier: Condition = {
   },
 };
 
+/** Kinds whose containers have MAC addresses of their own. */
+const OWN_MACS: readonly string[] = ["macvlan", "uplink"];
+
 interface Balance {
   readonly why: string;
   readonly severity: "fail" | "warn";
@@ -51,6 +55,7 @@ const BALANCES: Readonly<Record<string, Balance>> = {
 const rewritingBond: Condition = {
   id: "UL-P10",
   title: "bond balances by rewriting MAC addresses",
+  onUplinks: true,
   severity: "fail",
   refuses: false,
   confidence: "likely",
@@ -61,7 +66,7 @@ const rewritingBond: Condition = {
   judge(judged) {
     const bond = judged.parent.link?.bond;
     const balance = bond === undefined ? undefined : BALANCES[bond.mode];
-    if (bond === undefined || balance === undefined || judged.kind !== "macvlan") return [];
+    if (bond === undefined || balance === undefined || !OWN_MACS.includes(judged.kind)) return [];
     return [
       {
         subject: parentOf(judged),

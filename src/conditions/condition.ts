@@ -104,6 +104,8 @@ export interface Condition {
   readonly hiddenBy?: readonly string[];
   /** It can be wrong with the bridge of a switch as well, not only with a parent that links hang on. */
   readonly onSwitches?: true;
+  /** It is asked of a NIC on such a bridge (kind `uplink`), too: frames of containers pass there as by a parent. */
+  readonly onUplinks?: true;
   /** Of an attachment. Absent when it is about the host alone. */
   judge?(judged: Judged): readonly Judgement[];
   /** Of the host, for `doctor`: what is wrong, or why that cannot be told. Never refuses. */

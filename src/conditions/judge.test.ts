@@ -85,6 +85,29 @@ describe("ids to allow that do not exist", () => {
   });
 });
 
+describe("a NIC on the bridge of a switch", () => {
+  const uplink = (change: Parameters<typeof link>[0]) =>
+    findings(judged({ kind: "uplink", parent: parent({ link: link(change) }) }));
+
+  test("is no parent: that it belongs to the switch, and what hangs on it, is not asked", () => {
+    const master = { ifindex: 9, name: "ovs-system", kind: "openvswitch" };
+    expect(uplink({ master })).toEqual([]);
+  });
+
+  test("has frames of foreign MAC addresses to pass, and signal", () => {
+    const [wireless] = uplink({ wireless: { type: "station", fourAddress: false } });
+    expect([wireless?.id, wireless?.fix.flatMap(({ run }) => run ?? [])]).toEqual([
+      "UL-P05",
+      ["ip link show"],
+    ]);
+    expect(uplink({ bond: { name: "bond0", mode: "balance-alb" } }).map(({ id }) => id)).toEqual(["UL-P10"]);
+    expect(uplink({ carrier: false }).map(({ id }) => id)).toEqual(["UL-P03"]);
+    expect(uplink({ up: false })[0]?.fix[0]?.say).toBe(
+      "the daemon brings up those that it put on a bridge; or now",
+    );
+  });
+});
+
 describe("one cause gives one finding", () => {
   test("a trial that failed is not told again beside its reason", () => {
     expect(findings(bridgePort).map((finding) => finding.id)).toEqual(["UL-P06"]);

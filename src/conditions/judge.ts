@@ -16,10 +16,16 @@ const PLACE: readonly string[] = CONDITIONS.map(({ id }) => id);
  */
 export function findings(judged: Judged, allow: readonly string[] = []): Finding[] {
   return weighed(
-    CONDITIONS.filter(({ onSwitches = false }) => onSwitches || judged.kind !== "ovs").flatMap((condition) =>
+    CONDITIONS.filter((condition) => isAskedOf(judged.kind, condition)).flatMap((condition) =>
       (condition.judge?.(judged) ?? []).map((judgement) => findingOf(condition, judgement, allow)),
     ),
   );
+}
+
+/** Whether a condition can hold for an attachment of that kind: `uplink` is a NIC on the bridge of a switch. */
+export function isAskedOf(kind: string, { onSwitches, onUplinks }: Condition): boolean {
+  if (kind === "ovs") return onSwitches === true;
+  return kind === "uplink" ? onUplinks === true : true;
 }
 
 /** What is wrong with the host, and the ids of what could not be checked, with the reason. */

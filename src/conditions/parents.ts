@@ -101,6 +101,7 @@ const down: Condition = {
   id: "UL-P02",
   title: "parent link is down",
   onSwitches: true,
+  onUplinks: true,
   severity: "warn",
   refuses: false,
   confidence: "certain",
@@ -119,7 +120,10 @@ const down: Condition = {
         evidence: [linkAttribute(link, "ifi_flags", "IFF_UP is not set")],
         fix: [
           {
-            say: "with the next container of Docker's the daemon brings it up, a CNI plugin does not; or now",
+            say:
+              judged.kind === "uplink"
+                ? "the daemon brings up those that it put on a bridge; or now"
+                : "with the next container of Docker's the daemon brings it up, a CNI plugin does not; or now",
             run: `ip link set dev ${shellWord(link.name)} up`,
           },
         ],
@@ -166,6 +170,7 @@ function layerEvidence(link: LinkFacts) {
 const wireless: Condition = {
   id: "UL-P05",
   title: "parent is a Wi-Fi station",
+  onUplinks: true,
   severity: "fail",
   refuses: true,
   confidence: "likely",
@@ -191,7 +196,7 @@ const wireless: Condition = {
         fix: [
           { say: "use a cabled link; this lists all", run: "ip link show" },
           { say: "or turn on 4-address frames at both ends, the access point and this host" },
-          ...(isProved
+          ...(isProved || judged.kind === "uplink"
             ? []
             : [{ say: "or try it all the same", run: createCommand(judged, { allow: "UL-P05" }) }]),
         ],

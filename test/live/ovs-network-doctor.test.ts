@@ -89,7 +89,34 @@ test("UL-O12: a flat bridge that nobody is reached by, until somebody puts a por
   const [begun, ended] = [`condition begins: ${told.slice(12)}`, `condition ended: ${told.slice(12)}`];
   const logged = lone.lines().filter((text) => text.includes("UL-O12"));
   expect(logged).toEqual([expect.stringContaining(begun), expect.stringContaining(ended)]);
-  await ovs.vsctl("del-port", "nic0");
+
+  // Judged as what they are: no parents of a macvlan.
+  const aboutMacvlan = (body: Diagnosis) =>
+    body.checks.find(({ id }) => id === "UL-P06")?.reason?.replace(/^.*; /, "");
+  const bridge = look("br8");
+  expect(aboutMacvlan(bridge)).toBe("br8 is a bridge of Open vSwitch");
+  expect(bridge.findings.map(line)).toContain(
+    "info UL-O05 bridge br8 forwards in userspace, which is slower than in the kernel",
+  );
+  await lone.ip("link set nic0 up");
+  await lone.ip("link set nic1 up");
+  const ofLinks = (body: Diagnosis) => body.findings.filter(({ id }) => /^UL-[PI]/.test(id)).map(line);
+  const nic = look("nic0");
+  expect([aboutMacvlan(nic), ofLinks(nic)]).toEqual(["nic0 is a NIC on a bridge of Open vSwitch", []]);
+  await lone.ip("link set nic1 down");
+  expect(ofLinks(look("nic0"))).toEqual([
+    "fail UL-P03 nic0 has no carrier: cable, switch port or the other end",
+  ]);
+  await lone.ip("link set nic0 down");
+  expect(ofLinks(look("nic0"))).toEqual(["warn UL-P02 nic0 is down: no frame passes until it is up"]);
+  // Another's bridge is looked at, too, when it is asked for.
+  await ovs.vsctl("add-br", "br9", "--", "set", "bridge", "br9", "datapath_type=netdev");
+  expect(look().findings.filter(({ subject: { name } }) => name === "br9")).toEqual([]);
+  const [foreign] = look("br9").findings.filter(
+    ({ subject: { name }, id }) => name === "br9" && id === "UL-O05",
+  );
+  expect(foreign?.severity).toBe("info");
+  await ovs.vsctl("del-port", "nic0", "--", "del-br", "br9");
 });
 
 /**

@@ -1,15 +1,16 @@
 import type { Condition, Finding } from "../../conditions/condition.ts";
-import { hostFindings, weighed } from "../../conditions/judge.ts";
+import { hostFindings, isAskedOf, weighed } from "../../conditions/judge.ts";
 import { CONDITIONS, isOfHost, isOfSwitch } from "../../conditions/registry.ts";
 import { type Body, type FindingBody, findingBody } from "../../daemon/api.ts";
 import type { Values } from "../../daemon/settings.ts";
+import type { SwitchFacts } from "../../lib/switch-facts.ts";
 import { MACHINE_FILES } from "../../links/host/read.ts";
 import { gatewayLinksOf } from "../../links/nat/forward-look.ts";
 import { bridgesOf, flatBridgesOf } from "../../links/ovs/look.ts";
-import { type HostQuestion, hostFacts } from "./host.ts";
+import { askSwitch, type HostQuestion, hostFacts } from "./host.ts";
 import { type DoctorKernel, openKernel } from "./kernel.ts";
 import { type KnownNetworks, knownNetworks } from "./networks.ts";
-import { type LookedAt, lookAtParent } from "./parent.ts";
+import { type LookedAt, lookAtParent, roleOf } from "./parent.ts";
 import {
   type Active,
   checkMayProbe,
@@ -43,7 +44,18 @@ export async function diagnose(
 
   const read = await knownNetworks(values, open, bootId);
   const known: KnownNetworks = "known" in read ? read.known : { from: "nobody", networks: [], findings: [] };
-  const looks = open ? await looksAt(open, asked, known, active) : [];
+  const ovs = await askSwitch(
+    { files, kernel },
+    {
+      target: values.ovsdb,
+      bridges: bridgesOf(known.networks),
+      flatBridges: flatBridgesOf(known.networks),
+      asked,
+    },
+  );
+  const looks = open ? await looksAt(open, asked, known, ovs, active) : [];
+  // What is true of links that macvlan hangs on is not of a switch's.
+  const parents = looks.filter(({ role }) => role === "macvlan");
   const question: HostQuestion = {
     files,
     kernel,
@@ -51,14 +63,10 @@ export async function diagnose(
     pluginDir: values.plugin_dir,
     pid: known.pid ?? process.pid,
     dockerNetworks: known.networks.filter(({ owner }) => owner.startsWith("docker:")).length,
-    parents: looks.flatMap(({ facts }) => facts.link ?? []),
+    parents: parents.flatMap(({ facts }) => facts.link ?? []),
     probes: looks.flatMap(({ facts }) => facts.probe ?? []),
     gatewayLinks: gatewayLinksOf(known.networks),
-    ovs: {
-      target: values.ovsdb,
-      bridges: bridgesOf(known.networks),
-      flatBridges: flatBridgesOf(known.networks),
-    },
+    ovs,
   };
   const host = await hostFacts(question);
   const ofHost = hostFindings(host);
@@ -73,13 +81,16 @@ export async function diagnose(
   const unjudged = "unread" in kernel ? kernel.unread : "unread" in read ? read.unread : NOT_LOOKED;
   const asks = CONDITIONS.filter((one) => isOfHost(one) && (host.ovs !== undefined || !isOfSwitch(one)));
   const checks = asks.map((condition) => {
-    const reason = ofHost.skipped.get(condition.id) ?? whySkipped(condition, isJudged ? lacks : unjudged);
+    const reason =
+      ofHost.skipped.get(condition.id) ??
+      whyNotAsked(condition, looks) ??
+      whySkipped(condition, isJudged ? lacks : unjudged);
     return checkOf(condition, findings, reason);
   });
   return {
     schema: "underlay.doctor/v1",
     kernel: release,
-    parents: question.parents.map(({ name }) => name),
+    parents: looks.flatMap(({ facts }) => facts.link?.name ?? []),
     networks: { from: known.from, total: known.networks.length },
     counts: countsOf(checks),
     checks,
@@ -93,13 +104,15 @@ async function looksAt(
   kernel: DoctorKernel,
   asked: string | undefined,
   { networks }: KnownNetworks,
+  ovs: SwitchFacts | undefined,
   active: Active | undefined,
 ): Promise<Probed[]> {
   const parents = [...new Set(networks.flatMap(({ kind, parent }) => (kind === "ovs" ? [] : parent)))];
   const names = asked === undefined ? (networks.length > 0 ? parents : ["auto"]) : [asked];
   const looks: Probed[] = [];
   for (const name of names) {
-    const look = await lookAtParent(kernel, name, networks, asked !== undefined);
+    const role = asked === undefined ? "macvlan" : roleOf(name, networks, ovs);
+    const look = await lookAtParent(kernel, name, networks, asked !== undefined, role);
     looks.push(active ? await probed(kernel, look, networks, active) : look);
   }
   return looks;
@@ -133,6 +146,15 @@ function lacking(kernel: DoctorKernel | undefined, root: boolean, asked: string 
     ...(!root && { namespaces: "the namespaces of containers are not for this user: run as root" }),
     ...(trial !== undefined && { trial }),
   };
+}
+
+/** Of one link alone that is a switch's. */
+function whyNotAsked(condition: Condition, looks: readonly LookedAt[]): string | undefined {
+  const [look] = looks;
+  if (look === undefined || looks.some(({ role }) => isAskedOf(role, condition))) return undefined;
+  if (condition.judge === undefined) return undefined;
+  const what = look.role === "ovs" ? "a bridge of Open vSwitch" : "a NIC on a bridge of Open vSwitch";
+  return `about parents of macvlan and ipvlan; ${look.facts.link?.name ?? look.facts.asked} is ${what}`;
 }
 
 function whySkipped({ judge, judgeHost, needs }: Condition, lacks: Lacks | string): string | undefined {

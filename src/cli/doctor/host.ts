@@ -3,6 +3,7 @@ import { askDockerd, driverFacts } from "../../docker/host-facts.ts";
 import { asUnderlayError } from "../../lib/errors.ts";
 import type { LinkFacts, ProbeFacts } from "../../lib/facts.ts";
 import type { DockerFacts, HostFacts, Read } from "../../lib/host-facts.ts";
+import type { SwitchFacts } from "../../lib/switch-facts.ts";
 import { bootFacts } from "../../links/host/boot.ts";
 import { kernelFacts, machineFacts } from "../../links/host/machine.ts";
 import { moduleState } from "../../links/host/modules.ts";
@@ -23,19 +24,14 @@ export interface HostQuestion {
   readonly dockerNetworks: number;
   readonly parents: readonly LinkFacts[];
   readonly probes: readonly ProbeFacts[];
-  readonly ovs: Omit<SwitchQuestion, "module" | "holder">;
+  readonly ovs: SwitchFacts | undefined;
   /** That have the addresses of networks' gateways. */
   readonly gatewayLinks: readonly GatewayLink[];
 }
 
 /** Everything about the host that conditions want to know. */
 export async function hostFacts(question: HostQuestion): Promise<HostFacts> {
-  const { files, kernel, pid, parents, probes } = question;
-  const ovs = await switchFacts({
-    ...question.ovs,
-    holder: async () => ("known" in kernel ? kernel.known.tunnelPortHolder() : undefined),
-    module: moduleState(files, kernelFacts(files).release, OVS_MODULE),
-  });
+  const { files, kernel, pid, parents, probes, ovs } = question;
   return {
     kernel: kernelFacts(files),
     kinds: "known" in kernel ? await kernel.known.kinds() : [],
@@ -52,6 +48,18 @@ export async function hostFacts(question: HostQuestion): Promise<HostFacts> {
     ...(ovs && { ovs }),
     ...(await forwardOf(question)),
   };
+}
+
+/** Undefined where nobody was asked. */
+export function askSwitch(
+  { files, kernel }: Pick<HostQuestion, "files" | "kernel">,
+  question: Omit<SwitchQuestion, "module" | "holder">,
+): Promise<SwitchFacts | undefined> {
+  return switchFacts({
+    ...question,
+    holder: async () => ("known" in kernel ? kernel.known.tunnelPortHolder() : undefined),
+    module: moduleState(files, kernelFacts(files).release, OVS_MODULE),
+  });
 }
 
 async function forwardOf({ kernel, gatewayLinks }: HostQuestion): Promise<Pick<HostFacts, "forward">> {

@@ -5,13 +5,28 @@ import { UnderlayError } from "../../lib/errors.ts";
 import type { ParentFacts } from "../../lib/facts.ts";
 import { contains, networkOf } from "../../lib/ip.ts";
 import type { Subnet } from "../../lib/request.ts";
+import type { SwitchFacts } from "../../lib/switch-facts.ts";
 import { parseMacvlan } from "../../links/macvlan/spec.ts";
 import { tryLink } from "../../links/parent/trial.ts";
 import { MACVLAN_MODE } from "../../netlink/kinds/macvlan.ts";
 import type { DoctorKernel } from "./kernel.ts";
 
-/** A link as somebody would use it who makes a macvlan network on it now. */
+/** As what a link is looked at: a parent to be, the bridge of a switch, or a NIC on one. */
+export type Role = "macvlan" | "ovs" | "uplink";
+
+/** Which of these it is, as the switch tells, or else the records. */
+export function roleOf(name: string, networks: readonly NetworkBody[], ovs: SwitchFacts | undefined): Role {
+  const bridges = ovs && "known" in ovs.database ? ovs.database.known.bridges : [];
+  const isBridge =
+    bridges.some((bridge) => bridge.name === name) ||
+    networks.some(({ kind, parent }) => kind === "ovs" && parent === name);
+  if (isBridge) return "ovs";
+  return bridges.some(({ ways }) => ways.includes(name)) ? "uplink" : "macvlan";
+}
+
+/** A link as somebody would use it who makes a macvlan network on it now, unless it is a switch's. */
 export interface LookedAt {
+  readonly role: Role;
   readonly facts: ParentFacts;
   readonly findings: readonly Finding[];
 }
@@ -25,6 +40,7 @@ export async function lookAtParent(
   asked: string,
   networks: readonly NetworkBody[],
   withTrial: boolean,
+  role: Role = "macvlan",
 ): Promise<LookedAt> {
   const parsed = parseMacvlan({ parent: asked }, {}, { ipv6: false });
   if ("problems" in parsed) {
@@ -33,8 +49,9 @@ export async function lookAtParent(
     });
   }
   const known = await kernel.parents.facts(parsed.spec.parent);
-  const facts = { ...known, ...(withTrial ? await trialOn(kernel, known) : {}) };
-  return { facts, findings: findings(wouldBe(facts, networks)) };
+  const mayTry = withTrial && role === "macvlan";
+  const facts = { ...known, ...(mayTry ? await trialOn(kernel, known) : {}) };
+  return { role, facts, findings: findings(wouldBe(facts, networks, role)) };
 }
 
 async function trialOn(kernel: DoctorKernel, { link }: ParentFacts): Promise<Pick<ParentFacts, "trial">> {
@@ -44,12 +61,16 @@ async function trialOn(kernel: DoctorKernel, { link }: ParentFacts): Promise<Pic
 }
 
 /** The network that the README would make: bridge mode, the parent's own subnets, its router as the gateway. */
-export function wouldBe(facts: ParentFacts, networks: readonly NetworkBody[]): Judged {
+export function wouldBe(
+  facts: ParentFacts,
+  networks: readonly NetworkBody[],
+  kind: Role = "macvlan",
+): Judged {
   const here = networks.filter(({ parent }) => parent === facts.link?.name || parent === facts.asked);
   return {
     network: `a new network on ${facts.link?.name ?? facts.asked}`,
     exists: false,
-    kind: "macvlan",
+    kind,
     mode: "bridge",
     ipv6: false,
     internal: false,

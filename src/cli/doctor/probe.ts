@@ -59,6 +59,8 @@ export async function probed(
     active.onUnsent(link?.name ?? asked, reason);
     return { ...after, unsent: reason };
   };
+  if (look.role !== "macvlan")
+    return unsent(`${link?.name ?? asked} is of a switch: --active asks by a macvlan, which cannot be there`);
   const obstacle = obstacleIn(look.findings);
   if (link === undefined || obstacle !== undefined) return unsent(obstacle ?? "there is no such link");
   const here = networks.filter(({ parent }) => parent === link.name || parent === asked);
@@ -77,7 +79,7 @@ export async function probed(
     kernel.probe(link, target, (foreign) => active.onSend(link.name, target, foreign)),
   );
   const facts: ParentFacts = { ...look.facts, ...answer };
-  const after = { facts, findings: findings(wouldBe(facts, networks)) };
+  const after = { role: look.role, facts, findings: findings(wouldBe(facts, networks)) };
   return "probe" in answer ? after : unsent(obstacleIn(after.findings) ?? "no macvlan can be made", after);
 }
 

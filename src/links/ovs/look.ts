@@ -29,6 +29,8 @@ export interface SwitchQuestion {
   readonly bridges: readonly string[];
   /** Those of them on which there is a network that this host is not the gateway of, and that is to reach others. */
   readonly flatBridges: readonly string[];
+  /** A bridge that somebody asks about, or a port of one: told of, too, whoever uses it. */
+  readonly asked?: string | undefined;
   readonly module: SwitchFacts["module"];
   /** Who has the UDP port of tunnels. Asked when one lacks it. */
   readonly holder: () => Promise<PortHolder | undefined>;
@@ -86,7 +88,7 @@ async function read(question: SwitchQuestion): Promise<SwitchFacts["database"]> 
 
 async function stateOf(
   ovsdb: Ovsdb,
-  { target, bridges: wanted, flatBridges }: SwitchQuestion,
+  { target, bridges: wanted, flatBridges, asked }: SwitchQuestion,
 ): Promise<SwitchState> {
   const rundir = target.kind === "unix" ? dirname(target.path) : undefined;
   const vswitchd = await vswitchdFacts(ovsdb, rundir);
@@ -105,7 +107,9 @@ async function stateOf(
   for (const bridge of bridges) {
     const { name, datapath_type: type, datapath_id: id, fail_mode: mode } = bridge;
     const its = own.filter(({ _uuid }) => bridge.ports.includes(_uuid));
-    if (!wanted.includes(name) && its.length === 0) continue;
+    const all = ports.filter(({ _uuid }) => bridge.ports.includes(_uuid));
+    const isAsked = all.some((port) => port.name === asked);
+    if (!wanted.includes(name) && its.length === 0 && !isAsked) continue;
     const guides = bridge.controller.flatMap((uuid) => controllerOf.get(uuid) ?? []);
     const isSecure = mode === "secure";
     const isControlled = guides.some(({ is_connected }) => is_connected);
@@ -120,9 +124,7 @@ async function stateOf(
       ...(flows !== undefined && { flows }),
       broken: its.flatMap(({ _uuid }) => broken.get(_uuid) ?? []),
       isFlat: flatBridges.includes(name),
-      ways: ports
-        .filter((port) => bridge.ports.includes(port._uuid) && port.name !== name && leadsElsewhere(port))
-        .map((port) => port.name),
+      ways: all.filter((port) => port.name !== name && leadsElsewhere(port)).map((port) => port.name),
     });
   }
   const listeners = [
