@@ -114,9 +114,12 @@ const datapath: Condition = {
     bridges.flatMap(({ name, datapath: type, works }): Judgement[] => {
       if (type === "system" && works) return [];
       const has = ["loaded", "built in", "loadable"].includes(module.state);
-      const load: Fix = has
-        ? { say: "load the module", run: "modprobe openvswitch" }
-        : { say: "use a kernel that has the module openvswitch" };
+      const load: Fix[] = has
+        ? [
+            { say: "load the module", run: "modprobe openvswitch" },
+            { say: "and restart ovs-vswitchd, which has looked for it once" },
+          ]
+        : [{ say: "use a kernel that has the module openvswitch" }];
       const evidence = [
         { source: `Bridge ${name} datapath_type`, value: type },
         { source: module.source, value: `openvswitch: ${module.state}` },
@@ -133,7 +136,8 @@ const datapath: Condition = {
           subject,
           message: `bridge ${name} does not work: it has no datapath`,
           evidence: [{ source: `Bridge ${name} datapath_id`, value: "none" }, ...evidence],
-          fix: type === "netdev" ? [{ say: needs }] : [load, { say: "or make it anew with datapath=netdev" }],
+          fix:
+            type === "netdev" ? [{ say: needs }] : [...load, { say: "or make it anew with datapath=netdev" }],
         },
       ];
     }),

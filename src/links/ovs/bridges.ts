@@ -235,7 +235,7 @@ export function switchBridges(database: SwitchDatabase, home: Conversation): Swi
 
 const WITHOUT: Readonly<Record<Datapath, string>> = {
   system:
-    "Open vSwitch has no kernel datapath here: the module openvswitch is missing (modprobe openvswitch); datapath=netdev works without it",
+    "Open vSwitch has no kernel datapath here: the module openvswitch is missing, or was when ovs-vswitchd started (modprobe openvswitch, and restart ovs-vswitchd); datapath=netdev works without it",
   netdev:
     "Open vSwitch cannot forward in userspace here: ovs-vswitchd needs /dev/net/tun and the capabilities NET_ADMIN and NET_RAW",
 };
