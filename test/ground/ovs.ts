@@ -49,8 +49,8 @@ export interface SwitchOptions {
 export const RUN_DIR = "/run/openvswitch";
 export const DB_SOCKET = `${RUN_DIR}/db.sock`;
 
-const DB_FILE = "/etc/openvswitch/conf.db";
-const SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema";
+export const DB_FILE = "/etc/openvswitch/conf.db";
+export const SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema";
 const SUITES: Record<Age, string> = { oldest: "bookworm", newest: "sid" };
 const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
 const PACKAGES = "openvswitch-switch,busybox-static,ethtool,iproute2,iputils-ping,nftables,procps";
@@ -137,12 +137,12 @@ export async function startSwitch(options: SwitchOptions): Promise<Switch> {
   };
 }
 
-/** The second remote is what `ovs-vsctl set-manager` speaks of. */
-const DATABASE = [
+/** How a test calls ovsdb-server. The second remote is what `ovs-vsctl set-manager` speaks of. */
+export const DATABASE = [
   ...["ovsdb-server", DB_FILE, `--remote=punix:${DB_SOCKET}`],
   ...["--remote=db:Open_vSwitch,Open_vSwitch,manager_options", "--pidfile"],
 ];
-const VSWITCHD = ["ovs-vswitchd", `unix:${DB_SOCKET}`, "--pidfile"];
+export const VSWITCHD = ["ovs-vswitchd", `unix:${DB_SOCKET}`, "--pidfile"];
 
 async function kill(process: Running): Promise<void> {
   process.kill("SIGKILL");

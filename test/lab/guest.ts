@@ -2,6 +2,7 @@ import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Age, type DockerEngine, findEngine } from "../ground/engines.ts";
+import { findSwitch } from "../ground/ovs.ts";
 import { findBootingSystem } from "../ground/packaging.ts";
 import { must, type Output } from "../ground/run.ts";
 import { makeDisk } from "./disk.ts";
@@ -71,11 +72,19 @@ export interface GuestProcess {
  */
 export type System = Age | "systemd";
 
+export interface GuestOptions {
+  /** Whose programs are installed, too; none are unless told. `switch.ts` starts them. */
+  readonly ovs?: Age;
+  /** Another Debian root that it sees: `chroot /opt/tools iperf3` runs a program of it. */
+  readonly tools?: string;
+}
+
 /** Makes a guest, which is off. */
-export async function makeGuest(system: System): Promise<Guest> {
-  const [engine, kernel] = await Promise.all([
+export async function makeGuest(system: System, { ovs, tools = "" }: GuestOptions = {}): Promise<Guest> {
+  const [engine, kernel, ovsRoot] = await Promise.all([
     system === "systemd" ? findBootingSystem() : findEngine(system),
     findKernel(),
+    ovs === undefined ? undefined : findSwitch(ovs).then(({ root }) => root),
   ]);
   await using undo = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "underlay-lab-"));
@@ -89,6 +98,8 @@ export async function makeGuest(system: System): Promise<Guest> {
     INIT: system === "systemd" ? "systemd" : "agent",
     DIST: join(REPOSITORY, "dist"),
     KERNEL: kernel,
+    OVS: ovsRoot ?? "",
+    TOOLS: tools,
   };
   await Bun.write(
     join(folder, "settings"),

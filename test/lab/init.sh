@@ -7,7 +7,7 @@ set -eu
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 mount -t proc proc /proc
 folder=$(sed -n 's/.*\<lab=\([^ ]*\).*/\1/p' /proc/cmdline)
-# shellcheck source=/dev/null # ROOT, its search path SEARCH, INIT, DIST, and KERNEL, a root with a kernel and its modules
+# shellcheck source=/dev/null # ROOT, its search path SEARCH, INIT, DIST, and roots with other things: KERNEL and its modules, OVS or nothing, TOOLS or nothing
 . "$folder/settings"
 
 # The kernel has mounted /dev.
@@ -47,6 +47,22 @@ done
 for each in iptables ip6tables; do
   if [ -e "usr/sbin/$each-legacy" ]; then ln -sf "/usr/sbin/$each-legacy" "etc/alternatives/$each"; fi
 done
+# Another root beside this one, perhaps of another age: its programs see their own libraries, and the guest's files that matter.
+bring() {
+  mkdir -p "opt/$1"
+  mount --bind "/$2" "opt/$1"
+  for each in proc sys dev run tmp; do mount --rbind $each "opt/$1/$each"; done
+}
+if [ -n "$OVS" ]; then
+  bring openvswitch "$OVS"
+  mkdir -p etc/openvswitch run/openvswitch
+  mount --bind etc/openvswitch opt/openvswitch/etc/openvswitch
+  programs=(usr/sbin/ovs{-vswitchd,db-server} usr/bin/ovs{-{vs,app,of,dp}ctl,db-tool})
+  rm -f "${programs[@]}"
+  for each in "${programs[@]}"; do printf '#!/bin/sh\nexec chroot /opt/openvswitch /%s "$@"\n' "$each" >"$each"; done
+  chmod +x "${programs[@]}"
+fi
+if [ -n "$TOOLS" ]; then bring tools "$TOOLS"; fi
 pivot_root . old-root
 busybox umount -l /old-root
 export PATH=$SEARCH

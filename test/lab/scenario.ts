@@ -1,6 +1,6 @@
 import { beforeAll, test } from "bun:test";
 import { disposedAfterAll } from "../ground/cleanup.ts";
-import { type Guest, makeGuest, type System } from "./guest.ts";
+import { type Guest, type GuestOptions, makeGuest, type System } from "./guest.ts";
 import { type Services, servicesOf } from "./services.ts";
 
 /** What a scenario works with. The guest is the one of the scenario before, in the state that it left behind. */
@@ -27,13 +27,13 @@ const IMPOSSIBLE = process.arch === "x64" ? undefined : "Debian's user-mode-linu
  * One guest for all scenarios of the calling file or describe block; it is booted before the first. A scenario that
  * fails prints what the guest has logged since it began.
  */
-export function scenariosIn(system: System): Scenario {
+export function scenariosIn(system: System, options?: GuestOptions): Scenario {
   const things = disposedAfterAll();
   let lab: Lab | undefined;
 
   if (IMPOSSIBLE === undefined)
     beforeAll(async () => {
-      const guest = things.use(await makeGuest(system));
+      const guest = things.use(await makeGuest(system, options));
       await logged(guest, () => guest.boot());
       lab = { guest, services: servicesOf(guest) };
     }, 600_000);
