@@ -63,13 +63,17 @@ export function rebootingTypist(lab: Lab, lan: string): Typist {
 /** Who types the blocks of a guide that are for one machine; without a name, on the only one. */
 export type Typists = (lab: Lab, machine: string | undefined) => Typist;
 
-/** One scenario for each section of a guide in which something is typed. */
+/** One scenario for each section of a guide in which something is typed, or for each of those that are named. */
 export function guideScenarios(
   scenario: Scenario,
   guide: string,
   typist: Typists = ({ guest }) => typistIn(guest),
+  sections?: readonly string[],
 ): void {
-  const blocks = readGuide(readFileSync(join(import.meta.dir, "../..", guide), "utf8"));
+  const all = readGuide(readFileSync(join(import.meta.dir, "../..", guide), "utf8"));
+  const blocks = all.filter(({ section }) => sections?.includes(section) ?? true);
+  for (const section of sections ?? [])
+    if (!blocks.some((block) => block.section === section)) throw new Error(`${guide} has no ${section}`);
   // What follows a failure fails with it and tells nothing new.
   let failed: string | undefined;
   for (const [section, mine] of Map.groupBy(blocks, (block) => block.section))
@@ -98,8 +102,8 @@ async function follow(guide: string, block: GuideBlock, typist: (machine?: strin
   if (code !== 0) throw new Error(`${guide}:${block.line}: ${block.name} cannot be written: ${stdout}`);
 }
 
-/** `dummy0` comes with its module. */
-const FOUND = ["lo", "eth0", "dummy0"];
+/** `dummy0` comes with its module; some hosts have a second NIC. */
+const FOUND = ["lo", "eth0", "eth1", "dummy0"];
 
 async function linksOf(guest: Guest): Promise<string[]> {
   const links: readonly { ifname: string }[] = JSON.parse(await guest.must("ip -j link"));
