@@ -130,22 +130,6 @@ describe.each([...AGES])("Open vSwitch, %s", (age) => {
     expect((await heard).trim()).toBe("5");
   });
 
-  test("eight at once, from one pool, each with its port; and all away at once", async () => {
-    const { plugins, conf } = scene;
-    const pods = Array.from({ length: 8 }, (_, i) => scene.container(`c${i}`));
-    const results = await Promise.all(
-      pods.map(({ attachment }) => plugins.add(conf({ vlan: 5 }), attachment)),
-    );
-    expect(new Set(results.map((result) => result.ips?.[0]?.address)).size).toBe(8);
-    expect((await scene.ports()).length).toBe(8);
-    for (const [i, pod] of pods.entries())
-      await plugins.check(conf({ vlan: 5, prevResult: results[i] }), pod.attachment);
-    const [first, last] = [pods[0], pods[7]];
-    if (first && last) expect(await echoes(first, last)).toBe("1200 200000");
-    await Promise.all(pods.map(({ attachment }) => plugins.del(conf({ vlan: 5 }), attachment)));
-    expect([await scene.ports(), await scene.pairs()]).toEqual([[], []]);
-  });
-
   test("nobody else's port is touched: DEL, GC, and one under our name", async () => {
     const { plugins, conf } = scene;
     const { attachment } = scene.container("c1");
@@ -177,23 +161,6 @@ describe.each([...AGES])("Open vSwitch, %s", (age) => {
     expect(await scene.ports()).toContain(ours);
   });
 
-  test("GC takes all of the network but what lives, and of no other", async () => {
-    const { plugins, conf } = scene;
-    const [a, b, c] = ["a", "b", "c"].map((id) => scene.container(id));
-    if (!a || !b || !c) throw new Error("three containers");
-    const result = await plugins.add(conf(), a.attachment);
-    await plugins.add(conf(), b.attachment);
-    await plugins.add(conf({ name: "other" }), c.attachment);
-    await plugins.gc(conf());
-    expect((await scene.ports()).length).toBe(3);
-    await plugins.gc(conf(), [a.attachment]);
-    expect((await scene.ports()).length).toBe(2);
-    await plugins.check(conf({ prevResult: result }), a.attachment);
-    await plugins.gc(conf(), []);
-    await plugins.gc(conf({ name: "other" }), []);
-    expect([await scene.ports(), await scene.pairs()]).toEqual([[], []]);
-  });
-
   test("a missing bridge is an error in words, and none is made", async () => {
     const { plugins, conf } = scene;
     const { netns, attachment } = scene.container("c1");
@@ -209,16 +176,6 @@ describe.each([...AGES])("Open vSwitch, %s", (age) => {
     expect(netns.ipJson("link", "show").map(({ ifname }) => ifname)).toEqual(["lo"]);
     expect(await scene.pairs()).toEqual([]);
     await plugins.del(wrong, attachment);
-  });
-
-  test("an ADD that fails when its port is there already leaves nothing", async () => {
-    const { plugins, conf } = scene;
-    const { netns, attachment } = scene.container("c1");
-    // No route can lead there.
-    const ipam = { ...Object(conf()["ipam"]), routes: [{ dst: "192.0.2.0/24", gw: "198.51.100.1" }] };
-    await expect(plugins.add(conf({ ipam }), attachment)).rejects.toThrow("add a route");
-    expect([await scene.ports(), await scene.pairs()]).toEqual([[], []]);
-    expect(netns.ipJson("link", "show").map(({ ifname }) => ifname)).toEqual(["lo"]);
   });
 
   test("CHECK tells of another VLAN, a port that is gone, a link that is down", async () => {

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Body } from "../../src/daemon/api.ts";
 import { until } from "../ground/until.ts";
 import type { Answer, LoneDaemon } from "./lone-daemon.ts";
@@ -56,6 +57,27 @@ export type EndpointLife = ReturnType<typeof endpointLife>;
 
 export function deleteNetwork(network: string): DockerCall {
   return ["DeleteNetwork", { NetworkID: network }];
+}
+
+/** The same daemon, with what dockerd says on the socket of another driver. */
+export function speakingTo(lone: LoneDaemon, driver: string): LoneDaemon {
+  return { ...lone, call: (method, message) => callOf(lone, driver, method, message) };
+}
+
+async function callOf(
+  { pluginDir }: LoneDaemon,
+  driver: string,
+  method: string,
+  message?: object,
+): Promise<Answer> {
+  const response = await fetch(`http://plugin/NetworkDriver.${method}`, {
+    method: "POST",
+    unix: join(pluginDir, `${driver}.sock`),
+    keepalive: false,
+    body: JSON.stringify(message),
+  });
+  const body: Record<string, unknown> = JSON.parse(await response.text());
+  return { status: response.status, body };
 }
 
 /** A call that must succeed. */

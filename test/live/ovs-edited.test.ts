@@ -4,9 +4,8 @@ import { disposedAfterAll } from "../ground/cleanup.ts";
 import { AGES } from "../ground/engines.ts";
 import { type Switch, startSwitch } from "../ground/ovs.ts";
 import { until } from "../ground/until.ts";
-import { type DockerCall, deleteNetwork, done, idOf, statusOf } from "./docker-calls.ts";
+import { type DockerCall, deleteNetwork, done, idOf, speakingTo, statusOf } from "./docker-calls.ts";
 import { type LoneDaemon, startLoneDaemon } from "./lone-daemon.ts";
-import { speakingOvs } from "./ovs-calls.ts";
 import { type Sandbox, startSandbox } from "./sandbox.ts";
 
 /** Somebody else edits a bridge while a container is on it. What is ours comes back, and what is theirs stays. */
@@ -26,7 +25,7 @@ describe.each([...AGES])("a bridge that others edit, %s", (age) => {
     const lone = things.use(await startLoneDaemon());
     ovs = things.use(await startSwitch({ age, netns: lone.netns }));
     await lone.stop();
-    daemon = speakingOvs(lone);
+    daemon = speakingTo(lone, "underlay-ovs");
     await daemon.start({ flags: [`--ovsdb=unix:${ovs.socket}`, "--reconcile-interval=500ms"] });
     const Interface = { Address: "10.60.0.7/24", AddressIPv6: "", MacAddress: "" };
     const calls: readonly DockerCall[] = [

@@ -6,9 +6,17 @@ import { AGES } from "../ground/engines.ts";
 import { type Switch, startSwitch } from "../ground/ovs.ts";
 import type { Output } from "../ground/run.ts";
 import { until } from "../ground/until.ts";
-import { addLan, type DockerCall, deleteNetwork, done, idOf, jsonOf, refused } from "./docker-calls.ts";
+import {
+  addLan,
+  type DockerCall,
+  deleteNetwork,
+  done,
+  idOf,
+  jsonOf,
+  refused,
+  speakingTo,
+} from "./docker-calls.ts";
 import { type LoneDaemon, startLoneDaemon } from "./lone-daemon.ts";
-import { speakingOvs } from "./ovs-calls.ts";
 
 /** `underlay peer …` of the shipped program, on a network that a real Open vSwitch has and on which a container is. */
 
@@ -61,7 +69,7 @@ describe.each([...AGES])("a network's peers, %s", (age) => {
     await addLan(lone);
     await lone.ip(`address add ${OWN}/24 dev lan0`);
     await lone.stop();
-    daemon = speakingOvs(lone);
+    daemon = speakingTo(lone, "underlay-ovs");
     await start();
     await done(daemon, create({ peers: OPTION }));
     await done(daemon, ["CreateEndpoint", { ...ids, Interface, Options: {} }]);
@@ -209,7 +217,7 @@ describe("the daemon is killed", () => {
     const lone = things.use(await startLoneDaemon());
     ovs = things.use(await startSwitch({ age: "newest", netns: lone.netns }));
     await lone.stop();
-    daemon = speakingOvs(lone);
+    daemon = speakingTo(lone, "underlay-ovs");
   }, 600_000);
   afterEach(() => daemon.kill9());
 
