@@ -1,7 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { PAIR_STEPS } from "../../src/engine/steps.ts";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { AGES } from "../ground/engines.ts";
 import { type Switch, startSwitch } from "../ground/ovs.ts";
@@ -12,8 +11,6 @@ import { echoes, type OvsContainer, type OvsScene, openOvsScene } from "./cni-ov
 /** The plugin ovs, killed at any of its steps, and with a switch that is away. */
 
 beforeAll(referencePlugins, 600_000);
-
-const ADD_STEPS = PAIR_STEPS.filter((step) => step.startsWith("pair."));
 
 describe.each([...AGES])("Open vSwitch, %s", (age) => {
   const things = disposedAfterAll();
@@ -58,48 +55,6 @@ describe.each([...AGES])("Open vSwitch, %s", (age) => {
       [],
     ]);
   }
-
-  test.each(ADD_STEPS)(
-    "ADD killed at %s, and again: one port that works; DEL: nothing is left",
-    async (step) => {
-      const { plugins, conf } = scene;
-      await killedAt(step, "ADD");
-      const result = await plugins.add(conf({ vlan: 5 }), pod.attachment);
-      expect([(await scene.ports()).length, reserved().length]).toEqual([1, 1]);
-      await plugins.check(conf({ vlan: 5, prevResult: result }), pod.attachment);
-      await plugins.del(conf(), pod.attachment);
-      await expectNothingLeft();
-    },
-  );
-
-  test.each(ADD_STEPS)("ADD killed at %s, and DEL without a netns: nothing is left", async (step) => {
-    await killedAt(step, "ADD");
-    await scene.plugins.del(scene.conf(), { ...pod.attachment, netns: "" });
-    await expectNothingLeft();
-  });
-
-  test.each(ADD_STEPS)("ADD killed at %s, and GC: nothing is left but what lives", async (step) => {
-    const { plugins, conf } = scene;
-    await killedAt(step, "ADD");
-    const alive = scene.container("alive");
-    const result = await plugins.add(conf(), alive.attachment);
-    await plugins.gc(conf(), [alive.attachment]);
-    expect([(await scene.ports()).length, insideLinks(), reserved().length]).toEqual([1, ["lo"], 1]);
-    await plugins.check(conf({ prevResult: result }), alive.attachment);
-    await plugins.gc(conf(), []);
-    await expectNothingLeft();
-  });
-
-  test.each(["unpair.after-link", "unpair.after-addresses"])(
-    "DEL killed at %s, and again: nothing is left",
-    async (step) => {
-      const { plugins, conf } = scene;
-      await plugins.add(conf(), pod.attachment);
-      expect(await killedAt(step, "DEL")).toBe(true);
-      await plugins.del(conf(), pod.attachment);
-      await expectNothingLeft();
-    },
-  );
 
   test("a pair that was made anew under its name passes packets, and has its new VLAN", async () => {
     const { plugins, conf } = scene;

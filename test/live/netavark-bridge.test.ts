@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PAIR_STEPS } from "../../src/engine/steps.ts";
 import { attaching, created } from "../../src/netavark/messages.fixture.ts";
 import { type NetavarkHost, netavarkHost } from "../ground/netavark.ts";
 import { openTestNetns, type TestNetns } from "../ground/netns.ts";
@@ -108,35 +107,4 @@ test("a bridge that is gone is told, and keeps no container from going", async (
   expect([namesIn(host), namesIn(container)]).toEqual([["lo"], ["lo"]]);
   await expect(setup()).rejects.toThrow("bridge br0 of the host: it is not there");
   expect([namesIn(host), namesIn(container)]).toEqual([["lo"], ["lo"]]);
-});
-
-describe.each([...PAIR_STEPS])("killed at %s", (step) => {
-  const env = { UNDERLAY_FAULT: `${step}:kill` };
-  const verb = step.startsWith("unpair.") ? "teardown" : "setup";
-
-  async function killed(): Promise<void> {
-    if (verb === "teardown") await setup();
-    const { code, stdout } = await plugin.raw(
-      DRIVER,
-      [verb, container.path],
-      JSON.stringify(attaching(OURS)),
-      env,
-    );
-    expect({ code, stdout }).toEqual({ code: 128 + 9, stdout: "" });
-  }
-
-  test("and set up again: one port, which works", async () => {
-    await killed();
-    await setup();
-    expect(ports()).toHaveLength(1);
-    expect([namesIn(container), addressesOf(container, "eth0")]).toEqual([["lo", "eth0"], ["10.90.0.65/24"]]);
-    await teardown();
-    expect([namesIn(host), namesIn(container)]).toEqual([["lo", "br0"], ["lo"]]);
-  });
-
-  test("and torn down: nothing is left", async () => {
-    await killed();
-    await teardown();
-    expect([namesIn(host), namesIn(container)]).toEqual([["lo", "br0"], ["lo"]]);
-  });
 });

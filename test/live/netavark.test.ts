@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ATTACH_STEPS } from "../../src/engine/steps.ts";
 import { attaching, created } from "../../src/netavark/messages.fixture.ts";
 import { getLink } from "../../src/netlink/link.ts";
 import { type NetavarkHost, netavarkHost } from "../ground/netavark.ts";
@@ -205,38 +204,6 @@ describe("teardown", () => {
       "the host's network namespace",
     );
     expect(linkNames(host)).toContain("eth0");
-  });
-});
-
-describe.each(ATTACH_STEPS)("killed at %s", (step) => {
-  const env = { UNDERLAY_FAULT: `${step}:kill` };
-  const verb = step.startsWith("detach.") ? "teardown" : "setup";
-
-  /** The whole call, up to its death. */
-  async function killed(): Promise<void> {
-    if (verb === "teardown") await setup();
-    const { code, stdout } = await plugin.raw(
-      DRIVER,
-      [verb, container.path],
-      JSON.stringify(attaching()),
-      env,
-    );
-    expect({ code, stdout }).toEqual({ code: 128 + 9, stdout: "" });
-  }
-
-  test("and set up again: one link that works", async () => {
-    await killed();
-    const status = await setup();
-    expect(linkNames(container)).toEqual(["lo", "eth0"]);
-    expect(addressesOf(container, "eth0")).toEqual([status.interfaces["eth0"]?.subnets[0]?.ipnet ?? ""]);
-    expect(linkOf(container, "eth0")?.["flags"]).toContain("UP");
-    expect(container.ipJson("route", "show", "default")).toHaveLength(1);
-  });
-
-  test("and torn down: nothing is left", async () => {
-    await killed();
-    await teardown();
-    expect(linkNames(container)).toEqual(["lo"]);
   });
 });
 
