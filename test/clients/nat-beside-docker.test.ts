@@ -5,7 +5,7 @@ import { AGES, findEngine } from "../ground/engines.ts";
 import { type PrivateHost, startHost } from "../ground/host.ts";
 import { type TestNetns, testNetnsAt } from "../ground/netns.ts";
 import { until } from "../ground/until.ts";
-import { ip, type NatScene, network, OUTSIDE, openNatScene } from "../live/nat-scene.ts";
+import { ip, lookAtForwarding, type NatScene, network, OUTSIDE, openNatScene } from "../live/nat-scene.ts";
 
 /** A gateway of ours on a host whose dockerd keeps bridges and rules of its own, of both ages. */
 
@@ -50,6 +50,11 @@ describe.each(AGES)("beside the %s dockerd", (age) => {
 
   const saved = async () =>
     (await host.must(["iptables", "-S"])).split("\n").filter((line) => line.includes("underlay"));
+  /** What the doctor has to say of Docker's rules, for IPv4. */
+  const blocked = async () =>
+    (await lookAtForwarding(scene.host, "br1")).blocked
+      .filter(({ chain: { family } }) => family === "ip")
+      .map(({ way, link, by }) => `${way} ${link}: ${by}`);
   const passes = async () =>
     [
       await scene.ask(web, "tcp", machine4),
@@ -61,12 +66,14 @@ describe.each(AGES)("beside the %s dockerd", (age) => {
   test("nothing passes before, for the policy of FORWARD is DROP", async () => {
     expect(await host.must(["iptables", "-S", "FORWARD"])).toStartWith("-P FORWARD DROP");
     expect(await scene.ask(web, "tcp", machine4)).toBe("timeout");
+    expect(await blocked()).toContain("from br1: policy drop");
   });
 
   test("then all of ours does, and theirs as before", async () => {
     const before = await host.must(["iptables", "-S"]);
     await scene.gateway.apply([NETWORK]);
     expect(await passes()).toBe(PASSING);
+    expect(await blocked()).toEqual([]);
     expect(await scene.ask(scene.outside, "tcp", host4, 8081)).toBe(machine4);
     expect(await scene.ask(theirs, "tcp", machine4)).toBe(host4);
     const lines = await saved();

@@ -1,14 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { forwardFacts } from "../../src/links/nat/forward-look.ts";
-import { Conversation } from "../../src/netlink/conversation.ts";
-import { NETLINK_NETFILTER, openRequestSocket } from "../../src/netlink/open.ts";
-import { inlineTransport } from "../../src/netlink/transport.ts";
 import { AGES, type Age, findEngine } from "../ground/engines.ts";
 import type { TestNetns } from "../ground/netns.ts";
 import { nft } from "../ground/nft.ts";
 import { must } from "../ground/run.ts";
 import { until } from "../ground/until.ts";
-import { type NatScene, network, OUTSIDE, openNatScene } from "./nat-scene.ts";
+import { lookAtForwarding, type NatScene, network, OUTSIDE, openNatScene } from "./nat-scene.ts";
 
 /** Beside the rules of others that drop what is forwarded: iptables' own policy, chains as Docker makes them, ufw, firewalld. */
 
@@ -39,18 +35,7 @@ async function iptablesOf(age: Age) {
   };
 }
 
-/** What the doctor reads. */
-async function look() {
-  const names = ["nsenter", `--net=${scene.host.path}`, "cat", "/proc/thread-self/net/ip_tables_names"];
-  const legacyTables = Bun.spawnSync(names).stdout.toString().split("\n");
-  const { libc, netns } = scene.host;
-  const firewall = new Conversation(inlineTransport(openRequestSocket(libc, NETLINK_NETFILTER, netns)));
-  try {
-    return await forwardFacts(firewall, { links: [{ name: "br1", families: [4, 6] }], legacyTables });
-  } finally {
-    firewall.close();
-  }
-}
+const look = () => lookAtForwarding(scene.host, "br1");
 
 /** As firewalld 2 has them, as far as they matter. */
 const FIREWALLD = `

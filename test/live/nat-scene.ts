@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ForwardFacts } from "../../src/lib/forward-facts.ts";
 import { type Cidr, type Ip, parseCidr, parseIp } from "../../src/lib/ip.ts";
 import type { LogFields, LogLevel } from "../../src/lib/log.ts";
+import { forwardFacts } from "../../src/links/nat/forward-look.ts";
 import type { Sysctls } from "../../src/links/nat/forwarding.ts";
 import { type NatGateway, natGateway } from "../../src/links/nat/gateway.ts";
 import type { NatNetwork, PublishedPort } from "../../src/links/nat/rules.ts";
@@ -143,6 +145,19 @@ export async function openNatScene({ at, plugPort }: NatSceneOptions = {}): Prom
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** What the doctor reads of the rules there. */
+export async function lookAtForwarding(host: TestNetns, link: string): Promise<ForwardFacts> {
+  const names = ["nsenter", `--net=${host.path}`, "cat", "/proc/thread-self/net/ip_tables_names"];
+  const legacyTables = Bun.spawnSync(names).stdout.toString().split("\n");
+  const socket = openRequestSocket(host.libc, NETLINK_NETFILTER, host.netns);
+  const firewall = new Conversation(inlineTransport(socket));
+  try {
+    return await forwardFacts(firewall, { links: [{ name: link, families: [4, 6] }], legacyTables });
+  } finally {
+    firewall.close();
+  }
 }
 
 const ECHO = join(import.meta.dir, "../ground/echo.py");
