@@ -1,36 +1,22 @@
-import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { disposedAfterAll } from "../ground/cleanup.ts";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { IMAGE } from "../ground/dockerd.ts";
 import { AGES } from "../ground/engines.ts";
-import { type Switch, startSwitch } from "../ground/ovs.ts";
-import { type Scene, startScene } from "../ground/scene.ts";
+import type { Scene } from "../ground/scene.ts";
 import { until } from "../ground/until.ts";
+import { dockerOnSwitch } from "./ovs-scene.ts";
 
 // Many at once, and processes that die meanwhile.
 describe.each([...AGES])("Open vSwitch behind the %s dockerd, under load", (age) => {
-  const things = disposedAfterAll();
   const MANY = 32;
+  const now = dockerOnSwitch(age);
   let scene: Scene;
-  let ovs: Switch;
-
-  beforeAll(async () => {
-    scene = things.use(await startScene(age));
-    ovs = things.use(await startSwitch({ age, host: scene.host }));
-  }, 600_000);
-  afterEach(async () => {
-    await scene.clear();
-    await until("nothing is on record", async () => (await scene.records()).endpoints.length === 0);
-    expect(await ovs.vsctl("list-br")).toBe("");
+  beforeAll(() => {
+    ({ scene } = now());
   });
 
   const names = Array.from({ length: MANY }, (_, i) => `many-${i}`);
-  const create = () =>
-    scene.dockerd.docker(
-      ...["network", "create", "-d", "underlay-ovs", "-o", "datapath=netdev"],
-      ...["--subnet", "172.30.4.0/24", "many"],
-    );
-  const ports = async () =>
-    (await ovs.vsctl("list-ports", "ovsbr-docker0")).split("\n").filter((port) => port !== "");
+  const create = () => now().create("--subnet", "172.30.4.0/24", "many");
+  const ports = () => now().ports();
   const start = (name: string) =>
     scene.dockerd.tryDocker(["run", "-d", "--name", name, "--network", "many", IMAGE, "sleep", "1000"]);
 

@@ -1,34 +1,26 @@
-import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { disposedAfterAll } from "../ground/cleanup.ts";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { AGES } from "../ground/engines.ts";
-import { type Switch, startSwitch } from "../ground/ovs.ts";
-import { type Scene, startScene } from "../ground/scene.ts";
+import type { Switch } from "../ground/ovs.ts";
+import type { Scene } from "../ground/scene.ts";
 import { until } from "../ground/until.ts";
+import { dockerOnSwitch } from "./ovs-scene.ts";
 
 // Mode flat: the bridge is a switch, and a NIC of the host may be on it. VLANs keep apart who is not meant to meet.
 describe.each([...AGES])("Open vSwitch behind the %s dockerd", (age) => {
-  const things = disposedAfterAll();
+  // A second NIC, which the host does not use; the LAN's router is at its other end.
+  const now = dockerOnSwitch(age, async ({ host }) => {
+    await host.must("ip link add up0 type veth peer name up1 netns router".split(" "));
+    await host.router("ip address add 10.78.0.1/24 dev up1".split(" "));
+    await host.router("ip link set up1 up".split(" "));
+    await host.must("ip link set up0 up".split(" "));
+  });
   let scene: Scene;
   let ovs: Switch;
-
-  beforeAll(async () => {
-    scene = things.use(await startScene(age));
-    ovs = things.use(await startSwitch({ age, host: scene.host }));
-    // A second NIC, which the host does not use; the LAN's router is at its other end.
-    await scene.host.must("ip link add up0 type veth peer name up1 netns router".split(" "));
-    await scene.host.router("ip address add 10.78.0.1/24 dev up1".split(" "));
-    await scene.host.router("ip link set up1 up".split(" "));
-    await scene.host.must("ip link set up0 up".split(" "));
-  }, 600_000);
-  afterEach(async () => {
-    await scene.clear();
-    expect(await scene.records()).toMatchObject({ networks: [], endpoints: [] });
-    expect(await ovs.vsctl("list-br")).toBe("");
-    expect((await scene.links()).filter((name) => /^(ul|ovsbr)/.test(name))).toEqual([]);
+  beforeAll(() => {
+    ({ scene, ovs } = now());
   });
 
-  const create = (name: string, ...args: string[]) =>
-    scene.dockerd.docker("network", "create", "-d", "underlay-ovs", "-o", "datapath=netdev", ...args, name);
+  const create = (name: string, ...args: string[]) => now().create(...args, name);
 
   test("flat with an uplink: the container is on the NIC's network, under its own address", async () => {
     await create("lan", ...["-o", "mode=flat", "-o", "uplink=up0", "--subnet", "10.78.0.0/24"]);

@@ -1,31 +1,23 @@
-import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { disposedAfterAll } from "../ground/cleanup.ts";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { AGES } from "../ground/engines.ts";
-import { type Switch, startSwitch } from "../ground/ovs.ts";
-import { ROUTER, type Scene, startScene } from "../ground/scene.ts";
+import type { Switch } from "../ground/ovs.ts";
+import { ROUTER, type Scene } from "../ground/scene.ts";
 import { until } from "../ground/until.ts";
+import { dockerOnSwitch } from "./ovs-scene.ts";
 
 // Mode nat as docker-ovs-plugin had it: the host is the gateway. The LAN's router knows no way to the containers.
 describe.each([...AGES])("Open vSwitch behind the %s dockerd, mode nat", (age) => {
-  const things = disposedAfterAll();
   const HOST = "10.77.0.2";
+  const now = dockerOnSwitch(age, async ({ host }) => {
+    await host.must(["ip", "address", "add", `${HOST}/24`, "dev", "lan0"]);
+  });
   let scene: Scene;
   let ovs: Switch;
-
-  beforeAll(async () => {
-    scene = things.use(await startScene(age));
-    await scene.host.must(["ip", "address", "add", `${HOST}/24`, "dev", "lan0"]);
-    ovs = things.use(await startSwitch({ age, host: scene.host }));
-  }, 600_000);
-  afterEach(async () => {
-    await scene.clear();
-    expect(await scene.records()).toMatchObject({ networks: [], endpoints: [] });
-    expect(await ovs.vsctl("list-br")).toBe("");
-    expect((await scene.links()).filter((name) => /^(ul|ovsbr)/.test(name))).toEqual([]);
+  beforeAll(() => {
+    ({ scene, ovs } = now());
   });
 
-  const create = (...args: string[]) =>
-    scene.dockerd.docker("network", "create", "-d", "underlay-ovs", "-o", "datapath=netdev", ...args);
+  const create = (...args: string[]) => now().create(...args);
   // Its wget ends with a fault where the C library is static and of Debian 12.
   const get = (address: string, port: number) => [
     "sh",
@@ -42,7 +34,7 @@ describe.each([...AGES])("Open vSwitch behind the %s dockerd, mode nat", (age) =
   test("containers reach each other, the gateway and the LAN; ports come and go", async () => {
     await create("--subnet", "172.30.1.0/24", "nat1");
     for (const name of ["one", "two"]) await serve(name, "--network", "nat1");
-    expect((await ovs.vsctl("list-ports", "ovsbr-docker0")).split("\n")).toHaveLength(2);
+    expect(await now().ports()).toHaveLength(2);
     const address = await scene.dockerd.docker(
       ...["inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", "two"],
     );
@@ -51,7 +43,7 @@ describe.each([...AGES])("Open vSwitch behind the %s dockerd, mode nat", (age) =
       expect([to, await scene.pings("one", to)]).toEqual([to, true]);
     expect(await scene.pings("one", "two")).toBe(true);
     await scene.dockerd.docker("rm", "-f", "one");
-    expect((await ovs.vsctl("list-ports", "ovsbr-docker0")).split("\n")).toHaveLength(1);
+    expect(await now().ports()).toHaveLength(1);
   });
 
   test("published ports are reached from the LAN, the host and the container itself", async () => {
