@@ -201,7 +201,7 @@ describe.each([...AGES])("networks on Open vSwitch, %s", (age) => {
     });
 
     test.each([
-      ["none0", "not_found", "there is no link none0", ""],
+      ["none0", "conflict", "uplink none0 is no link of this host", ""],
       [
         "used0",
         "conflict",

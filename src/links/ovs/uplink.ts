@@ -11,7 +11,7 @@ import { uplinkRows } from "./rows.ts";
 /** A NIC of the host on a bridge. */
 export interface SwitchUplinks {
   /**
-   * The NIC is a port of the bridge, whoever made it one. Throws `not_found`, and `conflict` when it is the loopback, on
+   * The NIC is a port of the bridge, whoever made it one. Throws `conflict` when there is no such link, it is the loopback, on
    * another bridge or bond, or holds addresses of the host, which would stop working, and they are not to be moved, or
    * cannot be.
    */
@@ -80,8 +80,7 @@ export function switchUplinks(
   return {
     async put({ network, bridge, name: asked, migrate }) {
       const link = await getLink(home, { name: asked });
-      if (!link)
-        throw new UnderlayError("not_found", `there is no link ${asked}`, { inputs: { uplink: asked } });
+      if (!link) throw conflict(asked, "is no link of this host");
       const { name = asked, mtu = 0 } = link.attrs;
       const found = await ports.find(name);
       if (found && found.bridge !== bridge)
