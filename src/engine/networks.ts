@@ -100,7 +100,13 @@ export function networksOf(context: Context, parts: NetworkParts): Networks {
     step("network.ensure.after-record");
     const opened = await ways.open(record);
     tellOfSubnets(context, opened);
-    health.note(opened, facts);
+    // What was read before the host's addresses came to the parent says that another link has them.
+    health.note(opened, opened.spec.carriesHost ? await factsOf(request, opened.spec) : facts);
+  }
+
+  async function factsOf(request: NetworkRequest, spec: LinkSpec): Promise<ParentFacts> {
+    const limits = { families: familiesOf(request) };
+    return context.parents.facts(spec.parent, await memoryOfDummy(request, spec), limits);
   }
 
   function notDropped(network: string) {
@@ -158,8 +164,7 @@ export function networksOf(context: Context, parts: NetworkParts): Networks {
     spec: LinkSpec,
     allow: readonly string[],
   ): Promise<{ record: NetworkRecord; facts: ParentFacts }> {
-    const limits = { families: familiesOf(request) };
-    const facts = await context.parents.facts(spec.parent, await memoryOfDummy(request, spec), limits);
+    const facts = await factsOf(request, spec);
     const record = recordOf(request, spec, allow, facts.link);
     if (!facts.link) throw missingParentError(spec.parent) ?? mustRefuse(record, refused(record, facts));
     const refusal = refused(record, facts);
