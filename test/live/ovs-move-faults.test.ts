@@ -128,3 +128,34 @@ describe.each([...RETURN_STEPS])("killed at %s", (step) => {
     expect(await statusOf(daemon)).toMatchObject({ networks: { total: 0 }, parents: [] });
   });
 });
+
+describe("somebody else, and the switch itself", () => {
+  test("while the database does not answer, both links have all of it, and it is brought back later", async () => {
+    await start({ UNDERLAY_RECONCILE_INTERVAL: "1s" });
+    await done(daemon, CREATE);
+    expect(await statusOf(daemon)).toMatchObject({ networks: { degraded: 0 }, findings: [] });
+    await ovs.killDatabase();
+    try {
+      await daemon.call(...deleteNetwork(NETWORK));
+      // In userspace the switch forwards nothing meanwhile.
+      // Of IPv6 `ip` shows a route with a leg over each by neither.
+      const shown = before.filter((line) => !/ via \S*:/.test(line));
+      expect(hostHas(host, BRIDGE)).toEqual(shown);
+      expect(hostHas(host, NIC)).toEqual(shown);
+    } finally {
+      await ovs.startDatabase();
+    }
+    await until("all is back", async () => (await ovs.vsctl("list-br")) === "", { withinMs: 30_000 });
+    await untilBack();
+    expectReachable();
+  });
+
+  test("a bridge that somebody deletes with the host's addresses on it comes back with them", async () => {
+    await start();
+    await done(daemon, CREATE);
+    await ovs.vsctl("del-br", BRIDGE);
+    await until("the bridge has them again", () => Bun.deepEquals(hostHas(host, BRIDGE), before));
+    await until("the NIC is its port", async () => (await ovs.vsctl("list-ports", BRIDGE)) === NIC);
+    expectReachable();
+  });
+});

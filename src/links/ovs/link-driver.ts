@@ -106,8 +106,9 @@ export function ovsLinks(
     reach: (spec, owner, peers) => driver.reach({ ...networkOf(spec, owner), peers }),
     dismantle: (spec, owner, isLast) =>
       settleAll([
-        () => driver.dismantle(networkOf(spec, owner)),
+        // First what the host is reached by.
         () => (isLast ? uplinks.removeAll(spec.parent.name) : undefined),
+        () => driver.dismantle(networkOf(spec, owner)),
       ]),
     endpointOptions: Object.keys(portOptions),
     parseEndpoint(options) {

@@ -86,7 +86,11 @@ export async function postedGuard(
       const answer = await inTime(lines.next());
       socket.end();
       if (answer === WORDS.ok) return;
-      throw new UnderlayError("timeout", "it took too long, and its guard has brought everything back");
+      const why =
+        answer === WORDS.back
+          ? "it took too long, and its guard has brought everything back"
+          : "its guard has ended";
+      throw new UnderlayError("timeout", why);
     },
     leave: () => void socket.end(),
   };
