@@ -62,6 +62,7 @@ bench: dist/underlay
 	@$(BUN) bench/ovs.ts
 	@$(BUN) bench/vlans.ts
 	@$(BUN) bench/vlan-lab.ts
+	@$(BUN) bench/ovs-lab.ts
 
 clean:
 	rm -rf dist
