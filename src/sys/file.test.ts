@@ -70,12 +70,13 @@ test("a new file has the mode that was asked for, and an existing one is not mad
 });
 
 test("status is that of node:fs", () => {
-  for (const path of [folder, join(folder, "mode"), "/proc/self/ns/net", "/dev/null"]) {
+  const own = [folder, join(folder, "mode")];
+  for (const path of [...own, "/proc/self/ns/net", "/dev/null"]) {
     const mine = must(statusOf(libc, path));
     const theirs = statSync(path, { bigint: true });
     expect(mine.ino).toBe(theirs.ino);
-    expect(mine.modified).toBe(theirs.mtimeNs);
-    expect(mine.changed).toBe(theirs.ctimeNs);
+    // The machine's files may be used by somebody this moment; a namespace's gets its times when it is looked at.
+    if (own.includes(path)) expect([mine.modified, mine.changed]).toEqual([theirs.mtimeNs, theirs.ctimeNs]);
     expect(mine.isDirectory).toBe(theirs.isDirectory());
     expect(mine.isFile).toBe(theirs.isFile());
   }

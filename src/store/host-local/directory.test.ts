@@ -174,6 +174,18 @@ describe("the index", () => {
     );
   });
 
+  test("finds all of an owner, also a file that was another's and has the inode still", async () => {
+    using scene = newScene();
+    await reserve(scene.open(), "10.0.0.2", owner("a"));
+    await reserve(scene.open(), "10.0.0.9", owner("c"));
+    // As a file system does that gives the same number to the next file.
+    writeFileSync(join(scene.path, "10.0.0.9"), "a\r\neth0");
+    writeBy(scene, "10.0.0.12", "b\r\neth0");
+    expect(await of(scene.open(), owner("a"))).toEqual(["10.0.0.2", "10.0.0.9"]);
+    await scene.open().locked("leave", (held) => held.release(owner("a")));
+    expect(scene.files()).toEqual({ "10.0.0.12": "b\r\neth0" });
+  });
+
   test("is where the answers come from: files that nobody changed are not read again", async () => {
     using scene = newScene();
     for (let host = 2; host < 200; host++) writeBy(scene, `10.0.0.${host}`, `c${host}\r\neth0`);

@@ -83,9 +83,7 @@ export class Reservations {
 
   /** As `of`, and sure that there are no others even when somebody else has replaced files unnoticed. */
   surelyOf(owner: Owner): Ip[] {
-    const found = this.of(owner);
-    if (found.length > 0 || !this.#tainted) return found;
-    this.#compareFiles();
+    if (this.#tainted) this.#compareFiles();
     return this.of(owner);
   }
 
