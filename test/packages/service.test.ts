@@ -111,7 +111,7 @@ describe("with systemd", () => {
     const restarted = async () =>
       ![before, "0"].includes(await mainPid()) && (await status()).daemon !== null;
     await until("another daemon serves", restarted);
-    expect((await status()).endpoints).toEqual({ total: 1, provisioned: 1 });
+    expect((await status()).endpoints).toEqual({ total: 1, provisioned: 1, ports: 0 });
   });
 
   test("an upgrade: the new daemon takes over", async () => {
