@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { switchPortNameOf } from "../../src/lib/ifname.ts";
+import { cookieOf, formatCookie } from "../../src/links/ovs/security/cookie.ts";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { AGES } from "../ground/engines.ts";
 import { type Switch, startSwitch } from "../ground/ovs.ts";
@@ -75,6 +76,22 @@ describe.each([...AGES])("a bridge that others edit, %s", (age) => {
     await ovs.vsctl("del-br", "br7");
     await expectWhole();
     expect(await statusOf(daemon)).toMatchObject({ findings: [] });
+  }, 60_000);
+
+  test("flows of ours go that no endpoint has, and nobody else's", async () => {
+    const add = (cookie: string, port: number) =>
+      ovs.host.must([
+        "ovs-ofctl",
+        "add-flow",
+        "br7",
+        `cookie=${cookie},priority=40000,in_port=${port},actions=drop`,
+      ]);
+    await add(formatCookie(cookieOf("docker:gone")), 77);
+    await add("0x1234", 78);
+    const flows = () => ovs.host.must(["ovs-ofctl", "dump-flows", "br7"]);
+    await until("the stray is gone", async () => !(await flows()).includes("in_port=77"));
+    expect(await flows()).toContain("in_port=78");
+    await expectWhole();
   }, 60_000);
 
   test("a link that somebody plugs in by hand stays theirs", async () => {

@@ -83,6 +83,11 @@ export function ovsLinks(
     await settleAll(replugging);
   }
 
+  /** Flows whose port somebody else took away before its endpoint went: whoever gets its number next would have them. */
+  async function collected(bridge: string): Promise<void> {
+    await security.collect(bridge, await ports.owners());
+  }
+
   async function repaired(): Promise<void> {
     await security.repair();
   }
@@ -142,7 +147,7 @@ export function ovsLinks(
       // Of an ovs-vswitchd that was just started, ports have no numbers yet, or those of its former life.
       if (unknown.length > 0) await whenApplied();
       const securing = unknown.map((endpoint) => async () => void (await secure(parent.name, endpoint)));
-      await settleAll([...securing, repaired]);
+      await settleAll([...securing, repaired, () => collected(parent.name)]);
     },
     detach: (owner) => settleAll([() => release(owner), () => driver.remove(owner)]),
     finish,
