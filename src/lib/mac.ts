@@ -53,17 +53,20 @@ export function randomMac(): Mac {
   return deriveMac(crypto.randomUUID());
 }
 
-/**
- * The same for a port of somebody's bridge, which takes the lowest address of its ports for its own unless it was told one:
- * higher than any NIC's.
- */
-export function derivePortMac(...parts: readonly string[]): Mac {
-  return withColons(Uint8Array.of(0xfe, ...macBytes(deriveMac(...parts)).subarray(1)));
-}
-
 /** A locally administered unicast address (IEEE 802 section 8.4) that is the same for the same parts. */
 export function deriveMac(...parts: readonly string[]): Mac {
   const bytes = sha256("mac", ...parts).slice(0, 6);
   bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
+  return withColons(bytes);
+}
+
+/**
+ * The same for a port of somebody's bridge, which takes the lowest address of its ports for its own unless it was told one:
+ * higher than any NIC's. Never that of `deriveMac` for the same parts: a bridge keeps to itself what is for one of its
+ * ports, so a container of that address would hear nothing.
+ */
+export function derivePortMac(...parts: readonly string[]): Mac {
+  const bytes = sha256("port mac", ...parts).slice(0, 6);
+  bytes[0] = 0xfe;
   return withColons(bytes);
 }
