@@ -103,8 +103,7 @@ export async function expectAllBack(lab: Lab, places: readonly Place[]): Promise
 
 /** dockerd first, which finds no plugin; then our daemon. */
 export async function startDockerdFirst(lab: Lab, waited: RegExp = /retrying in/): Promise<GuestProcess> {
-  const dockerd = await lab.services.dockerdAlone();
-  await dockerd.said(waited);
+  const dockerd = await lab.services.dockerdAlone(waited);
   await lab.services.underlay();
   return dockerd;
 }

@@ -57,11 +57,14 @@ export interface Guest extends AsyncDisposable {
   log(): readonly string[];
 }
 
+/** What was started in a guest has ended before it said what it was to say. */
+export class EndedError extends Error {}
+
 /** What goes on in a guest. */
 export interface GuestProcess {
   /** Exit code; 128 + signal for a signal. */
   readonly ended: Promise<number>;
-  /** The first line that it logs, or has logged, that matches; rejects when it ends before. */
+  /** The first line that it logs, or has logged, that matches; rejects with EndedError when it ends before. */
   said(pattern: RegExp): Promise<string>;
   signal(signal: NodeJS.Signals): void;
 }
@@ -168,7 +171,8 @@ export async function makeGuest(system: System, { ovs, tools = "" }: GuestOption
       // Who does not wait for its end need not hear that the guest ended first.
       ended.catch(() => undefined);
       const died = ended.then((code) => {
-        throw new Error(`${name} has ended in the guest, with exit code ${code}`);
+        const said = console.lines.slice(from).filter((line) => line.startsWith(`${name}: `));
+        throw new EndedError(`${name} has ended in the guest, with exit code ${code}: ${said.at(-1)}`);
       });
       died.catch(() => undefined);
       return {

@@ -4,13 +4,19 @@ import { DOCKERD, IMAGE, IMPORT_BUSYBOX } from "../ground/dockerd.ts";
 import type { Output } from "../ground/run.ts";
 import { DRIVER } from "../ground/scene.ts";
 import type { DockerCall } from "../live/docker-calls.ts";
-import type { Guest, GuestProcess } from "./guest.ts";
+import { EndedError, type Guest, type GuestProcess } from "./guest.ts";
 
 /** A guest has one slow CPU: a look round every second would be half of what it does. */
 const GUEST_FLAGS = [
   ...FLAGS.filter((flag) => !flag.startsWith("--reconcile-interval")),
   "--reconcile-interval=5s",
 ];
+
+/**
+ * StartLimitBurst of docker.service, which has Restart=always: a dockerd gives up when its containerd is not there within
+ * 15 s, and user-mode Linux has one slow CPU.
+ */
+const DOCKERD_STARTS = 3;
 
 /** A minimal Debian has no client for HTTP on a unix socket; the program has one in its runtime. */
 const CALL = `
@@ -29,8 +35,8 @@ export interface Services {
   underlay(fault?: string): Promise<GuestProcess>;
   /** Starts dockerd, with more flags if told so, and waits until its API listens. */
   dockerd(...flags: readonly string[]): Promise<GuestProcess>;
-  /** Starts dockerd, which may wait for a plugin before its API listens. */
-  dockerdAlone(...flags: readonly string[]): Promise<GuestProcess>;
+  /** Starts dockerd, which may wait for a plugin before its API listens, and waits until it has said that. */
+  dockerdAlone(waited: RegExp): Promise<GuestProcess>;
   /** Gives dockerd the busybox image; it stays on the disk. */
   image(): Promise<void>;
   /** Runs the command line client; the command has to succeed. Answers its standard output. */
@@ -71,10 +77,22 @@ export function servicesOf(guest: Guest, within?: Within): Services {
     const words = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`);
     return JSON.parse(await guest.must(`${enter}env ${words.join(" ")} ${PROGRAM} -e ${quoted(CALL)}`));
   };
-  const dockerdAlone: Services["dockerdAlone"] = async (...flags) => {
+  async function startDockerd(waited: RegExp, flags: readonly string[] = []): Promise<GuestProcess> {
     await guest.must(`${enter}sh -c 'echo "{}" >/run/docker-test.json'`);
-    return guest.start(nameOf("dockerd"), `exec ${enter}${[...DOCKERD, ...flags].join(" ")}`);
-  };
+    for (let left = DOCKERD_STARTS; ; left--) {
+      const dockerd = await guest.start(
+        nameOf("dockerd"),
+        `exec ${enter}${[...DOCKERD, ...flags].join(" ")}`,
+      );
+      try {
+        await dockerd.said(waited);
+        return dockerd;
+      } catch (error) {
+        if (!(error instanceof EndedError) || left === 1) throw error;
+        process.stderr.write(`${error.message}; it is started again\n`);
+      }
+    }
+  }
   return {
     underlay: async (fault) => {
       const env = fault === undefined ? [] : ["env", `UNDERLAY_FAULT=${fault}:kill`];
@@ -83,12 +101,8 @@ export function servicesOf(guest: Guest, within?: Within): Services {
       await daemon.said(/"message":"ready"/);
       return daemon;
     },
-    dockerd: async (...flags) => {
-      const dockerd = await dockerdAlone(...flags);
-      await dockerd.said(/API listen on/);
-      return dockerd;
-    },
-    dockerdAlone,
+    dockerd: (...flags) => startDockerd(/API listen on/, flags),
+    dockerdAlone: (waited) => startDockerd(waited),
     image: async () => {
       await guest.must(`exec ${enter}bash -euc ${quoted(IMPORT_BUSYBOX)} ${IMAGE}`);
     },
