@@ -1,7 +1,7 @@
 import type { Assigned } from "../lib/attach.ts";
 import { UnderlayError } from "../lib/errors.ts";
 import type { Ip } from "../lib/ip.ts";
-import type { Pair, PairKey, PairRequest, SetOnHost } from "../lib/pair.ts";
+import type { Pair, PairRequest, PairStrays, SetOnHost } from "../lib/pair.ts";
 import { settleAll } from "../lib/settle.ts";
 import type { Going } from "../links/gone-inside.ts";
 import type { Connected, HostSide, ToldSide } from "../links/host-side.ts";
@@ -24,8 +24,8 @@ export interface Pairs {
   detach(request: PairDetachRequest): Promise<void>;
   /** Throws `conflict` when something is not as it was made. */
   verify(request: PairVerifyRequest): Promise<void>;
-  /** Removes what is left of the attachments of a network but these. Their addresses are their source's to collect. */
-  collect(network: string, alive: readonly PairKey[]): Promise<void>;
+  /** Removes what is left of them. Their addresses are their source's to collect. */
+  collect(strays: PairStrays): Promise<void>;
   /** Throws what would keep an attachment from being made now. */
   requireReady(wish: Pick<PairRequest, "masquerade">): Promise<void>;
 }
@@ -167,11 +167,11 @@ export function pairs(context: PairContext): Pairs {
     await side.verify(pair, { addresses: assigned.addresses, links: toldLinks });
   }
 
-  async function collect(network: string, alive: readonly PairKey[]): Promise<void> {
+  async function collect(strays: PairStrays): Promise<void> {
     await settleAll([
-      () => context.pairs.collect(network, alive),
-      () => side.collect(network, alive),
-      async () => (await context.masquerade()).collect(network, alive),
+      () => context.pairs.collect(strays),
+      () => side.collect(strays),
+      async () => (await context.masquerade()).collect(strays),
     ]);
   }
 

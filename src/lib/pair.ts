@@ -10,6 +10,14 @@ export interface PairKey {
   readonly ifname: string;
 }
 
+/** The attachments of a network but those that live. */
+export interface PairStrays {
+  readonly network: string;
+  readonly alive: readonly PairKey[];
+  /** Tells it of an owner, as requests have it: a link's name has room for a small part of the network's hash only. */
+  isStray(owner: string): boolean;
+}
+
 export interface PairRequest {
   readonly key: PairKey;
   /** The same for people: `cni:NETWORK/CONTAINER/IFNAME`. */

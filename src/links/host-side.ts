@@ -1,5 +1,5 @@
 import type { AssignedAddress } from "../lib/attach.ts";
-import type { LinkEnd, Pair, PairKey } from "../lib/pair.ts";
+import type { LinkEnd, Pair, PairKey, PairStrays } from "../lib/pair.ts";
 import type { Inside } from "./born-inside.ts";
 
 /** What a kind does with the host's end of a pair. Each step can be repeated. */
@@ -14,8 +14,8 @@ export interface HostSide {
   connect(pair: Pair, addresses: readonly AssignedAddress[], isUp: boolean): Promise<Connected>;
   /** Takes back what would not go with the pair. `wasThere`: there was a pair until now. */
   unplug(key: PairKey, wasThere: boolean): Promise<void>;
-  /** The same for all attachments of a network but these. */
-  collect(network: string, alive: readonly PairKey[]): Promise<void>;
+  /** The same for these, whose pairs are gone. */
+  collect(strays: PairStrays): Promise<void>;
   /** Throws `conflict` when it is not as `plug` and `connect` left it. */
   verify(pair: Pair, told: ToldSide): Promise<void>;
   /** Throws `conflict` when `prepare` could not. */

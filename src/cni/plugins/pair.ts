@@ -3,6 +3,7 @@ import { settleAll } from "../../lib/settle.ts";
 import { flag, struct, text } from "../../lib/shape.ts";
 import { loadConf, requirePrevResult, toldInterface } from "../conf.ts";
 import { asStatusError, CNI_CODE, CniError } from "../errors.ts";
+import { isStrayOf } from "../owner.ts";
 import type { AttachmentId, Call, Delegate } from "../plugin.ts";
 import type { Dns, ResultInterface } from "../result.ts";
 import { assigned, ipamShape } from "./ipam.ts";
@@ -84,10 +85,11 @@ export async function collectPairs(
   await settleAll([
     () =>
       valid &&
-      engine.collect(
-        call.name,
-        valid.map((one) => keyOf(call, one)),
-      ),
+      engine.collect({
+        network: call.name,
+        alive: valid.map((one) => keyOf(call, one)),
+        isStray: isStrayOf(call.name, valid),
+      }),
     () => (ipam.type === "" ? undefined : delegate.gc(ipam.type, call)),
   ]);
 }

@@ -1,11 +1,12 @@
 import type { AssignedAddress } from "../../lib/attach.ts";
 import { UnderlayError } from "../../lib/errors.ts";
+import { VETH_GROUP, vethNameOf } from "../../lib/ifname.ts";
 import { formatCidr } from "../../lib/ip.ts";
 import type { BridgeWish, LinkEnd, Pair, SetOnHost } from "../../lib/pair.ts";
 import { listAddresses } from "../../netlink/address.ts";
 import { bridgeOf, bridgePortOf, listVlans, setBridgePortRequest } from "../../netlink/bridge.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
-import { getLink, isUp } from "../../netlink/link.ts";
+import { getLink, isUp, listLinks } from "../../netlink/link.ts";
 import type { HostSide, ToldSide } from "../host-side.ts";
 import { endOf, ensureAddress, ensureBridge, findBridge, isPromiscuous, sameCidr } from "./bridge.ts";
 import type { SpoofCheck } from "./spoof-check.ts";
@@ -116,8 +117,12 @@ export function bridgeSide(
     async unplug(key) {
       if (checkMac) await (await spoofCheck()).remove(key);
     },
-    async collect(network, alive) {
-      if (checkMac) await (await spoofCheck()).collect(network, alive);
+    async collect({ network, alive }) {
+      if (!checkMac) return;
+      // Another network's are there still.
+      const there = await listLinks(home, { only: ["name"], inGroup: VETH_GROUP });
+      const links = [...alive.map(vethNameOf), ...there.map(({ attrs: { name = "" } }) => name)];
+      await (await spoofCheck()).collect(network, new Set(links));
     },
     async verify(pair, { addresses, links }: ToldSide) {
       const bridge = await requireBridge();

@@ -25,8 +25,8 @@ export interface SpoofCheck {
   /** Replaces what an earlier try left. */
   add(key: PairKey, mac: Mac): Promise<void>;
   remove(key: PairKey): Promise<void>;
-  /** Removes those of all attachments of a network but these. */
-  collect(network: string, alive: readonly PairKey[]): Promise<void>;
+  /** Removes those of a network that are about none of these links. */
+  collect(network: string, links: ReadonlySet<string>): Promise<void>;
   has(key: PairKey): Promise<boolean>;
 }
 
@@ -79,11 +79,10 @@ export function spoofCheck(firewall: () => Conversation): SpoofCheck {
       ]);
     },
     remove: (key) => removeId(idOf(key)),
-    async collect(network, alive) {
-      const wanted = new Set(alive.map(vethNameOf));
+    async collect(network, links) {
       for (const rule of await listRules(firewall(), BASE)) {
         const [name, id] = [linkIn(rule, network), rule.comment?.slice(COMMENT.length)];
-        if (name !== undefined && id !== undefined && !wanted.has(name)) await removeId(id);
+        if (name !== undefined && id !== undefined && !links.has(name)) await removeId(id);
       }
     },
     has: async (key) => (await rulesOf(idOf(key))).length > 0,

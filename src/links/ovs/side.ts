@@ -87,7 +87,7 @@ export function ovsSide({ home, open, features }: OvsContext, wish: SwitchWish):
         if (wasThere || !isAway(thrown)) throw thrown;
       }
     },
-    async collect(_network, alive) {
+    async collect({ alive }) {
       const wanted = new Set(alive.map(vethNameOf));
       const names = await ports.ofNetwork();
       await ports.remove(names.filter((name) => !wanted.has(name)));

@@ -28,7 +28,7 @@ const key = { network: "n", container: "c", ifname: "eth0" };
 test("a kernel without nf_tables has nothing to take away, and cannot masquerade", async () => {
   const rules = masquerade(() => refusing(EINVAL));
   await rules.remove(key);
-  await rules.collect("n", []);
+  await rules.collect({ network: "n", alive: [], isStray: () => true });
   await expect(rules.requireReady()).rejects.toThrow("EINVAL");
   await expect(rules.add(key, [])).rejects.toThrow("EINVAL");
 });

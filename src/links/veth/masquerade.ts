@@ -1,5 +1,5 @@
 import { type Cidr, parseCidr } from "../../lib/ip.ts";
-import type { PairKey } from "../../lib/pair.ts";
+import type { PairKey, PairStrays } from "../../lib/pair.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { isErrno } from "../../netlink/failure.ts";
 import { goTo, masqueradeFrom, returnIfTo } from "../../netlink/nft-rule.ts";
@@ -23,8 +23,7 @@ export interface Masquerade {
   /** Rules of the same attachment that are there already are replaced. */
   add(key: PairKey, addresses: readonly Cidr[]): Promise<void>;
   remove(key: PairKey): Promise<void>;
-  /** Removes the rules of all attachments of a network but these. */
-  collect(network: string, alive: readonly PairKey[]): Promise<void>;
+  collect(strays: PairStrays): Promise<void>;
   /** Throws `unsupported` or `kernel` when this kernel cannot. */
   requireReady(): Promise<void>;
 }
@@ -77,7 +76,7 @@ export function masquerade(firewall: () => Conversation): Masquerade {
       }
     },
     remove: (key) => removeWhere((comment) => comment.startsWith(markOf(key))),
-    async collect(network, alive) {
+    async collect({ network, alive }) {
       const wanted = new Set(alive.map(markOf));
       const prefix = `${hash(network)}-`;
       await removeWhere((comment) => comment.startsWith(prefix) && !wanted.has(markIn(comment)));

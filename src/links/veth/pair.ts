@@ -1,7 +1,7 @@
 import { UnderlayError } from "../../lib/errors.ts";
 import { VETH_GROUP, vethNameOf, vethPrefixOf } from "../../lib/ifname.ts";
 import type { Mac } from "../../lib/mac.ts";
-import type { LinkEnd, Pair, PairKey } from "../../lib/pair.ts";
+import type { LinkEnd, Pair, PairKey, PairStrays } from "../../lib/pair.ts";
 import type { Conversation } from "../../netlink/conversation.ts";
 import { isErrno } from "../../netlink/failure.ts";
 import {
@@ -17,7 +17,7 @@ import { vethInfo } from "../../netlink/veth.ts";
 import type { Libc } from "../../sys/libc.ts";
 import type { Inside } from "../born-inside.ts";
 import { type DeleteElsewhere, type Going, goInside } from "../gone-inside.ts";
-import { aliasOf } from "../survey.ts";
+import { aliasOf, ownerOfAlias } from "../survey.ts";
 
 /** Veth pairs: one end in a container, the other on the host under a name that tells whose it is. */
 export interface VethPairs {
@@ -32,8 +32,8 @@ export interface VethPairs {
   isReplaced(pair: Pair): Promise<boolean>;
   /** Begins to delete it; undefined when there is none. `inside`: for one that others made, who name it otherwise. */
   remove(inside: Inside | undefined, key: PairKey): Promise<Going | undefined>;
-  /** Deletes all of a network but these. */
-  collect(network: string, alive: readonly PairKey[]): Promise<void>;
+  /** Deletes these. */
+  collect(strays: PairStrays): Promise<void>;
 }
 
 export interface PairWish {
@@ -131,11 +131,14 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
       const own = await goInside(libc, { kernel: home }, vethNameOf(key), deleteElsewhere);
       return own ?? (inside && goInside(libc, inside, key.ifname, deleteElsewhere));
     },
-    async collect(network, alive) {
+    async collect({ network, alive, isStray }) {
       const prefix = vethPrefixOf(network);
       const wanted = new Set(alive.map(vethNameOf));
-      const links = await listLinks(home, { only: ["name", "group"], inGroup: VETH_GROUP });
-      const strays = links.filter(({ attrs: { name = "" } }) => name.startsWith(prefix) && !wanted.has(name));
+      const links = await listLinks(home, { only: ["name", "group", "alias"], inGroup: VETH_GROUP });
+      const strays = links.filter(({ attrs: { name = "", alias } }) => {
+        const owner = ownerOfAlias(alias);
+        return name.startsWith(prefix) && !wanted.has(name) && (owner === undefined || isStray(owner));
+      });
       const outcomes = await home.settle(
         strays.map(({ header }) => deleteLinkRequest({ ifindex: header.index })),
       );
