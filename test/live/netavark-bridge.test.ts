@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { deriveMac } from "../../src/lib/mac.ts";
 import { attaching, created } from "../../src/netavark/messages.fixture.ts";
 import { type NetavarkHost, netavarkHost } from "../ground/netavark.ts";
 import { openTestNetns, type TestNetns } from "../ground/netns.ts";
@@ -34,6 +35,10 @@ const setup = (network: object = OURS, options: object = {}) =>
   plugin.setup(DRIVER, container.path, attaching({ ...OURS, ...network }, options));
 const teardown = () => plugin.teardown(DRIVER, container.path, attaching(OURS));
 const namesIn = (netns: TestNetns) => netns.ipJson("link", "show").map((link) => link["ifname"]);
+function expectPing(): void {
+  const ping = ["busybox", "ping", "-c1", "-W2", "10.90.0.1"];
+  expect(Bun.spawnSync(["nsenter", `--net=${container.path}`, ...ping]).exitCode).toBe(0);
+}
 const ports = () => host.ipJson("link", "show", "master", "br0");
 
 test("create finds the bridge", async () => {
@@ -81,14 +86,24 @@ test("setup makes a port, which reaches the bridge, and leaves the bridge as it 
   expect(ofBridge()).toEqual(before);
   expect(linkOf(container, "eth0")).toMatchObject({ mtu: 1450, linkinfo: { info_kind: "veth" } });
   expect(container.ipJson("route", "show", "default")).toMatchObject([{ gateway: "10.90.0.1", metric: 100 }]);
-  const pinged = Bun.spawnSync([
-    ...["nsenter", `--net=${container.path}`],
-    ...["busybox", "ping", "-c1", "-W2", "10.90.0.1"],
-  ]);
-  expect(pinged.exitCode).toBe(0);
+  expectPing();
   await teardown();
   expect([namesIn(host), namesIn(container)]).toEqual([["lo", "br0", "nic1", "nic0"], ["lo"]]);
   expect(ofBridge()).toEqual(before);
+});
+
+test("a MAC address that begins as those of ports do is not the port's own, for which the bridge would keep all", async () => {
+  const { network } = attaching(OURS);
+  const ids = Array.from({ length: 1000 }, (_, i) => `c${i}`);
+  const id = ids.find((each) => deriveMac(`netavark:${network.id}/${each}/eth0`).startsWith("fe:"));
+  const message = attaching(OURS, {}, { container_id: String(id) });
+  await plugin.setup(DRIVER, container.path, message);
+  const [port] = ports();
+  const inside = String(linkOf(container, "eth0")?.["address"]);
+  expect([String(port?.["address"]).slice(0, 3), inside.slice(0, 3)]).toEqual(["fe:", "fe:"]);
+  expect(port?.["address"]).not.toBe(inside);
+  expectPing();
+  await plugin.teardown(DRIVER, container.path, message);
 });
 
 test("again is the same, and so is the MAC address", async () => {
