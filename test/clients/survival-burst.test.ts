@@ -1,30 +1,11 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { disposedAfterAll } from "../ground/cleanup.ts";
 import { IMAGE, LASTING } from "../ground/dockerd.ts";
-import { AGES, type Age } from "../ground/engines.ts";
+import { AGES } from "../ground/engines.ts";
 import { ROUTER, type Scene, startScene } from "../ground/scene.ts";
 import { until } from "../ground/until.ts";
 
 const COUNT = 64;
-
-/**
- * 20.10 loses count of a network's endpoints when many come and go at once, and keeps the network for one that is no
- * more. When it starts it counts anew, and says so.
- */
-async function clear(scene: Scene, age: Age): Promise<void> {
-  const refusal = await scene.clear().then(
-    () => undefined,
-    (error: Error) => error,
-  );
-  if (!refusal) return;
-  if (age !== "oldest" || !refusal.message.includes("has active endpoints")) throw refusal;
-  const before = scene.dockerd.lines().length;
-  await scene.dockerd.stop();
-  await scene.dockerd.start();
-  const said = scene.dockerd.lines().slice(before).join("\n");
-  expect(said).toContain("Fixing inconsistent endpoint_cnt for network lan. Expected=0, Actual=");
-  await scene.clear();
-}
 
 describe.each([...AGES])("many containers at once on the %s dockerd", (age) => {
   const things = disposedAfterAll();
@@ -35,7 +16,7 @@ describe.each([...AGES])("many containers at once on the %s dockerd", (age) => {
   }, 600_000);
 
   beforeEach(() => scene.network("--subnet", "10.77.0.0/24", "--gateway", ROUTER.v4, "lan"));
-  afterEach(() => clear(scene, age));
+  afterEach(() => scene.clear());
 
   const created = async (count: number) => {
     const names = Array.from({ length: count }, (_, index) => `burst${index}`);

@@ -1,3 +1,4 @@
+import { clear } from "./clear.ts";
 import { prepareUnderlay, type Underlay, type UnderlayOptions } from "./daemon.ts";
 import { type Dockerd, IMAGE, LASTING, startDockerd } from "./dockerd.ts";
 import { type Age, findEngine } from "./engines.ts";
@@ -62,20 +63,7 @@ export async function startScene(age: Age, options: UnderlayOptions = {}): Promi
       const links: { ifname: string }[] = JSON.parse(await host.must(["ip", "-j", "link"]));
       return links.map((link) => link.ifname).sort();
     },
-    clear: async () => {
-      const containers = await dockerd.docker("ps", "--all", "--quiet");
-      if (containers !== "") await dockerd.docker("rm", "-f", ...containers.split("\n"));
-      // `network prune` says nothing of a network that it leaves.
-      const networks = await dockerd.docker(
-        "network",
-        "ls",
-        "--filter",
-        "type=custom",
-        "--format",
-        "{{.Name}}",
-      );
-      if (networks !== "") await dockerd.docker("network", "rm", ...networks.split("\n"));
-    },
+    clear: () => clear(dockerd, age),
     pings: async (container, address) => {
       const ping = await dockerd.tryDocker(["exec", container, "ping", "-c1", "-W2", address]);
       return ping.code === 0;
