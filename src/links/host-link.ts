@@ -175,7 +175,7 @@ export function hostLinks(
       throw outcome.error;
     },
     async list() {
-      const links = await listLinks(requests, { only: ["name", "group"], inGroup: HOST_LINK_GROUP });
+      const links = await listLinks(requests, { only: ["name"], inGroup: HOST_LINK_GROUP });
       return links.map(({ attrs }) => attrs.name ?? "").filter(isHostLinkName);
     },
   };

@@ -95,7 +95,7 @@ export function linkReaper(conversation: Conversation, watch: LinkWatch, log: Lo
   /** False when a link is in the doomed group that nobody asked to delete. */
   async function isOursAlone(names: readonly string[]): Promise<boolean> {
     const asked = new Set(names);
-    const doomed = await listLinks(conversation, { only: ["name", "group"], inGroup: DOOMED_GROUP });
+    const doomed = await listLinks(conversation, { only: ["name"], inGroup: DOOMED_GROUP });
     const strangers = doomed.filter(({ attrs }) => !asked.has(attrs.name ?? ""));
     if (strangers.length === 0) return true;
     log("warn", "a link of somebody else is in our group; deleting one by one", {

@@ -85,15 +85,12 @@ export interface PartOfLink<K extends LinkAttr> {
   readonly attrs: Pick<LinkAttrs, K>;
 }
 
-/**
- * What a reader of links asks for that looks at no more than these attributes; with `inGroup` only at links in it, if
- * the group is among them.
- */
+/** What a reader of links asks for that looks at no more than these attributes; with `inGroup` only at links in it. */
 export function wantedOfLinks(attrs: readonly LinkAttr[], inGroup?: number): Wanted {
   const { type, codec } = linkTable.group;
   return {
     header: ifinfomsg.size,
-    types: attrs.map((name) => linkTable[name].type),
+    types: [...attrs.map((name) => linkTable[name].type), ...(inGroup === undefined ? [] : [type])],
     ...(inGroup !== undefined && { having: { type, payload: codec.encode(inGroup) } }),
   };
 }
@@ -246,8 +243,7 @@ export const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
 /**
  * All links of the socket's netns, or those of one kind: the kernel filters. `only`: the attributes that are looked
- * at, of which the kernel knows no filter; all without it. `inGroup`: the links of that group, where the group is looked
- * at. Throws `kernel`.
+ * at, of which the kernel knows no filter; all without it. `inGroup`: the links of that group. Throws `kernel`.
  */
 export function listLinks(conversation: Conversation, filter?: { readonly kind?: string }): Promise<Link[]>;
 export function listLinks<K extends LinkAttr>(

@@ -134,7 +134,7 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
     async collect({ network, alive, isStray }) {
       const prefix = vethPrefixOf(network);
       const wanted = new Set(alive.map(vethNameOf));
-      const links = await listLinks(home, { only: ["name", "group", "alias"], inGroup: VETH_GROUP });
+      const links = await listLinks(home, { only: ["name", "alias"], inGroup: VETH_GROUP });
       const strays = links.filter(({ attrs: { name = "", alias } }) => {
         const owner = ownerOfAlias(alias);
         return name.startsWith(prefix) && !wanted.has(name) && (owner === undefined || isStray(owner));
