@@ -25,6 +25,18 @@ function namesakes(): [string, string] {
   }
 }
 
+test("a pair whose alias somebody took away is known by its name", async () => {
+  const ipam = { type: "static", addresses: [{ address: "10.1.1.9/24", gateway: "10.1.1.1" }] };
+  const conf = { type: "ptp", name: "lan", cniVersion: "1.1.0", ipam };
+  const result = await scene.plugins.add(conf, scene.attachment);
+  scene.host.ip("link", "set", "dev", String(result.interfaces?.[0]?.name), "alias", "");
+  const isThere = () => linkOf(scene.container, scene.attachment.ifname) !== undefined;
+  await scene.plugins.gc(conf, [scene.attachment]);
+  expect(isThere()).toBe(true);
+  await scene.plugins.gc(conf, []);
+  expect(isThere()).toBe(false);
+});
+
 test.each([
   ["ptp", { ipMasq: true }],
   ["bridge", { bridge: "br0", macspoofchk: true }],

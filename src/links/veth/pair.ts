@@ -137,7 +137,8 @@ export function vethPairs(libc: Libc, home: Conversation, deleteElsewhere: Delet
       const links = await listLinks(home, { only: ["name", "alias"], inGroup: VETH_GROUP });
       const strays = links.filter(({ attrs: { name = "", alias } }) => {
         const owner = ownerOfAlias(alias);
-        return name.startsWith(prefix) && !wanted.has(name) && (owner === undefined || isStray(owner));
+        // Somebody else may have taken its alias.
+        return name.startsWith(prefix) && (owner === undefined ? !wanted.has(name) : isStray(owner));
       });
       const outcomes = await home.settle(
         strays.map(({ header }) => deleteLinkRequest({ ifindex: header.index })),
